@@ -16,6 +16,9 @@ STRIDES = "the positions between two strides are counted for every output positi
 PARTS = "parts of a value read differently, and are counted for each of its positions"
 """Why it is one where values are put side by side."""
 
+PHASES = "what a position reads depends on its place in a window, and is counted for the widest"
+"""Why it is one where positions that read the same stretch are put together with others."""
+
 
 class Stretch(NamedTuple):
     """The input positions j with `lo <= a*i - b*j <= hi` for position i of an output; with a = 0 for all i alike."""
@@ -53,6 +56,11 @@ class Band:
     part: bool = False
     wraps: bool = False
 
+    @property
+    def is_uneven(self) -> bool:
+        """Whether no position reads all of the line: that of a window, of which all positions read the same."""
+        return self.line is not None and self.extent != self.line.extent
+
 
 ONE = Band(line=None, extent=Dim.of(1))
 """A single position, of which it is not known which."""
@@ -84,6 +92,9 @@ def after(outer: Band, inner: Band) -> Band | None:
             return None
         return Band(line=None, extent=_apart(outer, inner, steps), why=why, part=part, wraps=wraps)
     line, dense = _composed(outer.line, steps), outer.dense and inner.dense and _touches(outer.line, steps)
+    if inner.is_uneven and outer.extent != 1:
+        # The first and the last position may be in different windows.
+        inner, why = replace(inner, extent=steps.extent), why or PHASES
     if steps.b == 1:
         # Each m has both ends, so that the first end of the first m and the last of the last one are read.
         return Band(line=line, extent=_apart(outer, inner, steps), why=why, dense=dense, part=part, wraps=wraps)
@@ -132,7 +143,7 @@ def hull(x: Band, y: Band) -> Band | None:
         return None
     line = Stretch(left.a, b, left.lo if first is x else right.lo, left.hi if last is x else right.hi)
     dense = x.dense and y.dense and (first is last or left == right or _meet(left, right))
-    why = first.why or last.why
+    why = first.why or last.why or (PHASES if x.is_uneven or y.is_uneven else "")
     if not why and left != right:
         # At a stride of whole positions both ends are read at every i, unless one of them is read by parts alone.
         why = PARTS if x.part or y.part else "" if b == 1 or dense else STRIDES

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from archspec.algebra.dim import Dim
-from archspec.analyses.reading import FIXED, Reading, Readings, composed, joined, start, through
+from archspec.analyses.reading import AROUND, FIXED, Reading, Readings, composed, joined, start, through
+from archspec.analyses.region_reads import region_reads
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat, Tap
 from archspec.record import record
+from archspec.relation.atoms import NOTHING
 
 
 @record
@@ -100,6 +102,8 @@ class _Walk:
                 # Each call owns its body, so that its values are recorded like those around it.
                 self.known |= {x: found for x, found in zip(region.inputs, operands, strict=True) if found is not None}
                 self.run(region.nodes)
+                if any(isinstance(one.op, Primitive) and one.op.wraps for one in region.nodes):
+                    return list(self._around(node, region, operands))
                 return [self.known.get(value) for value in region.outputs]
             case Repeat() if not node.op.scans:
                 return self._repeat(node, node.op, operands)
@@ -108,6 +112,20 @@ class _Walk:
             case _:
                 lost = next((_lost(node, one) for one in operands if one is not None), None)
                 return [lost for _ in node.outputs]
+
+    def _around(self, node: Node, region: Graph, operands: Sequence[Readings | None]) -> Iterator[Readings | None]:
+        """What a module reads in which positions wrap around: what it does after may undo it, as shifted windows do."""
+        for value in region.outputs:
+            step, found = self.known.get(value), list[Readings]()
+            for x, known in zip(region.inputs, operands, strict=True):
+                relation = NOTHING if known is None else region_reads(region, value, x)
+                if known is not None and relation.atoms:
+                    found.append(through(node, relation, known, x.type.space, AROUND))
+            whole = _together(found, node)
+            if step is None or whole is None:
+                yield step
+            else:
+                yield tuple(one if one.bands else other for one, other in zip(whole, step, strict=True))
 
     def _primitive(self, node: Node, op: Primitive, operands: Sequence[Readings | None]) -> Iterator[Readings | None]:
         """What each output of a primitive reads, over all its operands."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,12 +11,15 @@ from archspec.analyses.band import ONE, SELF, Band, after, band, hull
 from archspec.ir.graph import Node
 from archspec.ir.op import Primitive
 from archspec.record import record
-from archspec.relation.atoms import ZERO, Atom, Difference, Flat, Range, Relation, Space, equal
+from archspec.relation.atoms import ZERO, Atom, Difference, Flat, Guard, Range, Relation, Space, equal
 
 AROUND = "positions wrap around, so that one position may read those at both ends"
 """Why a value that may read all positions need not."""
 FIXED = -1
 """The key of a band that is the same for all positions of a value."""
+
+
+_Part = frozenset[Range | Guard]
 
 
 class ReadOperand(NamedTuple):
@@ -62,10 +65,30 @@ def through(node: Node, relation: Relation, known: Readings, space: Space, why: 
     atoms, around = relation.atoms, frozenset[tuple[int, int]]()
     if isinstance(node.op, Primitive) and node.op.wraps:
         atoms, around = merged(relation, space)
-    operand = ReadOperand(space, why, around)
-    return tuple(
-        joined([_over(atom, one.bands, node, operand) for atom in atoms], node) if one.bands else one for one in known
-    )
+    operand, parts = ReadOperand(space, why, around), dict[_Part, list[Atom]]()
+    for atom in atoms:
+        parts.setdefault(_part(atom), []).append(atom)
+    return tuple(_by_parts(parts, one.bands, node, operand) if one.bands else one for one in known)
+
+
+def _part(atom: Atom) -> _Part:
+    """What tells the positions, or the entries of them, that an atom speaks of; empty for all of them."""
+    # Two branches of a choice, too, are never read at one position.
+    ranges = frozenset(one for one in atom.ranges if one.side == "out")
+    return ranges | frozenset(one for one in atom.guards if one.side == "out")
+
+
+def _by_parts(
+    parts: Mapping[_Part, Sequence[Atom]], known: Mapping[int, Band], node: Node, operand: ReadOperand
+) -> Reading:
+    """What a result of a node reads, by the atoms that speak of each part of it."""
+    found = []
+    for part, atoms in parts.items():
+        # What several atoms read at the same positions is read together, as by the taps of a kernel.
+        one = joined([_over(atom, known, node, operand) for atom in atoms], node)
+        bands = {key: replace(band, part=True) for key, band in one.bands.items()} if part else one.bands
+        found.append(replace(one, bands=bands) if part else one)
+    return joined(found, node)
 
 
 def _over(atom: Atom, known: Mapping[int, Band], node: Node, operand: ReadOperand) -> Reading:
@@ -154,21 +177,19 @@ def _narrower(new: Band, old: Band) -> bool:
 def _of_atom(atom: Atom, known: Mapping[int, Band], operand: ReadOperand) -> dict[int, Band]:
     """The bands of the pairs of one atom."""
     found = {FIXED: known[FIXED]} if FIXED in known else {}
-    # Two branches of a choice, too, are never read at one position.
-    part = any(one.side == "out" for one in atom.ranges) or any(one.side == "out" for one in atom.guards)
     space, why, around = operand
     for one in atom.differences:
         if (one.out, one.inp) in around and one.inp in known:
-            _add(found, one.out, after(replace(ONE, why=why, part=part, wraps=True), known[one.inp]))
-        elif one.inp in known and not (why or part) and one == equal(one.out, one.inp):
+            _add(found, one.out, after(replace(ONE, why=why, wraps=True), known[one.inp]))
+        elif one.inp in known and not why and one == equal(one.out, one.inp):
             # What is read at its own position stays as it is: by far the most common case.
             _add(found, one.out, known[one.inp])
         elif one.inp in known and one.lo is not None and one.hi is not None:
-            _add(found, one.out, after(band(one.a, one.b, one.lo, one.hi, why, part=part), known[one.inp]))
+            _add(found, one.out, after(band(one.a, one.b, one.lo, one.hi, why), known[one.inp]))
     for flat in atom.flats:
         if (key := _one_position(flat, space)) is not None:
             for place in (place for place, _ in flat.inp if place in known):
-                _add(found, key, after(replace(ONE, why=why, part=part), known[place]))
+                _add(found, key, after(replace(ONE, why=why), known[place]))
     for stretch in atom.ranges:
         if stretch.side == "in" and stretch.coordinate in known and (own := _stretch(stretch, space, why)) is not None:
             _add(found, FIXED, after(own, known[stretch.coordinate]))

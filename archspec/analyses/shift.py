@@ -12,21 +12,24 @@ from archspec.ir.repeat import Repeat
 
 
 class Shifts:
-    """The motions of a graph's values when `origin`, a value at its top, is moved along an axis.
+    """The motions of a graph's values when `origin`, a value at its top, is moved along an axis, and others with it.
 
     Args:
         graph: the graph.
         origin: the value that is moved; all that it is not computed from is held fixed.
         axis: the axis along which it moves.
         move: by how much, and whether cyclically.
+        others: inputs that are moved together with it, each along its own axis.
 
     Soundness: for every admitted size, every parameter value, eval mode, exact arithmetic and finite intermediate
     values: entries of a value whose motion is not broken are where the motion says after the move. See `Moves`.
     """
 
-    def __init__(self, graph: Graph, origin: Value, axis: int, move: Move) -> None:
+    def __init__(
+        self, graph: Graph, origin: Value, axis: int, move: Move, others: Iterable[tuple[Value, int]] = ()
+    ) -> None:
         self.graph, self.origin = graph, origin
-        self._start = source(move, axis)
+        self._starts = {value: source(move, own) for value, own in (*others, (origin, axis))}
         self._known: dict[Value, Motion] = {}
         self._makers: dict[Break, Node] = {}
         self._bodies: dict[tuple[Graph, tuple[Motion, ...]], tuple[Motion, ...]] = {}
@@ -45,7 +48,7 @@ class Shifts:
 
     def _set(self, values: Sequence[Value], motions: Sequence[Motion]) -> None:
         for value, motion in zip(values, motions, strict=True):
-            self._known[value] = self._start if value is self.origin else motion
+            self._known[value] = self._starts.get(value, motion)
 
     def _run(self, nodes: Iterable[Node]) -> None:
         for node in nodes:
@@ -67,10 +70,13 @@ class Shifts:
             case Repeat():
                 return self._repeat(node, node.op, operands)
             case Primitive():
-                types = [value.type for value in node.inputs]
-                return node.op.moved(operands, types, [value.type for value in node.outputs])
+                return self.primitive(node, node.op, operands)
             case _:
                 return [lost(UNKNOWN) for _ in node.outputs]
+
+    def primitive(self, node: Node, op: Primitive, operands: Sequence[Motion]) -> Sequence[Motion]:
+        """The motions of the outputs of a primitive, by those of its operands."""
+        return op.moved(operands, [value.type for value in node.inputs], [value.type for value in node.outputs])
 
     def _body(self, region: Graph, operands: Sequence[Motion]) -> tuple[Motion, ...]:
         """The motions of the outputs of a body."""

@@ -81,6 +81,7 @@ class AttendBlock(Block):
 
     def _same(self, cx: Context, left: Value, right: Value, number: int, expr: ValueExpr) -> None:
         """Raise SpecError E347 unless axis `number` has the same size in both values."""
+        # `compare` is None where the admitted sizes do not decide: only a proof of equality passes.
         if compare(left.type.shape[number], "==", right.type.shape[number]) is not True:
             made = cx.origin(left)
             labels = () if made is None else (made,)
@@ -89,6 +90,7 @@ class AttendBlock(Block):
     def _scale(self, cx: Context, size: int) -> Scalar | None:
         """The factor on the scores; None for 1/sqrt(size), which kernels apply by default."""
         scale = None if self.scale is None else cx.number(self.scale)
+        # Torch-TensorRT rounds an explicit `scale` to the dtype of the queries, so the default is left to the kernel.
         return None if scale == Scalar.of(1) / Scalar.of(size).sqrt() else scale
 
     def _added(self, cx: Context, expr: ValueExpr) -> Value:

@@ -38,6 +38,7 @@ class AttentionBlock(Block, AttentionOptions):
         """
         x = sequence(cx, self.query, "`query`")
         plan = plan_attention(cx, cx, self, x, self.memory)
+        # There is no stack around a single layer, at whose top shared values would stand.
         plan = replace(plan, positions=plan.positions.apart())
         inputs = {"x": x} if plan.memory is None else {"x": x, "memory": plan.memory}
 

@@ -1,13 +1,15 @@
 """The block `conv`."""
 
-from typing import Annotated, Any, ClassVar
+from collections.abc import Sequence
+from typing import Annotated, Any, ClassVar, NoReturn
 
 from pydantic import Field, WithJsonSchema
 
+from archspec.algebra.dim import Dim
 from archspec.blocks.activation import ActField
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
-from archspec.blocks.parts.maps import channels_of, convolution, feature_map, finished
+from archspec.blocks.parts.maps import Ends, channels_of, convolution, feature_map, finished, same_ends
 from archspec.blocks.parts.norm import channel_norm_of
 from archspec.blocks.parts.norm_fields import NormField
 from archspec.blocks.parts.numbers import fixed, whole
@@ -53,9 +55,10 @@ class ConvBlock(Block):
     )
     padding: PaddingField | None = Field(
         default=None,
-        description="zeros added at each end, 0 when left out; `same` keeps the size; `circular` also wraps around; "
-        "`causal` adds them in front, `(kernel - 1)*dilation`, so that no later position is read; or a list with the "
-        "number of each axis",
+        description="zeros added at each end, 0 when left out; `same` keeps the size, or with a stride makes it "
+        "`ceil(size / stride)`, an odd zero behind; `circular` takes as many positions of the other end as keep the "
+        "size without a stride; `causal` adds zeros in front, `(kernel - 1)*dilation`, so that no later position is "
+        "read; or a list with the number of each axis",
     )
     dilation: PerAxisField | None = Field(
         default=None,
@@ -69,37 +72,71 @@ class ConvBlock(Block):
     def build(self, cx: Context) -> Built:
         """Build the convolution, its norm and its activation. Raises SpecError E342 unless the input is a map."""
         x = feature_map(cx, self.input, "conv")
+        # Only for its error: the kernel has an axis for the input channels, so their number must be fixed.
         channels_of(cx, x, self.input.span)
-        ops = self._ops(cx, x.type.rank - 2)
+        ops = self._ops(cx, x.type.shape[2:])
         return Built(main=finished(cx, "Conv", ops, x, channel_norm_of(cx, self.norm), self.activation))
 
-    def _ops(self, cx: Context, space: int) -> list[Op]:
-        """The ops over `space` spatial axes, the convolution last.
+    def _ops(self, cx: Context, sizes: Sequence[Dim]) -> list[Op]:
+        """The ops over spatial axes of some sizes, the convolution last.
 
-        Raises SpecError E242 for a padding that keeps the size with a stride above 1, and for `causal` over two
-        axes, E341 for sizes that are not fixed.
+        Raises SpecError E242 for a padding that does not go with the stride or the axes, E341 for sizes that are not
+        fixed.
         """
+        space = len(sizes)
         stride, dilation = (
             1 if value is None else per_axis(cx, value, space, fixed, name)
             for name, value in (("stride", self.stride), ("dilation", self.dilation))
         )
-        padding = self.padding
-        if isinstance(padding, str) and isinstance(stride, tuple) and max(stride) > 1:
-            assert self.stride is not None
-            place = self.stride[0].span if isinstance(self.stride, list) else self.stride.span
-            cx.fail("E242", f"`padding: {padding}` keeps the size, but a stride above 1 does not", place)
-        if padding == "causal" and space > 1:
-            cx.fail("E242", "`padding: causal` needs one spatial axis, but the input has two", self.input.span)
-        around = per_axis(cx, padding, space, whole, "padding") if isinstance(padding, (Expr, list)) else padding or 0
+        kernel = per_axis(cx, self.kernel, space, fixed, "kernel")
         return [
             *convolution(
                 space,
                 fixed(cx, self.channels, "channels"),
-                per_axis(cx, self.kernel, space, fixed, "kernel"),
+                kernel,
                 stride=stride,
-                padding=around,
+                padding=self._around(cx, sizes, kernel, stride, dilation),
                 dilation=dilation,
                 groups=1 if self.groups is None else fixed(cx, self.groups, "groups"),
                 bias=cx.defaults.bias if self.bias is None else self.bias,
             )
         ]
+
+    def _around(
+        self,
+        cx: Context,
+        sizes: Sequence[Dim],
+        kernel: tuple[int, ...],
+        stride: int | tuple[int, ...],
+        dilation: int | tuple[int, ...],
+    ) -> int | tuple[int, ...] | Ends | str:
+        """The padding of axes of some sizes.
+
+        Raises SpecError E242 for `causal` with a stride above 1 or over two axes, and for `same` with a stride where
+        the zeros would depend on the size at run time.
+        """
+        padding = self.padding
+        if padding is None or isinstance(padding, (Expr, list)):
+            return 0 if padding is None else per_axis(cx, padding, len(sizes), whole, "padding")
+        if padding == "same":
+            ends = same_ends(sizes, kernel, stride, dilation)
+            if ends is None:
+                shown = " x ".join(map(str, sizes))
+                self._refuse_stride(
+                    cx,
+                    f"with this stride: the number of zeros depends on the size, {shown}, known at run time only",
+                )
+            return ends
+        # A stride that is left out is the number 1, never a tuple.
+        if padding == "causal" and isinstance(stride, tuple) and max(stride) > 1:
+            self._refuse_stride(cx, "keeps the size, but a stride above 1 does not")
+        if padding == "causal" and len(sizes) > 1:
+            cx.fail("E242", "`padding: causal` needs one spatial axis, but the input has two", self.input.span)
+        return padding
+
+    def _refuse_stride(self, cx: Context, why: str) -> NoReturn:
+        """Raise SpecError E242 at the stride."""
+        # Only a stride above 1 leads here, and that is one that the user wrote.
+        assert self.stride is not None
+        place = self.stride[0].span if isinstance(self.stride, list) else self.stride.span
+        cx.fail("E242", f"`padding: {self.padding}` {why}", place)

@@ -51,12 +51,14 @@ class ConvResidualBlock(Block):
         x = feature_map(cx, self.input, "conv_residual")
         width = channels_of(cx, x, self.input.span)
         channels = fixed(cx, self.channels, "channels")
+        # `norm: none` and a norm that is left out both read as None: only `given` tells them apart.
         norm = channel_norm_of(cx, self.norm if "norm" in self.given else DefaultNorm(at=self.at))
         count = fixed(cx, self.layers, "layers")
         # Refuses too many layers before anything is made for each of them.
         cx.in_layers(count, self.layers.span)
         strides = [1] * count
         strides[0] = 1 if self.stride is None else fixed(cx, self.stride, "stride")
+        # A norm that subtracts the mean cancels a bias in front of it, hence none there, as in torchvision.
         layers = [
             _Layer(
                 convolutions=self._convolutions(cx, x.type.rank - 2, channels, stride, norm is None),
@@ -68,6 +70,7 @@ class ConvResidualBlock(Block):
         ]
 
         def body(x: Value) -> Value:
+            # Called one by one, not as a `repeat`: the first layer may differ in its types and in its parameters.
             for number, layer in enumerate(layers):
                 x = layer.call(cx.builder, f"layers.{number}", self.kind.title(), x)
             return x
@@ -77,6 +80,7 @@ class ConvResidualBlock(Block):
 
     def _convolutions(self, cx: Context, space: int, channels: int, stride: int, bias: bool) -> list[Op]:
         """The convolutions of a layer in order, followed by that of its shortcut. Raises SpecError E340."""
+        # Made for every layer and used where the shape changes: an op that no node holds has no parameters.
         (shortcut,) = convolution(space, channels, 1, stride=stride, bias=bias)
         if self.kind == "basic":
             (one,) = convolution(space, channels, 3, stride=stride, padding=1, bias=bias)
@@ -87,6 +91,7 @@ class ConvResidualBlock(Block):
             cx.fail("E340", f"`reduction: {reduction}` does not divide {channels} channels", self.reduction.span)
         inner = channels // reduction
         (down,) = convolution(space, inner, 1, bias=bias)
+        # A 1x1 with a stride, as in the paper, skips positions: torchvision moved it to the 3x3, and so do we.
         (middle,) = convolution(space, inner, 3, stride=stride, padding=1, bias=bias)
         (up,) = convolution(space, channels, 1, bias=bias)
         return [down, middle, up, shortcut]

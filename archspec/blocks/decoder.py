@@ -21,6 +21,7 @@ class DecoderBlock(TransformerBlock):
         """Raise SpecError E440 for a mask that may let a position see later ones outside a prefix that it names."""
         if not implies_causal_or_prefix(mask):
             text = str(fields.mask)
+            # `&` binds tighter than `|`, so a union needs parentheses.
             write = "`causal`" if text == "all" else f"`causal & {text}`" if "|" not in text else f"`causal & ({text})`"
             cx.fail(
                 "E440",

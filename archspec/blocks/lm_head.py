@@ -44,6 +44,7 @@ class LmHeadBlock(Block):
 
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
+        # `tie: none` names no owner either, and then nothing tells the number of rows.
         if "vocab" not in data and word(data.get("tie")) in (None, "none"):
             yield Diagnostic(
                 code="E242",
@@ -74,6 +75,7 @@ class LmHeadBlock(Block):
         if self.tie is not None:
             place = None if self.vocab is None else self.vocab.span
             return tied_weight(cx, self.tie, rows, place, width, self.input.span)
+        # `_check` has refused a head that gives neither `vocab` nor `tie`.
         assert rows is not None
         return rows, {}
 

@@ -36,6 +36,7 @@ class NormBlock(Block, NormOptions):
         if order is None:
             return Built(main=cx.leaf(op, x))
         y = cx.leaf(op, cx.builder.add(Transpose(order=order), x))
+        # `along` exchanges two axes, so the same order puts them back.
         return Built(main=cx.builder.add(Transpose(order=order), y))
 
     def _op(self, cx: Context) -> Op:

@@ -125,6 +125,7 @@ class PatchEmbeddingBlock(Block):
             cx.fail(
                 "E244", f"`stride` is {stride} and the patch side is {patch}", place, help="choose at most the patch"
             )
+        # Overlapping patches leave a rest of pixels out, as a convolution with a stride does; nothing need divide.
         if stride < patch:
             if compare(size, ">=", patch) is not True:
                 cx.fail("E349", f"an image side of {size} may be smaller than the patch side {patch}", expr.span)
@@ -149,6 +150,7 @@ class PatchEmbeddingBlock(Block):
 
 def _projection(width: int, patch: Sequence[int], stride: Sequence[int], bias: bool) -> Op:
     """The map of each patch, as a convolution whose kernel is the patch."""
+    # ViT's checkpoints store the map as a kernel [dim, channels, height, width].
     return Convolution(
         channels=Dim.of(width),
         kernel=tuple(patch),
@@ -185,6 +187,7 @@ class _Patches:
                 x = self.positions.add(b, x)
             of_tokens = self.positions is not None and not self.positions.patches_alone
             front = dict.fromkeys(self.tokens, 1)
+            # Registers have no position: where tokens have one, they are put in after it was added.
             if self.registers and not of_tokens:
                 front["registers"] = self.registers
             if front:
@@ -200,11 +203,13 @@ class _Patches:
         """`x` [batch, patches, features] with a learned token in place of the masked patches."""
         op = Learned(axes=(axis(1), axis(1), axis(self.width)), static=(True, True, True))
         token = b.add(op, x, rename={"value": "mask_token"})
+        # The mask has no axis for the features, over which `Where` broadcasts.
         column = b.add(Split(axis=1, sizes=(mask.type.axes[1], axis(1))), mask)
         return b.add(Where(), column, token, x, result="x")
 
     def _learned(self, b: Builder, x: Value, name: str, count: int) -> Value:
         """Learned tokens [batch, count, features], the same for every image."""
+        # The batch is an axis of the value, not of the parameter, which is repeated over it.
         axes: tuple[Axis, ...] = (x.type.axes[0], axis(count), axis(self.width))
         return b.add(Learned(axes=axes, static=(False, True, True)), x, rename={"value": name}, result=name)
 
@@ -213,6 +218,7 @@ class _Patches:
         registers = self._learned(b, x, "registers", self.registers)
         if not self.tokens:
             return b.add(Concat(axis=1), registers, x, result="x")
+        # Cut and joined again, since positions were added while tokens and patches were together.
         count = Dim.of(len(self.tokens))
         front = b.add(Slice(axis=1, start=Dim.of(0), stop=count), x)
         rest = b.add(Slice(axis=1, start=count), x)

@@ -23,6 +23,7 @@ class _Blocks(Mapping[str, type[Block]]):
         if word not in self._words:
             raise KeyError(word)
         for value in vars(import_module(f"archspec.blocks.{word}")).values():
+            # Looked up in the class itself: a subclass inherits the word, and a file may import the base of its block.
             if isinstance(value, type) and issubclass(value, Block) and vars(value).get("block") == word:
                 return value
         raise TypeError(f"archspec/blocks/{word}.py holds no block called {word}")

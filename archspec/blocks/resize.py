@@ -67,6 +67,7 @@ class ResizeBlock(Block):
             return tuple(cx.size(expr) for expr in each_axis(cx, self.size, len(old), "size"))
         assert self.factor is not None
         factor = cx.number(self.factor)
+        # `as_dim` is None unless the product is whole at every admitted size.
         found = [(Scalar.of(size) * factor).as_dim() for size in old]
         for size, new in zip(old, found, strict=True):
             if new is None:

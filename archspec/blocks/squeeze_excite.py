@@ -41,6 +41,7 @@ class SqueezeExciteBlock(Block):
         if channels % reduction:
             cx.fail("E340", f"`reduction: {reduction}` does not divide {channels} channels", self.reduction.span)
         space = x.type.rank - 2
+        # Without padding there is no op in front of the convolution, so each call gives exactly one.
         (down,) = convolution(space, channels // reduction, 1)
         (up,) = convolution(space, channels, 1)
         b = cx.builder

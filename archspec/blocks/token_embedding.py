@@ -105,6 +105,7 @@ class _Sum:
 
         def embed(tokens: Value, types: Value | None = None) -> Value:
             x = b.add(self.table, tokens, result="x")
+            # As in Vaswani et al. 2017, the factor is on rows of the table, before types and positions are added.
             if self.scale is not None and self.scale != Scalar.of(1):
                 x = b.add(WithNumber(kind="multiply", number=self.scale), x, result="x")
             if self.types is not None and types is not None:

@@ -85,6 +85,7 @@ class Stack(Block):
         yield from check_fields(node, data)
         yield from lay_kinds(node, data, cls.sublayer_fields)
         residual = kind_of(data.get("residual"))
+        # A post norm already ends every layer, and `bare` has no norms.
         if residual is not None and residual not in ("post", "bare"):
             yield from missing(node, data, "final_norm", "write `final_norm: true` or `final_norm: false`")
         yield from _check_norm(node, data, residual)
@@ -112,6 +113,7 @@ class Stack(Block):
         """The checked layers of every kind, and how they are joined. Raises SpecError with the errors of all kinds."""
         inner = cx.in_layers(len(order), self.layers.span)
         norm = None
+        # Asked for only where a norm is needed: a file with `bare` residuals may have no default.
         if self.residual.kind != "bare":
             fields = default_norm(cx, self.residual.at) if self.norm is None else None
             norm = norm_of(cx, self.norm) if fields is None else norm_op(cx, fields.kind, fields)

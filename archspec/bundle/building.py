@@ -27,6 +27,7 @@ from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
 """The largest signed 64-bit integer, which torch and NumPy both accept."""
+# No separators of paths, no hidden files, and nothing that a command could take for an option.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
 
 
@@ -110,6 +111,7 @@ def _check_options(layout: str, seed: object, unused: str | None) -> None:
         fail("E520", f"the weights layout `{unused}` is given without weights", None, help="give the weights too")
     if layout not in get_args(Layout):
         raise ValueError(f"`layout` must be one of {', '.join(get_args(Layout))}, got {layout!r}")
+    # To Python, `True` is a whole number as well.
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
         raise ValueError(f"`seed` must be a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
 
@@ -144,6 +146,7 @@ def check_carried(given: Sequence[str | Path]) -> tuple[Path, ...]:
             reason = "not a regular file" if is_there(file) else "file not found"
             found.error("E721", f"{reason}: {file}", None)
         elif file.name in names:
+            # Carried files lie in one folder, whatever folders they come from.
             found.error("E721", f"duplicate file name `{file.name}`", None, help="rename one")
         elif not _FILE_NAME.fullmatch(file.name):
             found.error("E721", f"`{file.name}` is not a valid name for a file of a bundle", None, help="rename it")

@@ -63,6 +63,7 @@ def check_files(folder: Path, entries: Mapping[str, FileEntry]) -> None:
 def leaves(folder: Path, name: str) -> bool:
     """Whether a path of the manifest is absolute, climbs out of the folder, or passes through a symbolic link."""
     path = PurePosixPath(name)
+    # Backslashes and colons separate folders and name drives on other systems, to which a bundle may be copied.
     if not name or path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name or ":" in name:
         return True
     steps = [folder.joinpath(*path.parts[: count + 1]) for count in range(len(path.parts))]

@@ -96,6 +96,7 @@ class GenaiWritten:
 
 def genai_entry(folder: Path, dtype: DTypeName, trials: Sequence[ParityTrial], notes: Sequence[str]) -> ArtifactEntry:
     """Return the manifest's entry of the folder `genai`, the ONNX file first."""
+    # The first file is the one that is opened; the others are sorted, so that manifests are reproducible.
     names = sorted((path.name for path in (folder / FOLDER).iterdir()), key=lambda name: (name != MODEL, name))
     return ArtifactEntry(
         target=FOLDER,

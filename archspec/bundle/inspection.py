@@ -20,6 +20,7 @@ from archspec.model.ports import DTypeName
 from archspec.record import record
 from archspec.spec import Spec
 
+# Repeated layers are one node, whose path has `*` in place of the number of the layer.
 _LAYER = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+# Five seconds in all, for workers that are still writing a last file.
 ATTEMPTS = 50
 PAUSE = 0.1
 

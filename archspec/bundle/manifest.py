@@ -97,6 +97,15 @@ class ProgramEntry(_Model):
     artifacts: list[ArtifactEntry]
 
 
+class RejectedStep(_Model):
+    """The step of a target that its tool or runtime refused, with the diagnostic: the bundle has no artifact of it."""
+
+    target: str
+    code: str
+    message: str
+    notes: list[str] = []
+
+
 class VerdictEntry(_Model):
     """A rule as the spec writes it, and its status when the bundle was built."""
 
@@ -109,8 +118,8 @@ class Manifest(_Model):
     """The description of a bundle; `files` lists every other file in it.
 
     `unproved` holds messages about what did not hold when the spec was checked: the bundle was built on request
-    nevertheless. `genai` is the folder for ONNX Runtime GenAI, with the layout of this name. `command`, run in the
-    bundle's folder, builds the same artifacts again.
+    nevertheless. `rejected` names targets that are without their step. `genai` is the folder for ONNX Runtime GenAI,
+    with the layout of this name. `command`, run in the bundle's folder, builds the same artifacts again.
     """
 
     archspec_bundle: int = FORMAT
@@ -125,6 +134,7 @@ class Manifest(_Model):
     weights: WeightsEntry
     artifacts: list[ArtifactEntry]
     programs: list[ProgramEntry] = []
+    rejected: list[RejectedStep] = []
     genai: ArtifactEntry | None = None
     carried: list[str]
     command: str
@@ -135,6 +145,7 @@ class Manifest(_Model):
 def write_manifest(manifest: Manifest) -> str:
     """Return the text of a manifest with its digest: the SHA-256 of the text with zeros in place of the digest."""
     text = json.dumps(manifest.model_copy(update={"digest": _BLANK}).model_dump(mode="json"), indent=2) + "\n"
+    # The first occurrence is the digest: only the number of the format is written before it.
     return text.replace(_BLANK, hashlib.sha256(text.encode()).hexdigest(), 1)
 
 

@@ -95,6 +95,7 @@ class Contest:
         counted = cost(self.graph)
         if counted.parameters > MOST_PARAMETERS:
             return None
+        # Odd sizes first: errors of padding and of alignment need not show at the smallest.
         points = self._points(odd, minimum)
         return next((sizes for sizes in points if counted.flops.value(sizes) <= MOST_EXACT_FLOPS), None)
 

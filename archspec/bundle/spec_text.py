@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
+# Without `:`, `#`, quotes and square brackets, which may have a meaning inside a plain text.
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+*/() <>=-]*")
+# A text that begins with `-` is plain only without spaces, or it would be an item of a list.
 _ALONE = re.compile(r"-?[A-Za-z0-9_]+(\.[0-9]+)?")
 
 

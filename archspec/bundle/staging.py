@@ -18,6 +18,7 @@ from archspec.bundle.janitor import clean
 from archspec.bundle.manifest import MANIFEST, read_manifest
 from archspec.diagnostics import SpecError, fail
 
+# Constants of Linux (fcntl.h and linux/fs.h), which `os` does not offer.
 AT_FDCWD = -100
 RENAME_EXCHANGE = 2
 
@@ -59,11 +60,13 @@ def check_output(output: Path) -> None:
     around = bundle_around(output)
     if around is not None:
         fail("E704", f"{output} is inside the bundle {around}", None, help="choose a folder outside of it")
+    # A link to nothing does not exist by `exists`, and yet it is in the way.
     if not output.exists() and not output.is_symlink():
         return
     if not output.is_dir():
         _taken(output, "it is not a folder")
     names = set(names_under(output))
+    # A folder that holds nothing but empty folders is not empty either.
     if not names and not any(output.iterdir()):
         return
     if MANIFEST not in names:
@@ -89,6 +92,7 @@ def _watched(folder: Path, aside: Path, output: Path) -> Iterator[None]:
     script, paths = Path(JANITOR), (folder, aside, output)
     # In its own session, so that a signal to this process group does not end it too.
     with subprocess.Popen(
+        # Isolated and without site-packages: it starts at once, and no module of the user can break it.
         [sys.executable, "-I", "-S", str(script), *map(str, paths)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
@@ -97,6 +101,7 @@ def _watched(folder: Path, aside: Path, output: Path) -> Iterator[None]:
     ) as process:
         yield
         assert process.stdin is not None
+        # If the janitor was ended by someone else, there is nobody to tell.
         with suppress(BrokenPipeError):
             process.stdin.write(b"done\n")
             process.stdin.flush()
@@ -154,12 +159,14 @@ def _placed(folder: Path, output: Path) -> bool:
 
 def exchange(one: Path, other: Path) -> bool:
     """Swap two folders atomically; return False if the system or the file system does not support that."""
+    # Python has no function for it; glibc has since version 2.28.
     rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if rename is None:
         return False
     if rename(AT_FDCWD, os.fsencode(one), AT_FDCWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
         return True
     code = ctypes.get_errno()
+    # EINVAL is the answer of a file system that cannot exchange, ENOSYS that of an old kernel.
     if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
         return False
     raise OSError(code, os.strerror(code), str(other))

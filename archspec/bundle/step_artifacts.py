@@ -47,6 +47,7 @@ def opened_steps(bundle: Bundle, checked: Checked, artifact: str | None = None) 
     try:
         programs, choice = _chosen(bundle, checked, entries, artifact)
     except SpecError as error:
+        # A target that the user names must run or say why not; otherwise the caller has another way.
         if artifact is not None or error.diagnostics[0].code not in _NONE:
             raise
         return error.diagnostics[0]

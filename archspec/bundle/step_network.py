@@ -9,7 +9,7 @@ from archspec.analyses.cost import cost
 from archspec.bundle.network import entry_of
 from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, measured, run_module
 from archspec.bundle.report import NetworkEntry, ParityTrial, network_of, step_of
-from archspec.bundle.step_parity import StepContest, dims_within
+from archspec.bundle.step_parity import StepContest, built_steps, dims_within
 from archspec.bundle.stored import StoredArrays
 from archspec.checking.checks import accepted
 from archspec.contract.lowered import NetworkRunner
@@ -69,7 +69,7 @@ def check_step_network(
         contest = StepContest(
             artifact=network_of(step_of(engine.word)),
             dtype=step.dtype,
-            opened=lambda: network_steps(plan, step, programs),
+            opened=lambda: built_steps(network_steps(plan, step, programs), checked),
             program=step.whole,
             checked=checked,
             dims=dims_within(step.whole.interface, step.whole.profiles, programs.found.length),
@@ -149,4 +149,5 @@ def capacity_of(program: Program) -> int | None:
     """Return how many entries the buffers of a step have in every profile, None without such buffers."""
     if program.state is None or not program.state.buffers:
         return None
+    # The capacity is the same in every profile, as `step_profiles` makes them.
     return program.ranges()[0][program.state.buffers[0]][0][POSITIONS]

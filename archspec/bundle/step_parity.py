@@ -16,6 +16,7 @@ from archspec.checking.checks import accepted
 from archspec.contract.race import Finish
 from archspec.contract.report import shown
 from archspec.contract.stepped import Glance, decoded
+from archspec.contract.steps import Steps
 from archspec.engines.engine import Target
 from archspec.engines.module import load_module
 from archspec.engines.profiles import Profile
@@ -56,6 +57,7 @@ class ContractSteps:
         programs = self.steps.programs
         if programs.given and not self.steps.selects:
             return None
+        # Entries from the past on are never read, so the old ones need not be erased.
         state.past[list(rows)] = 0
         if not programs.given:
             return state
@@ -78,7 +80,8 @@ class StepContest:
     Args:
         artifact: its name in the report.
         dtype: the precision of the step.
-        opened: opens it; called after the full forwards were computed.
+        opened: opens it, called after the full forwards were computed: by what is added to the name of the output, the
+            ways in which it runs.
         program: the whole model, with paths that can be opened.
         checked: its spec.
         dims: the ranges within which sizes are chosen; those of the spec if left out.
@@ -86,7 +89,7 @@ class StepContest:
 
     artifact: str
     dtype: DTypeName
-    opened: Callable[[], BuiltSteps]
+    opened: Callable[[], Mapping[str, Steps]]
     program: Program
     checked: Checked
     dims: Mapping[str, Symbol] | None = None
@@ -101,9 +104,10 @@ class StepContest:
         exact = cost(self.checked.spec.graph).parameters <= MOST_PARAMETERS and flops <= MOST_EXACT_FLOPS
         # The reference is computed first and released, so that it and the artifact never share memory.
         wanted = self._glance.wanted(self._interpreter() if exact else self._module())
-        steps = ContractSteps(steps=self.opened(), interface=interface_of(self.checked.spec))
-        outcome = self._glance.outcome(steps, wanted, TOLERANCE[self.dtype])
-        yield self._trial("interpreter" if exact else "module", outcome)
+        outcomes = {
+            how: self._glance.outcome(steps, wanted, TOLERANCE[self.dtype]) for how, steps in self.opened().items()
+        }
+        yield self._trial("interpreter" if exact else "module", outcomes)
 
     @cached_property
     def _glance(self) -> Glance:
@@ -113,19 +117,22 @@ class StepContest:
         assert known is not None
         return Glance(known=known, seed=SEED)
 
-    def _trial(self, reference: Reference, outcome: Finish) -> ParityTrial:
-        decode, apart = self.checked.spec.decode, outcome.apart
+    def _trial(self, reference: Reference, outcomes: Mapping[str, Finish]) -> ParityTrial:
+        decode = self.checked.spec.decode
         assert decode is not None
-        difference = OutputDifference(
-            output=decode.output, largest=apart.largest, scale=apart.scale, place=outcome.witness
-        )
+        differences = [
+            OutputDifference(
+                output=f"{decode.output}{how}", largest=one.apart.largest, scale=one.apart.scale, place=one.witness
+            )
+            for how, one in outcomes.items()
+        ]
         return ParityTrial(
             artifact=self.artifact,
             dtype=self.dtype,
             reference=reference,
             sizes=dict(self._glance.rows.sizes),
             seed=SEED,
-            differences=[difference],
+            differences=differences,
         )
 
     def _interpreter(self) -> Runner:
@@ -135,6 +142,11 @@ class StepContest:
     def _module(self) -> Runner:
         module = load_module(self.program, "float32")
         return FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+
+
+def built_steps(steps: BuiltSteps, checked: Checked) -> Mapping[str, Steps]:
+    """Opened programs as what a contest compares."""
+    return {"": ContractSteps(steps=steps, interface=interface_of(checked.spec))}
 
 
 def dims_within(interface: Interface, profiles: Sequence[Profile], length: Symbol) -> dict[str, Symbol] | None:
@@ -149,13 +161,14 @@ def step_contest(
     target: Target, dtype: DTypeName, files: Mapping[str, Path], program: Program, spec: Path
 ) -> StepContest:
     """The built step of a target, by the first file of each part; `program` is the whole model, `spec` its spec."""
+    # Whether unproved rules are accepted was decided before the build began.
     checked = accepted(spec, unproved=True)
     programs = step_programs(checked)
     # A step was built, so that there is one.
     assert programs is not None
 
-    def opened() -> BuiltSteps:
-        return open_steps(programs, target, dtype, files)
+    def opened() -> Mapping[str, Steps]:
+        return built_steps(open_steps(programs, target, dtype, files), checked)
 
     profiles = program.profiles if engine_of(target).profiled else ()
     return StepContest(

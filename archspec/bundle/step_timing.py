@@ -64,6 +64,7 @@ def _again(steps: ContractSteps, rows: Rows, sizes: Mapping[str, int]) -> Run:
     fed = rows.chunk(numbers, past.tolist(), [1] * rows.count, SEED)
 
     def run() -> None:
+        # A step advances the past, so every run begins by setting it back.
         state.past = past
         steps.step(state, fed, np.ones(rows.count, np.int64))
 

@@ -25,13 +25,13 @@ Step = Callable[[str, Mapping[str, object], str], StageOutcome]
 
 @record(eq=False)
 class BuiltProgram:
-    """A program, its artifacts, one a target, the profiles that they were built for, and what was found of networks."""
+    """A program, its artifacts, one a target, the profiles that they were built for, and what computed networks."""
 
     program: StepProgram
     source: Path
     built: tuple[BuiltArtifact, ...]
     profiles: tuple[Profile, ...]
-    inspection: Inspection
+    inspections: tuple[Inspection, ...]
 
 
 @record(eq=False)
@@ -54,6 +54,7 @@ class StepWork:
         found: list[BuiltProgram] = []
         stages: list[Stage] = []
         made = {one.part: self._program(one) for one in self.programs.all}
+        # All modules are written before one is built: the check of the step runs what is made once before it.
         for one in self.programs.all if able else ():
             (self.folder / made[one.part].source).write_text(one.text, encoding="utf-8")
         for one in self.programs.all if able else ():
@@ -71,7 +72,9 @@ class StepWork:
             inspection.check(built)
             ranges = program.profiles
             found.append(
-                BuiltProgram(program=one, source=program.source, built=built, profiles=ranges, inspection=inspection)
+                BuiltProgram(
+                    program=one, source=program.source, built=built, profiles=ranges, inspections=(inspection,)
+                )
             )
             stages += more
         return tuple(found), tuple(stages)
@@ -81,8 +84,8 @@ class StepWork:
 
         Raises SpecError E609.
         """
-        for program in programs:
-            report = program.inspection.added(report)
+        for inspection in (one for program in programs for one in program.inspections):
+            report = inspection.added(report)
         trials, skipped, stages = list(report.trials), list(report.skipped), list(report.stages)
         for target, files in _files(programs).items():
             obstacle = next(filter(None, (self._obstacle(one, target) for one in programs)), None)
@@ -106,6 +109,7 @@ class StepWork:
 
     def timed(self, report: BundleReport, programs: Sequence[BuiltProgram]) -> BundleReport:
         """The report with the time of every step that this host can run. Raises SpecError E610."""
+        # A time says nothing of a step whose values were not compared.
         ran = {trial.artifact for trial in report.trials}
         files = {str(target): parts for target, parts in _files(programs).items() if step_of(target) in ran}
         if not files:
@@ -165,6 +169,7 @@ def step_profiles(programs: StepPrograms, whole: Sequence[Profile]) -> tuple[Pro
         _, typical, most = profile[length]
         for range_ in ((1, 1, 1), (1, typical, most)):
             made = {**profile, length: (capacity, capacity, capacity), new: range_}
+            # Profiles that differ in the length alone share the one for a single position.
             found += [] if made in found else [made]
     return tuple(found)
 

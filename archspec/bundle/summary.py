@@ -48,6 +48,9 @@ def _lines(bundle: Described) -> Iterator[str]:
         words = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, _judged(entry))}{_origin(bundle, entry)}"
         yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {words}"
     yield from (_step(bundle, entry) for one in manifest.programs if one.part == "step" for entry in one.artifacts)
+    for rejected in manifest.rejected:
+        yield f"  {step_of(rejected.target)} failed: {rejected.code}: {rejected.message}"
+        yield from (f"    {note}" for note in rejected.notes)
 
 
 def _step(bundle: Described, step: ArtifactEntry) -> str:

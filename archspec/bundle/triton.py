@@ -142,6 +142,7 @@ def data_type(type_: TensorType, dtype: DTypeName) -> str:
 
 def tensor(kind: str, port: Port, leading: int, dtype: DTypeName) -> Iterator[str]:
     """Yield the lines of one input or output, without its first `leading` axes."""
+    # Triton writes -1 for a size that is known at run time only.
     sizes = [size.constant if size.is_constant else -1 for size in port.type.shape[leading:]]
     yield f"{kind} {{"
     yield f'  name: "{port.name}"'

@@ -108,6 +108,7 @@ class ServedStep:
                 yield from tensor("input", port, 1, self.dtype)
         yield from tensor("output", interface.outputs[self.programs.output], 1, self.dtype)
         yield "sequence_batching {"
+        # Under `oldest` Triton batches the next requests of several sequences, whose slots `direct` would fix.
         yield f"  oldest {{ max_candidate_sequences: {rows} }}"
         for old, new in updates.items():
             yield from self._state(interface.inputs[old], new, {length: capacity})

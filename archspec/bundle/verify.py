@@ -79,6 +79,7 @@ def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: 
     The module is compiled from the spec: code in a bundle's file is never executed.
     """
     assert claims.spec is not None
+    # Verification measures what holds, so a spec that is not proved is measured like any other.
     checked = accepted(claims.spec, unproved=True)
     claims = with_inner(claims.spec)
     subject, parameters = compiled_subject(checked, claims, weights)

@@ -17,6 +17,7 @@ from archspec.bundle.manifest import (
     ArtifactEntry,
     Manifest,
     ProgramEntry,
+    RejectedStep,
     VerdictEntry,
     Verified,
     WeightsEntry,
@@ -24,6 +25,7 @@ from archspec.bundle.manifest import (
 )
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
+from archspec.bundle.step_targets import build_steps
 from archspec.bundle.step_work import BuiltProgram, StepWork
 from archspec.bundle.triton import Layout, arrange, served
 from archspec.bundle.triton_step import ServedStep
@@ -103,17 +105,17 @@ class Work:
         with spanned(self.spec):
             built, stages = workshop.build(targets, inspection.inspect)
         inspection.check(built)
+        # Moved before the comparison, so that what is compared is what Triton serves.
         if self.layout == "triton":
             built = arrange(self.folder, self.spec.name, built, served(self.program), self.dtype)
-        steps = self.step_work
-        with spanned(self.spec):
-            programs, more = ((), ()) if steps is None else steps.build(targets)
-        report = inspection.added(self.report(built, (*before, *stages, *more)))
-        if steps is not None and self.layout == "triton":
-            programs, reasons = self._served(steps).arranged(self.folder, programs)
-            report = report.model_copy(update={"skipped": [*report.skipped, *reasons]})
+        report, steps = inspection.added(self.report(built, (*before, *stages))), self.step_work
+        programs, rejected = tuple[BuiltProgram, ...](), tuple[RejectedStep, ...]()
         if steps is not None:
-            report = steps.compared(report, programs)
+            made = build_steps(steps, self.spec, targets, report)
+            programs, report, rejected = made.programs, made.report, made.rejected
+            if self.layout == "triton":
+                programs, reasons = self._served(steps).arranged(self.folder, programs)
+                report = report.model_copy(update={"skipped": [*report.skipped, *reasons]})
             report = steps.timed(report, programs) if self.benchmark else report
         if self.layout == "genai":
             report = self._with_genai(report, carried)
@@ -122,7 +124,7 @@ class Work:
             (self.folder / CARRIED).mkdir(exist_ok=True)
             shutil.copyfile(file, self.folder / CARRIED / file.name)
         # The manifest comes last: it holds the hashes of all other files.
-        manifest = self.manifest(built, programs, carried, weights, report)
+        manifest = self.manifest(built, programs, rejected, carried, weights, report)
         (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
 
     @property
@@ -205,6 +207,7 @@ class Work:
         self,
         built: Sequence[BuiltArtifact],
         programs: Sequence[BuiltProgram],
+        rejected: Sequence[RejectedStep],
         carried: Sequence[Path],
         weights: WeightsEntry,
         report: BundleReport,
@@ -225,6 +228,7 @@ class Work:
             weights=weights,
             artifacts=[self._entry(one, verified.get(str(one.target)), self.profiles) for one in built],
             programs=[self._program(program, verified) for program in programs],
+            rejected=list(rejected),
             genai=self._genai(report) if self.layout == "genai" else None,
             carried=files,
             command=rebuilding(

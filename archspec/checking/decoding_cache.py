@@ -10,12 +10,17 @@ from archspec.spec import Spec
 
 @record
 class DecodingCache:
-    """The bytes of a cache, and those of one row of maximum length; or the reason why there is no cache."""
+    """The bytes of a cache, and those of one row of maximum length; or the reason why there is no cache.
+
+    `latents` are the paths of latent attention, each with the reason why keys and values of heads are kept, or with ""
+    where latents are.
+    """
 
     size: CacheSize | None = None
     most: int = 0
     length: str = ""
     refused: Diagnostic | None = None
+    latents: tuple[tuple[str, str], ...] = ()
 
 
 def decoding_cache(spec: Spec) -> DecodingCache | None:
@@ -23,6 +28,7 @@ def decoding_cache(spec: Spec) -> DecodingCache | None:
     if spec.decode is None:
         return None
     # Most specs do not decode, and the pass is a tenth of what a check loads.
+    from archspec.passes.absorb_latents import all_latent_heads
     from archspec.passes.incremental.incremental import incremental
 
     try:
@@ -31,4 +37,6 @@ def decoding_cache(spec: Spec) -> DecodingCache | None:
         return DecodingCache(refused=error.diagnostics[0])
     size = cache_size(found.state)
     most = size.position.maximum() * found.length.max + size.row.maximum()
-    return DecodingCache(size=size, most=most, length=f"{found.length.name} {found.length.max}")
+    latents = dict.fromkeys((one.attention.scope, one.kept(found.length)) for one in all_latent_heads(spec.graph))
+    length = f"{found.length.name} {found.length.max}"
+    return DecodingCache(size=size, most=most, length=length, latents=tuple(latents))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,10 +110,13 @@ def command(
     if as_json:
         print_json(
             {
-                "holds": not bundle.manifest.unproved,
+                "holds": not bundle.manifest.unproved and not bundle.manifest.rejected,
                 "output": output,
                 "manifest": bundle.manifest.model_dump(mode="json"),
             }
         )
     else:
         click.echo(bundle.summary())
+    if bundle.manifest.rejected:
+        # What was built is there and verified, but not all that was asked for.
+        sys.exit(1)

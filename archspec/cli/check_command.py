@@ -117,7 +117,7 @@ def field_data(found: FieldOf) -> dict[str, object]:
 
 
 def cache_lines(cache: DecodingCache | None) -> list[str]:
-    """The line on the cache of decoding; none for a spec that does not say how it decodes."""
+    """The lines on the cache of decoding; none for a spec that does not say how it decodes."""
     if cache is None:
         return []
     if cache.size is None:
@@ -126,7 +126,12 @@ def cache_lines(cache: DecodingCache | None) -> list[str]:
     row = cache.size.row.constant
     if row != 0:
         parts.append(f"{cache.size.row} bytes per row" if row is None else f"{in_words(row)} per row")
-    return [f"  cache in float32: {' and '.join(parts)}; {in_words(cache.most)} per row at {cache.length}"]
+    lines = [f"  cache in float32: {' and '.join(parts)}; {in_words(cache.most)} per row at {cache.length}"]
+    for path, why in cache.latents:
+        lines.append(
+            f"  cache keeps {'keys and values of heads' if why else 'latents'} of `{path}`{f': {why}' * bool(why)}"
+        )
+    return lines
 
 
 def cache_data(cache: DecodingCache | None) -> dict[str, object] | None:
@@ -135,4 +140,6 @@ def cache_data(cache: DecodingCache | None) -> dict[str, object] | None:
         refused = None if cache is None else cache.refused
         return None if refused is None else {"refused": to_json(refused)}
     size = cache.size
-    return {"position_bytes": str(size.position), "row_bytes": str(size.row), "most_row_bytes": cache.most}
+    data = {"position_bytes": str(size.position), "row_bytes": str(size.row), "most_row_bytes": cache.most}
+    latents = [{"path": path, "kept": not why, "reason": why or None} for path, why in cache.latents]
+    return data | ({"latents": latents} if latents else {})

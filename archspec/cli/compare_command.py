@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
 
 from archspec.cli.completion import complete_specs
-from archspec.cli.options import JSON, UNPROVED
+from archspec.cli.options import JSON, UNPROVED, seed_option
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
+from archspec.cli.writing import require_suffix, write_whole
 
 if TYPE_CHECKING:
     from archspec.views.comparison.compare import Comparison
@@ -33,6 +35,17 @@ _QUESTION = 17
 @click.option(
     "--at", "sizes", multiple=True, metavar="DIM=SIZE", help="The size of a dim (default: batch 1, others typical)."
 )
+@click.option(
+    "--weights", multiple=True, metavar="NAME=FILE", help="Measure a spec with a checkpoint (default: fresh weights)."
+)
+@seed_option("Seed of fresh weights and of the inputs that are measured on.")
+@click.option("--proved", is_flag=True, help="Leave out what is measured; torch is not loaded.")
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw effective fields and deviations into a file, besides the table.",
+)
 @JSON
 def command(
     specs: tuple[str, ...],
@@ -42,12 +55,19 @@ def command(
     inputs: tuple[str, ...],
     outputs: tuple[str, ...],
     sizes: tuple[str, ...],
+    weights: tuple[str, ...],
+    seed: int,
+    proved: bool,
+    svg: Path | None,
     as_json: bool,
 ) -> None:
     """Compare specs side by side: cost, receptive fields, what moves with the input, and how positions are mixed.
 
     A row is a question, and every answer has a mark that says how it is known: proved, counted or measured.
     """
+    require_suffix(svg, ".svg", "--svg")
+    if proved and svg is not None:
+        raise click.UsageError("the picture shows what is measured: give `--svg` or `--proved`, not both")
     from archspec.views.comparison.compare import compare
 
     found = compare(
@@ -58,13 +78,22 @@ def command(
         inputs=inputs,
         outputs=outputs,
         at=dict(_size(text) for text in sizes),
+        weights=dict(_file(text) for text in weights),
+        seed=seed,
+        measured=not proved,
     )
+    if svg is not None:
+        from archspec.views.comparison.picture import picture
+
+        write_whole(svg, picture(found.specs))
     for one in found.specs:
         note_unproved(one.subject.checked.faults)
     if as_json:
-        print_json(data_of(found))
+        print_json({**data_of(found), "written": svg})
     else:
         click.echo(text_of(found), nl=False)
+        if svg is not None:
+            click.echo(f"wrote {svg}")
 
 
 def _size(text: str) -> tuple[str, int]:
@@ -73,6 +102,16 @@ def _size(text: str) -> tuple[str, int]:
     if not (name and equals and size.isdecimal()):
         raise click.BadParameter(f"{text!r} is not DIM=SIZE, such as length=128", param_hint="--at")
     return name, int(size)
+
+
+def _file(text: str) -> tuple[str, Path]:
+    """The name of a spec and its checkpoint. Raises click.BadParameter for another form."""
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        raise click.BadParameter(
+            f"{text!r} is not NAME=FILE, such as resnet-50=model.safetensors", param_hint="--weights"
+        )
+    return name, Path(file)
 
 
 def data_of(found: Comparison) -> dict[str, object]:

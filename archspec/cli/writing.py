@@ -110,7 +110,7 @@ def _inputs() -> Iterator[tuple[str, Path]]:
     for name, value in ({} if context is None else context.params).items():
         values: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
         for one in values:
-            if name not in _OUTPUTS and (isinstance(one, Path) or name == "spec"):
+            if name not in _OUTPUTS and (isinstance(one, Path) or name in ("spec", "specs")):
                 yield name, Path(one)
 
 

@@ -21,7 +21,7 @@ _LEAST = 1e-18
 """The smallest gradient in float64 that counts as a dependence; masked positions have exactly zero."""
 
 
-class _Tap(TorchFunctionMode):
+class EmbeddingTap(TorchFunctionMode):
     """Adds a zero tensor to the embeddings of some ids: its gradient stands in for that of the ids, which have none.
 
     The ids are recognised by their memory, so that the tensor may be reshaped on its way to the embedding.
@@ -92,7 +92,7 @@ class Gradients:
             leaf.requires_grad_()
             leaves, found = [leaf], self._runner.call(tensors)[output]
         else:
-            with _Tap(leaf) as tap:
+            with EmbeddingTap(leaf) as tap:
                 found = self._runner.call(tensors)[output]
             leaves = tap.zeros
         if not leaves or not found.requires_grad:

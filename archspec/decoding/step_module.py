@@ -30,7 +30,7 @@ class StepModule:
     `given` are the arguments of `new_cache` after its first two, and `fed` those of `step` before the cache, by the
     names of the spec's inputs; `given_too` and `fed_too` are keywords, which have defaults. `types` are those of the
     fed inputs, with `new` for the number of new positions and `length` for that of the entries that a step reads.
-    `measures` says that the cache keeps all positions, and so has a length. `axes` are the axes of rows by the field of
+    `axes` are the axes of rows by the field of
     the cache; `selects` says that rows can be taken out of every field. `once` are the fields that no step changes.
     """
 
@@ -42,7 +42,6 @@ class StepModule:
     types: Mapping[str, TensorType]
     new: str
     length: Symbol
-    measures: bool
     axes: Mapping[str, int]
     selects: bool
     once: frozenset[str]
@@ -54,9 +53,7 @@ class StepModule:
 
     def sizes(self, cache: Any, new: int) -> dict[str, int]:
         """The sizes of the dims of positions at a step of `new` positions."""
-        # Other caches compute with positions up to the largest.
-        length = cache.length(new) if self.measures else self.length.max
-        return {self.new: new, self.length.name: length}
+        return {self.new: new, self.length.name: cache.length(new)}
 
     def step(self, tensors: Mapping[str, Tensor], cache: Any, counts: Tensor) -> tuple[Tensor, Any]:
         """Logits [rows, vocab] at each row's last new position, and the cache after it.
@@ -81,8 +78,7 @@ class StepModule:
 
         What a row kept behind that number is never read.
         """
-        more = {"longest": max(past)} if self.measures else {}
-        return cache._replace(past=torch.tensor(past, device=cache.past.device), **more)
+        return cache._replace(past=torch.tensor(past, device=cache.past.device), longest=max(past))
 
     def entered(self, cache: Any, part: Any, rows: Sequence[int]) -> Any:
         """The cache whose `rows` have what was made once for the first rows of another cache, written in place."""
@@ -123,7 +119,6 @@ def step_module(checked: Checked, tensors: Mapping[str, Tensor]) -> StepModule |
         types={value.name: value.type for value in made.fed},
         new=made.found.new.name,
         length=made.found.length,
-        measures=made.whole is not None,
         axes={field: axis for field, axis in axes.items() if axis is not None},
         selects=None not in axes.values() and not made.found.rows.is_constant,
         once=frozenset(

@@ -18,11 +18,12 @@ from archspec.record import record
 
 WORKER = "archspec.engines.worker"
 ARTIFACTS = "artifacts"
-_WORK = ".export"
+EXPORTED = ".export"
+"""The folder of exported files, which are no part of the result."""
 _EXPORTS: dict[Form, tuple[str, str]] = {
-    "onnx": ("export to ONNX", f"{_WORK}/model.onnx"),
-    "ort": ("export for ONNX Runtime", f"{_WORK}/ort/model.onnx"),
-    "program": ("export the program", f"{_WORK}/model.pt2"),
+    "onnx": ("export to ONNX", f"{EXPORTED}/model.onnx"),
+    "ort": ("export for ONNX Runtime", f"{EXPORTED}/ort/model.onnx"),
+    "program": ("export the program", f"{EXPORTED}/model.pt2"),
 }
 
 
@@ -63,7 +64,7 @@ class Workshop:
         stages: list[Stage] = []
         built: list[BuiltArtifact] = []
         (self.folder / ARTIFACTS / self.part).mkdir(parents=True, exist_ok=True)
-        (self.folder / _WORK).mkdir()
+        (self.folder / EXPORTED).mkdir()
         # The cache is asked first: a form is only exported if something is built or computed from it.
         taken = dict(self._taken(targets))
         # The network is computed for every bundle, even if its engines are in the cache.
@@ -77,8 +78,7 @@ class Workshop:
             artifact, stage = taken.get(target) or self._build(target)
             built.append(artifact)
             stages.append(stage)
-        # The exported files are not part of the result.
-        shutil.rmtree(self.folder / _WORK)
+        shutil.rmtree(self.folder / EXPORTED)
         return tuple(built), tuple(stages)
 
     def _export(self, form: Form) -> Stage:

@@ -27,6 +27,7 @@ class BoundStep:
         self._session, self._updates = session, updates
         changed = set(updates.values())
         self._names = [output.name for output in session.get_outputs() if output.name not in changed]
+        self._order: list[str] = []
         self._binding: IOBinding | None = None
         self._state: Mapping[str, Array] | None = None
         # `GroupQueryAttention` refuses several new positions of several rows with a past, and writes all of them.
@@ -46,8 +47,9 @@ class BoundStep:
             self._session.run_with_iobinding(binding)
         except (errors.Fail, errors.InvalidArgument, errors.RuntimeException) as error:
             fail("E610", "ONNX Runtime failed on these inputs", None, notes=(str(error).strip(),))
-        values = zip(self._names, binding.get_outputs(), strict=False)
-        return {name: value.numpy() for name, value in values}, dict(state)
+        # The outputs come in the order in which they were bound, by no name: one too few would shift all others.
+        outputs = dict(zip(self._order, binding.get_outputs(), strict=True))
+        return {name: outputs[name].numpy() for name in self._names}, dict(state)
 
     def _bound(self, state: Mapping[str, Array]) -> IOBinding:
         """The binding of a state; the same one as long as the state is."""
@@ -55,7 +57,7 @@ class BoundStep:
 
         if self._binding is None or self._state is not state:
             self._binding, self._state = self._session.io_binding(), state
-            # Bound first, so that they are the first of all outputs.
+            self._order = [*self._names, *(self._updates[name] for name in state if name in self._updates)]
             for name in self._names:
                 self._binding.bind_output(name)
             for name, array in state.items():

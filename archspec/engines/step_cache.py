@@ -156,5 +156,12 @@ def store(kept: Mapping[str, Array], state: Mapping[str, Array]) -> None:
             np.copyto(array, state[name])
 
 
+def check_room(positions: Array, capacity: int) -> None:
+    """Raise ValueError for more positions int64 [rows] than a row has room for."""
+    most = int(positions.max())
+    if most > capacity:
+        raise ValueError(f"a row has {most} positions, but its cache takes {capacity}")
+
+
 def _dtype(one: KeptValue, dtype: DTypeName) -> str:
     return HELD[dtype] if one.type.dtype is DType.FLOAT else one.type.dtype.value

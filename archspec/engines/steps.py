@@ -11,7 +11,7 @@ from archspec.algebra.dim import Dim
 from archspec.diagnostics import fail
 from archspec.engines.engine import Target
 from archspec.engines.registry import engine_of
-from archspec.engines.step_cache import StepCache, store
+from archspec.engines.step_cache import StepCache, check_room, store
 from archspec.engines.step_groups import groups
 from archspec.engines.step_parts import StepPart, parts
 from archspec.engines.step_session import StepSession
@@ -47,12 +47,15 @@ class BuiltSteps:
 
         Raises:
             SpecError: E610 for more positions than the artifact's own capacity.
+            ValueError: for more positions than the model has.
         """
         found, fixed = self.programs.found, self.step.capacity
         if fixed is not None:
             if capacity > fixed:
                 fail("E610", f"the cache of the artifact has room for {fixed} positions, not for {capacity}", None)
             capacity = fixed
+        if capacity > found.length.max:
+            raise ValueError(f"capacity must be at most {found.length.max}, not {capacity}")
         known = {**sizes, found.length.name: capacity, **{symbol.name: rows for symbol in found.rows.symbols()}}
         cache = StepCache(rows, capacity, found.state, known, self.dtype)
         if fixed is not None:
@@ -78,8 +81,11 @@ class BuiltSteps:
 
         Raises:
             SpecError: E610 if the runtime fails.
-            ValueError: in an artifact of a fixed capacity, if no row has new positions, or a row more than fit.
+            ValueError: if a row has more positions than its cache takes, and, in an artifact of a fixed capacity, if no
+                row has new ones.
         """
+        # No program compares them: behind the capacity it would write nothing, and read what it finds.
+        check_room(cache.past + counts, cache.capacity if cache.whole else self.programs.found.length.max)
         # A row without new positions has no last one: its output means nothing.
         places = np.maximum(counts - 1, 0) if last is None else last
         if self.step.capacity is None:

@@ -103,6 +103,10 @@ class Builder:
             for path in frame.wanted
         )
 
+    def asks(self, name: str) -> bool:
+        """Whether a requested path ends in `name`, wherever it leads."""
+        return any(path.rpartition(".")[2] == name for frame in self._frames for path in frame.wanted)
+
     def expose(self, name: str, value: Value) -> None:
         """Offer an inner value under a path relative to the scope under construction; it is kept if requested."""
         frame = self._frames[-1]
@@ -226,12 +230,7 @@ class Builder:
     # -- parameters
 
     def _parameters_of(
-        self,
-        op: Op,
-        types: tuple[TensorType, ...],
-        name: str,
-        tie: Mapping[str, Parameter],
-        rename: Mapping[str, str],
+        self, op: Op, types: tuple[TensorType, ...], name: str, tie: Mapping[str, Parameter], rename: Mapping[str, str]
     ) -> dict[str, Parameter]:
         return {
             local: tie[local] if local in tie else self._parameter(join(name, rename.get(local, local)), spec)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TypeVar
 
 from archspec.algebra.dim import Dim
@@ -19,6 +20,7 @@ WHOLE = "reads all positions of the axis that moves, each with a weight of its o
 APART = "has operands that move differently"
 TURNED = "uses features that rotary positions have turned"
 CUT = "fills up positions that were cut off"
+PADDED = "pads the axis with zeros, so that nothing enters at its ends"
 
 
 def same(*axes: int) -> Pairs:
@@ -98,17 +100,44 @@ def windowed(x: Moves, size: Dim, *, reach: int, stride: int, padding: tuple[int
         stride: the distance of windows.
         padding: the positions that are added at both ends, which hold something else.
     """
+    beyond = (padding[0] > 0, padding[1] > 0)
+    field = (Fraction(-padding[0]), Fraction(reach - 1 - padding[0]))
+    return resampled(x, size, ratio=Fraction(stride), field=field, beyond=beyond, border=PADDED)
+
+
+def resampled(
+    x: Moves,
+    size: Dim,
+    *,
+    ratio: Fraction,
+    field: tuple[Fraction, Fraction],
+    beyond: tuple[bool, bool],
+    border: str,
+    complete: tuple[bool, bool] = (True, True),
+) -> Motion:
+    """The motion of results that read around places of the moving axis, at the same distances with the same weights.
+
+    Args:
+        x: the operand, which moves along this axis.
+        size: the number of results.
+        ratio: the distance of the places of neighbouring results, in positions of the operand.
+        field: result m reads no positions but `ratio * m + field[0]` to `ratio * m + field[1]`.
+        beyond: whether at each end some result reads beyond the axis, and so something that does not move.
+        border: what it reads there, as a predicate of the node.
+        complete: whether at each end every result that would come next reads beyond the axis.
+    """
     if not x.is_alone:
         return Lost(why=x.broken) if x.broken is not None else lost("has windows that hold more than what moves")
-    if x.move.circular and any(padding):
-        x = x.breaks("pads the axis with zeros, so that nothing enters at its ends")
-    if any(added and not complete for added, complete in zip(padding, x.ends, strict=True)):
+    if x.move.circular and any(beyond):
+        x = x.breaks(border)
+    if any(outside and not whole for outside, whole in zip(beyond, x.ends, strict=True)):
         x = x.breaks(CUT)
-    step = x.step / stride
+    step = x.step / ratio
     if step.denominator != 1:
-        x = x.breaks(f"has stride {stride}, which does not divide a move by {x.step}")
-    low, high = x.low - x.span * padding[0], x.high + x.span * (reach - 1 - padding[0])
-    return replace(x, size=size, step=step, low=low, high=high)
+        x = x.breaks(f"has stride {ratio}, which does not divide a move by {x.step}")
+    low, high = x.low + x.span * field[0], x.high + x.span * field[1]
+    ends = (x.ends[0] and complete[0], x.ends[1] and complete[1])
+    return replace(x, size=size, step=step, low=low, high=high, ends=ends)
 
 
 def gathered(x: Moves) -> Motion:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value
@@ -17,7 +17,7 @@ STEP = "step"
 ONCE = "prepare"
 METHODS = frozenset({STEP, ONCE, "new_cache"})
 """Names of methods other than `forward`."""
-_OWN_FIELDS = ("past", "longest", "length")
+_OWN_FIELDS = ("past", "longest", "capacity", "check", "length")
 
 
 @record(eq=False)
@@ -100,33 +100,50 @@ def cache_class(cached: Cached) -> list[str]:
     whole, fields = cached.whole, cached.fields
     lines = ["class Cache(NamedTuple):", '    """The cache of a decoder: buffers that every step writes in place.', ""]
     lines += ["    past: int64 [rows], the number of positions that each row has had."]
-    lines += [] if whole is None else ["    longest: at least the largest number of positions that a row has had."]
+    lines += ["    longest: at least the largest number of positions that a row has had."]
     for one in cached.found.state:
         lines += textwrap.wrap(
             f"    {fields[one.name]}: {one.type.dtype} {_axes(one)}, {_ABOUT[one.kind]}.",
             WIDTH,
             subsequent_indent="        ",
         )
-    lines += ['    """', "", "    past: Tensor"]
     # A number of Python: to slice a buffer by a tensor would wait for the device.
-    lines += [] if whole is None else ["    longest: int"]
+    lines += ['    """', "", "    past: Tensor", "    longest: int"]
     lines += [f"    {cached.field_of(value)}: Tensor" for value in cached.held]
     lines += [f"    {fields[one.name]}: Tensor" for one in cached.found.state]
-    return lines if whole is None else [*lines, "", *_length(f"self.{fields[whole.name]}.shape[{whole.axis}]")]
+    # Rings have no end of their own: rows have at most the positions that the model has.
+    capacity = str(cached.found.length.max) if whole is None else f"self.{fields[whole.name]}.shape[{whole.axis}]"
+    return [*lines, *_CACHE_METHODS.replace("CAPACITY", capacity).splitlines()]
 
 
+_CACHE_METHODS = '''
+    @property
+    def capacity(self) -> int:
+        """The largest number of positions that a row may have."""
+        return CAPACITY
+
+    def check(self, counts: Tensor, new: int) -> None:
+        """Raise ValueError where a row has no room for counts [rows] of new positions."""
+        capacity = self.capacity
+        if torch.compiler.is_compiling():
+            fits = (self.past + counts <= capacity).all()
+            torch._assert_async(fits, "a row has more positions than its cache takes")
+            return
+        # To read the counts waits for the device: only where the new may not fit.
+        if self.longest > capacity - new:
+            most = int((self.past + counts).max())
+            if most > capacity:
+                message = f"a row has {most} positions, but its cache takes {capacity}"
+                raise ValueError(message)
+
+    def length(self, new: int) -> int:
+        """The number of entries of whole buffers that a step of new positions reads."""
+        # Compiled code reads all of them: every step then has the same shapes.
+        if torch.compiler.is_compiling():
+            return self.capacity
+        return min(self.longest + new, self.capacity)
+'''
 _ABOUT = {"whole": "position p at p", "last": "position p at p modulo the length", "once": "made once"}
-
-
-def _length(capacity: str) -> Iterator[str]:
-    """Lines of the method that says how much of the buffers a step reads."""
-    yield "    def length(self, new: int) -> int:"
-    yield '        """The number of entries of whole buffers that a step of new positions reads."""'
-    yield f"        capacity = {capacity}"
-    yield "        # Compiled code reads all of them: every step then has the same shapes."
-    yield "        if torch.compiler.is_compiling():"
-    yield "            return capacity"
-    yield "        return min(self.longest + new, capacity)"
 
 
 def _axes(one: KeptValue) -> str:

@@ -12,7 +12,7 @@ from archspec.lower.attributes import Attributes
 from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.cached import STEP, Cached
 from archspec.lower.class_text import MethodText
-from archspec.lower.code import Assignment, ClassCode, Default, Slots, Statement, Variable
+from archspec.lower.code import Assignment, ClassCode, Default, Do, Require, Slots, Statement, Variable
 from archspec.lower.defaults import DTYPES, default_values
 from archspec.lower.docs import new_cache_docstring, step_docstring
 from archspec.lower.inline import InlinePlan
@@ -58,9 +58,8 @@ class _Step:
         self.cache = code.variable(Variable(hint="cache", annotation="Cache"))
         self.counts = code.variable(Variable(hint="counts"))
         self.length = code.variable(Variable(hint="length", annotation="int"))
-        most = str(cached.found.length.max)
         # In a step the dim of positions is the part of the buffers that is read, not their capacity.
-        code.known[Dim.of(cached.found.length)] = most if cached.whole is None else self.length
+        code.known[Dim.of(cached.found.length)] = self.length
         for one in cached.found.state:
             token = self.tokens[one.name]
             code.variables[token] = replace(code.variables[token], hint=cached.fields[one.name])
@@ -73,15 +72,15 @@ class _Step:
         required = [token for token in fed.values() if token not in optional]
         counts = Default(target=self.counts, value=parse(f"torch.full_like({self.cache}.past, {ids}.shape[1])"))
         filled = default_values(code, fed, cached.defaults)
-        code.statements[:0] = [counts, *filled, *self.reads(ids), *self.needs(ids)]
+        checked = Do(value=parse(f"{self.cache}.check({self.counts}, {ids}.shape[1])"))
+        code.statements[:0] = [counts, checked, *filled, *self.reads(ids), *self.needs(ids)]
         # In Python no argument without a default follows one with a default.
         code.arguments = [*required, self.cache, self.counts, *optional]
         code.optional = frozenset([self.counts, *optional])
         code.needs = []
         past = self.tokens["past"]
-        longest = "" if cached.whole is None else f", longest={self.length}"
         # Buffers are written in place: of the new cache only the counts differ.
-        code.results.append(parse(f"{self.cache}._replace(past={past} + {self.counts}{longest})"))
+        code.results.append(parse(f"{self.cache}._replace(past={past} + {self.counts}, longest={self.length})"))
         return code
 
     def assign(self, token: str, source: str) -> Assignment:
@@ -139,10 +138,10 @@ def new_cache_code(lowering: Lowering, cached: Cached, attributes: Attributes) -
     rows, capacity = (code.variable(Variable(hint=hint, annotation="int")) for hint in ("rows", "capacity"))
     # Buffers have the device and the dtype of the parameters.
     like = code.variable(Variable(hint="like"))
-    code.statements[:0] = default_values(code, tokens, cached.defaults)
+    code.statements[:0] = [_within(capacity, cached.found.length), *default_values(code, tokens, cached.defaults)]
     code.statements.append(Assignment(targets=(like,), value=parse("next(self.parameters())")))
     fields = {"past": parse(f"{like}.new_zeros({rows}, dtype=torch.int64)")}
-    fields |= {} if cached.whole is None else {"longest": parse("0")}
+    fields |= {"longest": parse("0")}
     fields |= {cached.field_of(value): name(tokens[value]) for value in given if value.name in cached.held_names}
     for one in cached.found.state:
         fields[cached.fields[one.name]] = made.get(one.name) or parse(_zeros(code, one, like, rows, capacity))
@@ -151,6 +150,12 @@ def new_cache_code(lowering: Lowering, cached: Cached, attributes: Attributes) -
     code.arguments = [rows, capacity, *(token for token in inputs if token not in optional), *optional]
     code.optional = frozenset(optional)
     return code
+
+
+def _within(capacity: str, length: Symbol) -> Require:
+    """The statement that refuses a capacity of more positions than the dim has, such as a table of positions."""
+    refusal = f'ValueError(f"capacity must be at most {length.max}, not {{{capacity}}}")'
+    return Require(target=capacity, test=parse(f"{capacity} > {length.max}"), value=parse(refusal))
 
 
 def _zeros(code: ClassCode, one: KeptValue, like: str, rows: str, capacity: str) -> str:

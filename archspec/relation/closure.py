@@ -206,15 +206,16 @@ def spread(found: Closure) -> None:
         found.inp[inp] = tighter(found.inp[inp], through_out(found.out[out], interval, a, b))
         found.out[out] = tighter(found.out[out], through_in(found.inp[inp], interval, a, b))
     for (left, right), interval in found.flats.items():
-        for k, stride in left:
-            # `stride * k` is the interval plus the right side minus the other terms of the left side.
-            rest = plus(interval, plus(extent(right, found.inp), negative(extent(_without(left, k), found.out))))
-            found.out[k] = tighter(found.out[k], _divided(rest, stride))
-        for k, stride in right:
-            rest = plus(
-                negative(interval), plus(extent(left, found.out), negative(extent(_without(right, k), found.inp)))
-            )
-            found.inp[k] = tighter(found.inp[k], _divided(rest, stride))
+        through_flat(found.out, left, plus(interval, extent(right, found.inp)))
+        through_flat(found.inp, right, plus(negative(interval), extent(left, found.out)))
+
+
+def through_flat(ranges: list[Interval], side: Form, interval: Interval) -> None:
+    """Tighten the ranges of the coordinates of a form whose value is in an interval."""
+    for k, stride in side:
+        # `stride * k` is the value minus the other terms of the form.
+        rest = plus(interval, negative(extent(_without(side, k), ranges)))
+        ranges[k] = tighter(ranges[k], _divided(rest, stride))
 
 
 def _without(found: Form, coordinate: int) -> Form:

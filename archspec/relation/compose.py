@@ -15,13 +15,14 @@ from archspec.relation.closure import (
     close,
     finish,
     is_empty,
+    through_flat,
     through_in,
     through_out,
     tighter,
     to_in,
     to_out,
 )
-from archspec.relation.forms import Place, as_place, form, plus
+from archspec.relation.forms import Place, as_place, extent, form, plus
 from archspec.relation.interval import Interval
 from archspec.relation.linear import Line, images, negative, reduced
 from archspec.relation.normal import contradictory, shortest
@@ -146,6 +147,9 @@ def _seen_from_out(a: Closure, between: list[Interval]) -> list[Interval]:
         # Another object only where `b` made the range tighter: `a` has used its own range already.
         if between[m] is not a.inp[m]:
             result[out] = tighter(result[out], through_in(between[m], interval, p, q))
+    for (left, right), interval in a.flats.items():
+        if any(between[m] is not a.inp[m] for m, _ in right):
+            through_flat(result, left, plus(interval, extent(right, between)))
     return result
 
 
@@ -155,6 +159,9 @@ def _seen_from_in(b: Closure, between: list[Interval]) -> list[Interval]:
     for (m, inp, p, q), interval in b.differences.items():
         if between[m] is not b.out[m]:
             result[inp] = tighter(result[inp], through_out(between[m], interval, p, q))
+    for (left, right), interval in b.flats.items():
+        if any(between[m] is not b.out[m] for m, _ in left):
+            through_flat(result, right, plus(negative(interval), extent(left, between)))
     return result
 
 

@@ -10,6 +10,7 @@ from archspec.relation.wanted import merged
 from archspec.rules.flow import Dependence
 from archspec.rules.promises import Facts, Promises
 from archspec.rules.target import Forbidden
+from archspec.rules.views import resolved
 from archspec.spec import Spec
 
 
@@ -61,10 +62,12 @@ def avoids(found: Relation, clauses: Forbidden, out: Space, inp: Space, promised
     Each atom is combined with each forbidden clause; all combinations must be impossible. Arguments are those of
     `within`, with the forbidden clauses in place of the allowed pairs.
     """
+    # Relations name the predicates that a joined one is made of, and so must the clauses.
     return all(
-        Facts(_with(atom, clause), out, inp, promised).impossible
+        Facts(one, out, inp, promised).impossible
         for atom in found.atoms
         for clause in clauses.clauses()
+        for one in resolved(_with(atom, clause)).atoms
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from archspec.ir.graph import Value
 from archspec.relation.atoms import Relation
@@ -14,6 +15,9 @@ from archspec.rules.lost import where_lost
 from archspec.rules.target import RuleTarget
 from archspec.rules.verdict import Verdict
 from archspec.spec import Rule
+
+if TYPE_CHECKING:
+    from archspec.analyses.field import ReceptiveField
 
 
 def fallen_short(
@@ -50,21 +54,26 @@ def fallen_short(
     return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(open_question(rule, lost),))
 
 
-def too_wide(rule: Rule, evidence: Evidence, proved: Callable[[Value], bool], told: str) -> Verdict:
+def too_wide(
+    rule: Rule, evidence: Evidence, proved: Callable[[Value], bool], field: ReceptiveField, told: str
+) -> Verdict:
     """Violated where one output position depends on two input positions that are too far apart, else unknown.
 
     Args:
         rule: a rule on a field, which is not proved.
         evidence: the analyses of the spec.
         proved: judges the rule as if another value were its output.
-        told: the field, in words.
+        field: the field.
+        told: the same in words.
     """
     from archspec.rules.wiring.stretch import stretched
 
-    found, unconfirmed = stretched(evidence.spec, evidence.dependence.reads, rule)
+    found, unconfirmed = stretched(evidence.spec, evidence.dependence.reads, rule, field.extent)
     if found is None:
         why = f"{told}; {UNCONFIRMED}" if unconfirmed else told
-        note = open_question(rule, where_lost(rule, evidence.dependence, proved), told)
+        # Of a field that is exact no bound is too loose: some position has it, if not at the sizes that were tried.
+        lost = where_lost(rule, evidence.dependence, proved) if field.why or field.extent is None else None
+        note = open_question(rule, lost, told)
         return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(note,))
     from archspec.rules.leak import stretch
 

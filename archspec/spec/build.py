@@ -96,6 +96,7 @@ def build_part(part: NodePart, around: Surroundings) -> None:
     for path, value in around.builder.exposed.items():
         around.values.define(path, value)
     around.values.offer(around.builder.offered)
+    # Inner values with the axes of the sequence are sequences too, so that rules on them need no `axis` either.
     if _is_sequence(part.body, built.main, around):
         inner = (value for path, value in around.builder.exposed.items() if path.startswith(f"{part.name}."))
         for value in (built.main, *(one for one in inner if one.type.axes == built.main.type.axes)):
@@ -187,6 +188,7 @@ def _as_diagnostics(part: NodePart, around: Surroundings) -> Iterator[None]:
         # Loaded late: it is needed for errors only.
         from archspec.spec.number_fields import number_errors
 
+        # As keys: the error itself may be that of a number, and is then found a second time.
         found = dict.fromkeys((*error.diagnostics, *number_errors(part.body, around.numbers)))
         raise SpecError(dict.fromkeys(with_places(one, around.numbers, around.values) for one in found)) from None
     except PlacedShapeError as error:

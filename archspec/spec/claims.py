@@ -128,6 +128,7 @@ def _outputs(tree: MapNode, document: FileModel, definitions: Definitions, findi
         if fields.source is not None:
             findings.error("E229", "`from` names a value of a graph, but the file has none", fields.source.span)
         elif name in definitions.places:
+            # With a graph an output may have the name of its node, but here there are no nodes.
             message = f"`{name}` is the name of an output and of something else"
             findings.error("E209", message, place, secondary=[Label(definitions.places[name])])
         else:

@@ -27,6 +27,7 @@ def define_blocks(tree: MapNode, findings: Collector) -> Known:
     Errors of definitions are collected, blocks that contain each other (E211) among them.
     """
     section = tree.get("blocks")
+    # Another form of the section is an error of the document, which is read elsewhere and reports it.
     if not isinstance(section, MapNode):
         return blocks()
     own = {entry.key.value: entry for entry in section.entries if _can_name(entry.key, findings)}
@@ -63,6 +64,7 @@ def _define(key: TextNode, tree: Node, known: Known, own: Collection[str]) -> De
     places = check_names(tree, findings, _SECTIONS)
     _check_fields(fields, places, findings)
     _add_axes(fields, places, findings)
+    # Raised before the body is read, in which the same errors would come again.
     findings.raise_if_errors()
     definition = Definition(
         name=key.value, span=key.span, fields=fields, tree=tree, places=places, known=known, own=own
@@ -78,6 +80,7 @@ def _can_name(key: TextNode, findings: Collector) -> bool:
         help = "choose another name"
         findings.error("E209", f"`{key.value}` is the name of a block of the language", key.span, help=help)
         return False
+    # The name of a block becomes the name of a class in the emitted module.
     if not (key.value.isascii() and key.value.isidentifier()):
         help = "use letters, digits and `_`, a letter first"
         findings.error("E223", f"`{key.value}` cannot name a block", key.span, help=help)
@@ -124,6 +127,7 @@ def _check_body(definition: Definition, findings: Collector) -> None:
     nodes = definition.nodes(definition.samples())
     values = (*definition.fields.inputs, *(node.name for node in nodes))
     names = NodeNames(places=definition.places, values=values, failed=set())
+    # Errors are collected as the generator runs; the nodes that it yields are not needed.
     for _ in checked(nodes, names, findings):
         pass
     used = {name for node in nodes for name in node.uses()}

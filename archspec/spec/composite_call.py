@@ -62,6 +62,7 @@ class CompositeCall:
             numbers, nodes = self._fields()
             numbers = self._bound(operands, numbers)
         ports = tuple(self.definition.fields.outputs)
+        # A part of a chain is named as `scores.0`, and results of modules are names of Python.
         result = self.cx.result.replace(".", "_")
 
         def body(*values: Value) -> list[Value]:
@@ -166,6 +167,7 @@ class CompositeCall:
             around.values.define(name, value)
             around.values.alias(operands[name], name)
         sources = self.definition.outputs()
+        # Modules expose only inner values that some path names, so these are said before anything is built.
         inner = [*(path for node in nodes for path in node.paths()), *sources.values()]
         around.builder.want(str(path) for path in inner if len(path.parts) > 1)
         values = (*inputs, *(node.name for node in nodes))

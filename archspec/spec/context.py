@@ -129,6 +129,7 @@ class NodeContext:
             raise SpecError([])
         if not values:
             fail("E242", "a graph without inputs", self.builder.span, help="give it an input")
+        # A constant takes its precision from here, and integers have none.
         return next((value for value in values if value.type.dtype is DType.FLOAT), values[0])
 
     def predicate(self, expr: PredExpr) -> Value:
@@ -199,10 +200,12 @@ class NodeContext:
         """
         if count > _MAX_LAYERS:
             fail("E244", f"too many layers: {count:,}, at most {_MAX_LAYERS:,}", span, help="check the constants")
+        # A symbol needs a range, even where there are no layers.
         return replace(self, layer=Symbol("layer", 0, 0, max(count - 1, 0)))
 
     def leaf(self, op: Op, *inputs: Value, tie: Mapping[str, Parameter] | None = None) -> Value:
         """Add the single op of a block that needs no module, under the name of the node; `tie` shares parameters."""
+        # Inside a repeat there is no name: the parameters belong to the module of the node itself.
         name = self.name and self.owner
         return self.builder.add(op, *inputs, name=name, result=self.result.replace(".", "_"), tie=tie)
 

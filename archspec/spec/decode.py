@@ -53,6 +53,7 @@ def check_ids(spec: Spec) -> tuple[Diagnostic, ...]:
     if fields is None or decode is None:
         return ()
     taken, scored = spec.inputs[decode.input].type.bound, spec.outputs[decode.output].type.shape[2].constant
+    # An input without a bound takes whatever the logits may choose.
     fed = scored if taken is None or taken.constant is None else taken.constant
     given = {"start": () if decode.start is None else (decode.start,), "end": decode.end, "ban": decode.ban}
     is_small = spec.reduced or is_reduced(spec.tree)

@@ -29,6 +29,7 @@ def _merged(path: Path, own: MapNode, seen: tuple[tuple[Path, Span], ...]) -> Ma
         return own
     if not isinstance(extends, TextNode):
         fail("E204", "expected the name of a file or of a shipped spec", extends.span)
+    # Resolved, so that a file reached through a link or another relative path is recognised.
     above = (*seen, (path.resolve(), extends.span))
     parent = locate_parent(extends)
     _check_circle(parent, above)

@@ -55,6 +55,7 @@ def _default(node: TextNode, type_: TensorType) -> bool | int | float:
         return parse_bool(node)
     if type_.dtype.is_integer:
         value = parse_int(node)
+        # Without a bound an integer need not be an index, so it may be negative.
         if value < 0 and type_.bound is not None:
             fail("E220", f"the default {value} is negative", node.span, help="write 0 or more")
         if type_.bound is not None and compare(value, "<", type_.bound) is not True:
@@ -67,6 +68,7 @@ def _default(node: TextNode, type_: TensorType) -> bool | int | float:
 def _float(node: TextNode) -> Fraction:
     """The default of a float input. Raises SpecError E220 for one that is infinite in float64."""
     value = parse_decimal(node)
+    # Float64 reaches 1.8e308; the help names a round number below it.
     if abs(value) > 10**300:
         fail("E220", "the default is too large for a float", node.span, help="write a number below 1e300")
     return value

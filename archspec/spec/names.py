@@ -27,6 +27,7 @@ def check_names(tree: MapNode, errors: Collector, sections: Mapping[str, str] = 
         for entry in found.entries if isinstance(found, MapNode) else ():
             name = entry.key.value
             if name in places:
+                # The first definition keeps the name, so that all later messages point at the same place.
                 _clash(entry.key, kind, what[name], places[name], errors)
                 continue
             _check(entry.key, kind, errors)

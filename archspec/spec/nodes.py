@@ -111,6 +111,7 @@ class NodeReader:
             made += self._parts(part, item, _place(item), feed)
             feed = TextNode(value=part, span=_place(item))
         last = made[-1]
+        # A chain within a chain ends both, so its last part has an alias for each.
         return [*made[:-1], replace(last, aliases=(*last.aliases, name))]
 
     def _block(self, node: MapNode, feed: TextNode | None) -> Block:

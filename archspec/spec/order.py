@@ -38,6 +38,7 @@ def ordered(uses: Mapping[str, Iterable[str]]) -> Order:
     left = dict.fromkeys(names)
     while left:
         if not ready:
+            # Nothing is ready, so each name that is left uses another: following these from any one ends in a cycle.
             circle = cycle_from(next(iter(left)), {name: sorted(needs[name] & left.keys()) for name in left})
             circles.append(circle)
             done: Iterable[str] = circle

@@ -50,6 +50,7 @@ def _difference(declared: TensorType, found: TensorType) -> tuple[int | None, st
     for number, (wanted, size) in enumerate(zip(declared.shape, found.shape, strict=True)):
         if compare(wanted, "==", size) is not True:
             return number, f"axis {number} is {size}, not {wanted}"
+    # An output may leave the bound out, and then promises less than its value keeps.
     if declared.bound is not None and declared.bound != found.bound:
         return None, "it has no bound" if found.bound is None else f"its bound is {found.bound}"
     return None

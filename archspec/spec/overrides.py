@@ -164,6 +164,7 @@ def _opened(node: TextNode, key: TextNode) -> MapNode:
     """The map that a bare word stands for; an empty one for `none`. Raises SpecError E214 for any other text."""
     if node.value == "none":
         return MapNode(entries=(), span=key.span)
+    # Only `merge` knows which words are short for a map, so an empty map is laid over the word.
     opened = merge(node, MapNode(entries=(), span=node.span))
     if not isinstance(opened, MapNode) or opened.get("kind") is None:
         fail("E214", f"`{node.value}` is text and has no `{key.value}`", key.span, help="end the path at the text")

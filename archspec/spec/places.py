@@ -51,6 +51,7 @@ def _label(name: str, span: Span, numbers: Numbers, values: Values | None) -> La
     value = None if values is None else values.get(Path(parts=tuple(name.split(".")), span=span))
     if values is not None and value is not None:
         return values.label(value)
+    # Not `Names.get`, which raises for a failed name: a label is only an addition.
     number, place = dict.get(numbers.names, name), numbers.places.get(name)
     return None if number is None or place is None else Label(place, f"`{name}` is {_shown(number)}")
 

@@ -29,6 +29,7 @@ def _with_layouts(entry: Entry) -> Entry:
 
 
 def _layout(node: Node) -> Node:
+    # In quotes it is the name of a file, without them the word for no layout.
     if not isinstance(node, TextNode) or (node.value == "none" and not node.quoted):
         return node
     return read_file(Path(node.span.source.name).parent / node.value, node.span)

@@ -31,12 +31,14 @@ def _check(made: Any, given: Node, name: str) -> None:
     if isinstance(given, MapNode) and isinstance(made, (Model, dict)):
         for entry in given.entries:
             key = entry.key.value
+            # What a node is for may differ between uses: the module does not depend on it.
             if key != "about":
                 _check(_field(made, key), entry.value, key)
     elif isinstance(given, ListNode) and isinstance(made, list):
         for item, node in zip(made, given.items, strict=False):
             _check(item, node, name)
     elif not isinstance(made, Syntax) or isinstance(made, Number) or name == "tie":
+        # A tie is written like a value, but it names a parameter and so belongs to the module.
         help = "remove it: the module is shared unchanged"
         fail("E217", f"`{name}` cannot be changed in a reuse", given.span, help=help)
 

@@ -176,6 +176,7 @@ class RuleNames:
             find=self.cx.around.values.get,
             label=self.cx.around.values.label,
             warn=lambda message, span, help: None,
+            # Fields of sort mask exist only in bodies of user-defined blocks, where no rules stand.
             given=lambda name, reader: None,
         )
         found = reader.read(mask)

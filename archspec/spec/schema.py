@@ -138,6 +138,7 @@ def _cleaned(schema: Any) -> Any:
         return {"const": "none"}
     if schema.get("format") in ("node", "rule"):
         return _NODE if schema["format"] == "node" else {"$ref": "#/$defs/RuleItem"}
+    # A property may be called `title` or `default`; it is kept, and known by its value, which is a map.
     dropped = {"title"} | ({"default"} if schema.get("default", 0) is None else set())
     names = "properties" in schema
     return {

@@ -30,6 +30,7 @@ def change(schema: Any) -> Any:
         return [change(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
+    # A property may be called `required` too: only a list under this key is the keyword.
     return {
         key: f"{value}{_SUFFIX}" if key == "$ref" else change(value)
         for key, value in schema.items()

@@ -20,6 +20,7 @@ from archspec.text.arithmetic import Number
 from archspec.text.expr import Expr
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 
+# Texts under these keys are prose or names, in which a word stays even if a field is called so.
 _RAW = frozenset({"about", "block", "reuse"})
 
 
@@ -83,6 +84,7 @@ def _plain(value: bool | str) -> str:
 
 
 def _number(cx: Context, expr: Expr) -> Number:
+    # By way of `repr`: it gives the shortest decimal of the float, such as 1e-5, instead of its exact binary value.
     return Number(value=Fraction(repr(cx.constant(expr))), span=expr.span)
 
 

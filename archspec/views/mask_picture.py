@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.graph import Value
+from archspec.masks.atoms.all import All
 from archspec.masks.evaluate import evaluate
 from archspec.masks.leaf import Leaf, Resizable
 from archspec.masks.mask import Mask
 from archspec.masks.walk import controls, leaves, replaced, text
+from archspec.masks.window_parts import WindowParts
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.views.chart import Chart, Level, Panel
+from archspec.views.cut_positions import lengths, positions, sides
 from archspec.views.example import POSITIONS, Example, example
 from archspec.views.sites import Site, sites_at
 
@@ -56,7 +59,7 @@ def mask_chart(spec: Spec, path: str) -> Chart:
     panels: dict[object, list[Site]] = {}
     for site in sites_at(spec, path):
         names = tuple(_name(value, shown) for value in _controls(site))
-        panels.setdefault((site.op.mask, names, _lengths(site)), []).append(site)
+        panels.setdefault((site.op.mask, names, lengths(site)), []).append(site)
     drawn = [(places, drawn_mask(places[0], shown)) for places in panels.values()]
     inputs = dict.fromkeys(line for places, _ in drawn for line in shown.notes(_read(places[0])))
     sizes = ", ".join(f"{name} = {size}" for name, size in shown.sizes.items())
@@ -72,18 +75,18 @@ def mask_chart(spec: Spec, path: str) -> Chart:
 def _panel(places: Sequence[Site], drawn: DrawnMask) -> Panel:
     """The panel of a mask that several attention nodes share, with notes on what was made smaller or cut off."""
     site = places[0]
-    whole = [size.value(typical(site)) if size.constant is None else size.constant for size in _lengths(site)]
+    whole = [size.value(typical(site)) if size.constant is None else size.constant for size in lengths(site)]
     notes = list(drawn.shrunk)
     for words, shown, found, size in zip(
-        ("queries", "keys"), (drawn.queries, drawn.keys), whole, _lengths(site), strict=True
+        ("queries", "keys"), (drawn.queries, drawn.keys), whole, lengths(site), strict=True
     ):
         if size.is_constant and shown < found:
             notes.append(f"the first {shown} of {found} {words}")
     return Panel(
         title=_title(places),
         cells=tuple(tuple(OPEN if cell else BARRED for cell in row) for row in drawn.cells),
-        rows=f"queries i: {_lengths(site)[0]}",
-        columns=f"keys j: {_lengths(site)[1]}",
+        rows=f"queries i: {lengths(site)[0]}",
+        columns=f"keys j: {lengths(site)[1]}",
         notes=(drawn.text, *notes),
     )
 
@@ -98,7 +101,7 @@ def _title(places: Sequence[Site]) -> str:
 
 def typical(site: Site) -> dict[str, int]:
     """Typical sizes of the dims that an attention's lengths depend on."""
-    return {symbol.name: symbol.typical for size in _lengths(site) for symbol in size.symbols()}
+    return {symbol.name: symbol.typical for size in lengths(site) for symbol in size.symbols()}
 
 
 def drawn_mask(site: Site, shown: Example, most: int = _MOST) -> DrawnMask:
@@ -109,15 +112,55 @@ def drawn_mask(site: Site, shown: Example, most: int = _MOST) -> DrawnMask:
         shown: example sizes and inputs.
         most: the largest number of queries and of keys to draw.
     """
+    rows = positions(site, shown.sizes)
+    if rows is not None:
+        return _of_parts(site, shown, most, rows)
     mask = site.op.mask
-    queries, keys = (_shown_length(size, site, shown, most) for size in _lengths(site))
+    queries, keys = (_shown_length(size, site, shown, most) for size in lengths(site))
     controls = [_row(value, shown, keys) for value in _controls(site)]
     names = [_name(value, shown) for value in _controls(site)]
     small, shrunk = _shrunk(mask, min(queries, keys, most))
     allowed = evaluate(small, queries, keys, controls, shown.sizes)
-    queries, keys = min(queries, most), min(keys, most)
-    cells = tuple(tuple(bool(cell) for cell in row[:keys]) for row in allowed[:queries])
-    return DrawnMask(mask=small, cells=cells, text=text(mask, names), shrunk=shrunk, queries=queries, keys=keys)
+    return _drawn(small, allowed, most, text(mask, names), shrunk)
+
+
+def _drawn(mask: Mask, allowed: Array, most: int, words: str, shrunk: tuple[str, ...] = ()) -> DrawnMask:
+    """The first pairs of a mask [queries, keys]."""
+    shown = allowed[:most, :most]
+    cells = tuple(tuple(bool(cell) for cell in row) for row in shown)
+    return DrawnMask(mask=mask, cells=cells, text=words, shrunk=shrunk, queries=shown.shape[0], keys=shown.shape[1])
+
+
+def _of_parts(site: Site, shown: Example, most: int, rows: Array) -> DrawnMask:
+    """The mask over a sequence that was cut into rows of a batch, whose positions are `rows`."""
+    import numpy as np
+
+    controls = [_tensor(value, shown) for value in _controls(site)]
+    width, count = rows.shape[1], rows.size
+    allowed = np.broadcast_to(evaluate(site.op.mask, width, width, controls, shown.sizes), (len(rows), width, width))
+    found = np.zeros((count, count), dtype=bool)
+    for row, own in zip(rows, allowed, strict=True):
+        found[np.ix_(row, row)] = own
+    names = [_name(value, shown) for value in _controls(site)]
+    words = text(replaced(site.op.mask, _unnamed), names)
+    part = next(
+        (leaf.text(names) for leaf in leaves(site.op.mask) if isinstance(leaf, WindowParts)), f"windows({sides(site)})"
+    )
+    return _drawn(site.op.mask, found, most, part if words == "all" else f"{words} & {part}")
+
+
+def _unnamed(leaf: Leaf) -> Mask:
+    """A leaf that the language can write; everything in place of one that it cannot."""
+    return All() if isinstance(leaf, WindowParts) else leaf
+
+
+def _tensor(value: Value, shown: Example) -> Array:
+    """All of the values of a control; true where they are not known."""
+    import numpy as np
+
+    term = shown.terms.of(value)
+    shape = [size.value(shown.sizes) for size in value.type.shape]
+    return np.ones(shape, dtype=bool) if term is None else np.reshape(shown.world.value(term).items, shape)
 
 
 def _shown_length(size: Dim, site: Site, shown: Example, most: int) -> int:
@@ -128,11 +171,6 @@ def _shown_length(size: Dim, site: Site, shown: Example, most: int) -> int:
     if _read(site) or size.is_constant:
         return size.value(shown.sizes)
     return min(max(size.value(shown.sizes), POSITIONS), most)
-
-
-def _lengths(site: Site) -> tuple[Dim, Dim]:
-    """The numbers of queries and of keys: axis 2 of q [b h s d] and of k [b g t d]."""
-    return site.node.inputs[0].type.shape[2], site.node.inputs[1].type.shape[2]
 
 
 def _controls(site: Site) -> Sequence[Value]:

@@ -20,7 +20,8 @@ from archspec.spec import Spec
 class Site:
     """An attention node. `path` has a `*` for each layer index, and `layers` the indices that each `*` stands for.
 
-    `kind` is the word for the kind of layer that contains it, "" if all layers are of one kind.
+    `kind` is the word for the kind of layer that contains it, "" if all layers are of one kind. `module` is the body of
+    the module that contains it; None outside of all modules.
     """
 
     path: str
@@ -28,6 +29,7 @@ class Site:
     kind: str
     node: Node
     op: Attention
+    module: Graph | None = None
 
     def __str__(self) -> str:
         """The path with the kind of layer: `states.layers.*.attention (local)`."""
@@ -111,7 +113,9 @@ def nothing_at(path: str, known: Sequence[Site]) -> NoReturn:
     fail("E751", f"`{path}` is not an attention", None, notes=notes, help=help)
 
 
-def _sites(graph: Graph, layers: tuple[tuple[int, ...], ...], kind: str, around: str = "") -> Iterator[Site]:
+def _sites(
+    graph: Graph, layers: tuple[tuple[int, ...], ...], kind: str, around: str = "", module: Graph | None = None
+) -> Iterator[Site]:
     """The attention nodes of a graph and of all regions inside it.
 
     Args:
@@ -119,17 +123,18 @@ def _sites(graph: Graph, layers: tuple[tuple[int, ...], ...], kind: str, around:
         layers: the layer indices of the repeats around it, outermost first.
         kind: the word for the kind of layer around it, "" outside of layers of several kinds.
         around: the class of the module around it, whose name is removed from those of its kinds of layers.
+        module: the graph, where it is the body of a module.
     """
     for node in graph.nodes:
         if isinstance(node.op, Attention):
-            yield Site(path=node.path, layers=layers, kind=kind, node=node, op=node.op)
+            yield Site(path=node.path, layers=layers, kind=kind, node=node, op=node.op, module=module)
         elif isinstance(node.op, Repeat):
             for number, region in enumerate(node.regions):
                 own = (*layers, tuple(node.op.schedule.layers(number)))
                 word = kind_word(node.op.kinds[number], around) if len(node.regions) > 1 else kind
                 yield from _sites(region, own, word, around)
         elif isinstance(node.op, Call):
-            yield from _sites(node.regions[0], layers, kind, node.op.kind)
+            yield from _sites(node.regions[0], layers, kind, node.op.kind, node.regions[0])
 
 
 def kind_word(name: str, stack: str) -> str:

@@ -24,6 +24,7 @@ KINDS = {
     "tanh": "tanh",
     "sigmoid": "sigmoid",
     "relu_squared": "relu2",
+    "relu6": "relu6",
     "none": "linear",
 }
 TEXT = """

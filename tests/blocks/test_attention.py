@@ -129,6 +129,7 @@ ACTS = {
     "tanh": torch.tanh,
     "sigmoid": torch.sigmoid,
     "relu_squared": lambda x: F.relu(x) ** 2,
+    "relu6": lambda x: x.clamp(0, 6),
     "none": lambda x: x,
 }
 

@@ -67,6 +67,11 @@ def close(found: torch.Tensor, wanted: torch.Tensor) -> None:
             ("kernel: 2, padding: same", {"padding": "same"}, "length"),
             ("kernel: 3, padding: circular", {"padding": 1, "padding_mode": "circular"}, "length"),
             ("kernel: 5, padding: circular", {"padding": 2, "padding_mode": "circular"}, "length"),
+            (
+                "kernel: 3, padding: circular, stride: 2",
+                {"padding": 1, "padding_mode": "circular", "stride": 2},
+                "(length - 1) // 2 + 1",
+            ),
             ("kernel: 2, dilation: 3", {"dilation": 3}, "length - 3"),
             ("kernel: 3, groups: 2", {"groups": 2}, "length - 2"),
         ],
@@ -93,6 +98,11 @@ def test_conv_of_signals(fields: str, options: dict[str, Any], length: str, tmp_
             ("kernel: [2, 3], dilation: [3, 1], groups: 2", {"dilation": (3, 1), "groups": 2}, "5, 4"),
             ("kernel: [2, 5], padding: same, dilation: [1, 2]", {"padding": "same", "dilation": (1, 2)}, "8, 6"),
             ("kernel: [1, 5], padding: circular", {"padding": (0, 2), "padding_mode": "circular"}, "8, 6"),
+            (
+                "kernel: [3, 5], padding: circular, stride: [2, 3]",
+                {"padding": (1, 2), "padding_mode": "circular", "stride": (2, 3)},
+                "4, 2",
+            ),
             ("kernel: [1, 1], stride: [1, 2], padding: 1", {"stride": (1, 2), "padding": 1}, "10, 4"),
         ],
     ),
@@ -359,8 +369,7 @@ def test_an_odd_size_at_run_time(tmp_path: Path) -> None:
     [
         ("{block: conv, input: x, channels: 5, kernel: 3, groups: 2}", "E305"),
         ("{block: conv, input: x, channels: 4, kernel: 9}", "E305"),
-        ("{block: conv, input: x, channels: 4, kernel: 3, padding: same, stride: 2}", "E242"),
-        ("{block: conv, input: x, channels: 4, kernel: 3, padding: same, stride: [1, 2]}", "E242"),
+        ("{block: conv, input: x, channels: 4, kernel: 3, padding: causal, stride: 2}", "E242"),
         ("{block: conv, input: x, channels: 4, kernel: [3, 3, 3]}", "E204"),
         ("{block: conv, input: x, channels: 4, kernel: []}", "E204"),
         ("{block: conv, input: x, channels: 4, kernel: 3, padding: [1]}", "E204"),
@@ -390,6 +399,21 @@ def test_what_does_not_fit_is_refused(node: str, code: str, tmp_path: Path) -> N
     inputs = "inputs:\n  x: float[batch, 4, 8, 6]\ndims: {batch: [1, 2, 4]}"
     said = refusal(tmp_path, f"{inputs}\ngraph:\n  y: {node}\noutputs:\n  y: float[batch]")
     assert f"error[{code}]" in said, said
+
+
+@pytest.mark.parametrize(
+    ("dim", "known"), [("[1, 9, 20]", False), ("{min: 3, typical: 9, max: 21, multiple: 3}", True)]
+)
+def test_zeros_that_depend_on_the_size_at_run_time_are_refused(dim: str, known: bool, tmp_path: Path) -> None:
+    text = f"inputs:\n  x: float[batch, 4, length]\ndims: {{batch: [1, 2, 4], length: {dim}}}\ngraph:\n  y: "
+    text += "{block: conv, input: x, channels: 4, kernel: 5, stride: 3, padding: same}\n"
+    text += "outputs:\n  y: float[batch, 4, SIZE]"
+    if not known:
+        assert "the number of zeros depends on the size, length" in refusal(tmp_path, text.replace("SIZE", "length"))
+        return
+    spec = spec_of(tmp_path, text.replace("SIZE", "length//3"))
+    for length in (3, 9, 21):
+        compare(spec.graph, filled(archspec.compile(spec)).eval(), {"batch": 2, "length": length})
 
 
 def test_norms_of_channels_do_not_stand_in_transformers(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -16,22 +16,25 @@ from safetensors.torch import save_file
 import archspec
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.genai import check_genai
-from archspec.bundle.genai_parity import step_contests
-from archspec.bundle.genai_trials import opened
+from archspec.bundle.genai_trials import genai_contest, opened
 from archspec.bundle.genai_verify import verify_genai
 from archspec.bundle.parity import float_arrays
+from archspec.bundle.report import ParityTrial
 from archspec.checking import accepted
 from archspec.diagnostics import SpecError
 from archspec.engines.genai.configuration import token_ids
 from archspec.engines.genai.form import genai_form
-from archspec.oracle.interpreter import interpret
+from archspec.engines.genai.steps import GenaiSteps
+from archspec.engines.program import Program
 from archspec.spec.claims import load_claims
 from tests.steps import steps_here
 
 PROMPTS = [[5, 9, 60], [7, 8, 9, 10, 11, 12], [3]]
 
 
-@pytest.fixture(scope="module", params=["gpt2", "llama-3.2-1b"])
+@pytest.fixture(
+    scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in ("gpt2", "llama-3.2-1b")]
+)
 def built(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle of a family, with weights large enough for logits that differ clearly."""
     folder = tmp_path_factory.mktemp("genai")
@@ -79,7 +82,8 @@ def test_the_manifest_records_the_folder(built: Bundle) -> None:
     assert entry is not None and entry.verified == "executed"
     assert entry.files == ["genai/model.onnx", "genai/genai_config.json", "genai/tokenizer.json"]
     trials = [trial for trial in built.report.trials if trial.artifact == "genai"]
-    assert [trial.reference for trial in trials] == ["module", "module", "interpreter"]
+    assert [trial.reference for trial in trials] == ["interpreter"]
+    assert [one.output for one in trials[0].differences] == ["logits, padded right", "logits, padded left"]
     assert all(one.largest < 1e-5 for trial in trials for one in trial.differences)
     assert "--layout genai" in built.manifest.command and "genai float32" in built.summary()
 
@@ -125,16 +129,55 @@ class Faulty:
 
 @pytest.mark.parametrize("fault", ["none", "filled positions are seen", "stale keys", "nan"])
 def test_faults_are_found(built: Bundle, fault: str) -> None:
+    checked = accepted(built.path / "spec.yaml", unproved=True)
+    program = Program(
+        source=built.path / "model.py",
+        module=built.manifest.module,
+        weights=built.path / built.manifest.weights.path,
+        interface=built.interface,
+    )
+    contest = genai_contest(checked, program, "float32", built.path / "genai" / "model.onnx")
+    plain = contest.opened
+
+    def opened() -> dict[str, Any]:
+        return {how: replace(steps, runner=Faulty(steps.runner, fault)) for how, steps in plain().items()}
+
+    (trial,) = replace(contest, opened=opened).trials()
+    assert isinstance(trial, ParityTrial)
+    assert [one.allowed("float32") for one in trial.differences] == [fault == "none"] * 2
+
+
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_what_fills_up_chunks(built: Bundle, side: Literal["right", "left"]) -> None:
+    """The mask says which ids are positions; each row's own stay in order."""
+    given: list[dict[str, Any]] = []
+
+    class Heard:
+        def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
+            given.append(inputs)
+            return {name: np.zeros((2, 1, 1)) for name in form.interface.outputs}
+
+    form = genai_form(archspec.load(built.path / "spec.yaml"))
+    steps = GenaiSteps(runner=Heard(), form=form, dtype="float32", fed="ids", side=side)
+    steps.step(steps.start(2, 9, {}), {"ids": np.array([[1, 2, 3], [4, 5, 6]])}, np.array([2, 0]))
+    wanted = [[1, 2, 3], [1, 1, 0]] if side == "right" else [[3, 1, 2], [0, 1, 1]]
+    assert [given[0]["input_ids"][0].tolist(), given[0]["attention_mask"][0].tolist()] == wanted
+    assert given[0]["attention_mask"][1].tolist() == [0, 0, 0]
+
+
+def test_a_row_beyond_its_cache(built: Bundle) -> None:
+    """The file takes any number of positions: our runner counts them, and the runtime has its context."""
     spec = archspec.load(built.path / "spec.yaml")
-    form = genai_form(spec)
-    weights = float_arrays(built.path / built.manifest.weights.path)
-    contest = next(step_contests(spec))
-    assert [len(row) for row in contest.rows] == [7, 5] and contest.prompts == [4, 2]
-    expected = contest.expected(lambda ids: interpret(spec.graph, {"ids": ids}, weights)["logits"])
-    steps = opened(built.path / "genai" / "model.onnx", spec, form, "float32")
-    steps = replace(steps, runner=Faulty(steps.runner, fault))
-    found = [one.allowed("float32") for one in contest.differences(steps, expected)]
-    assert found == [fault == "none"] * 2
+    steps = opened(built.path / "genai" / "model.onnx", spec, genai_form(spec), "float32")
+    one, state = {"ids": np.zeros((2, 3), np.int64)}, steps.start(2, 4, {})
+    # What fills up the chunk of the second row is no position.
+    _, state = steps.step(state, one, np.array([3, 1]))
+    _, state = steps.step(state, one, np.array([1, 3]))
+    with pytest.raises(ValueError, match=r"^a row has 5 positions, but its cache takes 4$"):
+        steps.step(state, one, np.array([0, 1]))
+    most = spec.dims["length"].max
+    with pytest.raises(Exception, match=rf"max_length \({most + 1}\) cannot be greater than model context_length"):
+        generated(built.path / "genai", PROMPTS[:1], most + 1)
 
 
 def messages(spec: Any, **options: Any) -> list[str]:
@@ -149,7 +192,7 @@ name: latent
 extends: gpt2
 graph:
   source: {positions: none}
-  states: {attention: {head_dim: 12, latent: {query: 8, key_value: 6, rotary: 4}, positions: ROTARY}}
+  states: {attention: {head_dim: 12, latent: {query: 8, key_value: 6, rotary: 4}, positions: ROTARY, BIAS}}
 """
 
 
@@ -179,12 +222,16 @@ def test_what_the_runtime_cannot_hold_is_refused_by_name() -> None:
     assert str(refused.value.diagnostics[0].message).startswith("`--layout genai` does not support bfloat16")
 
 
-def test_latents_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "latent.yaml").write_text(LATENT.replace("ROTARY", "{kind: rotary, layout: half}"))
+@pytest.mark.parametrize(("bias", "kept"), [("[out]", "latent"), ("[v]", "k")], ids=["latents", "heads"])
+def test_latents_are_refused(bias: str, kept: str, tmp_path: Path) -> None:
+    text = LATENT.replace("ROTARY", "{kind: rotary, layout: half}").replace("BIAS", f"bias: {bias}")
+    (tmp_path / "latent.yaml").write_text(text)
     with pytest.raises(SpecError) as refused:
         genai_form(archspec.load(tmp_path / "latent.yaml", reduced=True))
     (message,) = (one.message for one in refused.value.diagnostics)
-    assert message.startswith("ONNX Runtime GenAI cannot run `latent`: a layer keeps `states.layers.*.attention.")
+    assert message.startswith(
+        f"ONNX Runtime GenAI cannot run `latent`: a layer keeps `states.layers.*.attention.{kept}`"
+    )
     assert message.endswith("but the runtime keeps a key and a value of one type, [rows, heads, positions, size]")
 
 

@@ -15,9 +15,9 @@ from archspec.bundle.manifest import Manifest
 from archspec.bundle.verify import verify_bundle
 from archspec.cli import cli
 from archspec.engines.build import from_cache
+from tests.mutation.shipped import left_to_long, ranked
 from tests.steps import steps_here
 
-SPECS = sorted(path.stem for path in (Path(__file__).resolve().parents[2] / "specs").glob("*.yaml"))
 CHANGING = {"report.json", "spec.original.yaml"}
 """Files that hold times, or what the user wrote: a rebuilding has others."""
 
@@ -39,8 +39,7 @@ def assert_same(again: Manifest, first: Manifest) -> None:
     assert (again.spec_digest, again.verdicts) == (first.spec_digest, first.verdicts)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SPECS)
+@pytest.mark.parametrize("name", ranked())
 def test_a_shipped_spec_becomes_a_bundle_that_verifies_and_is_built_again(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,7 +55,7 @@ def test_a_shipped_spec_becomes_a_bundle_that_verifies_and_is_built_again(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["transformer-base", "vit-b16"])
+@pytest.mark.parametrize("name", ["gpt2", *left_to_long("transformer-base", "vit-b16")])
 def test_what_is_built_again_is_the_same_bytes_without_the_cache(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +64,7 @@ def test_what_is_built_again_is_the_same_bytes_without_the_cache(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["transformer-base", "gpt2", "vit-b16", "bert-base"])
+@pytest.mark.parametrize("name", ["gpt2", "vit-b16", *left_to_long("transformer-base", "bert-base")])
 def test_every_kind_of_shipped_spec_is_compiled_by_each_engine(name: str, tmp_path: Path) -> None:
     spec = archspec.load(name, reduced=True)
     engines = ["tensorrt-rtx:sm89"] if find_spec("tensorrt_rtx") else []

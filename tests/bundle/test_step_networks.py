@@ -19,7 +19,7 @@ from archspec.bundle.parity import float_arrays
 from archspec.bundle.report import OutputDifference
 from archspec.bundle.sources import texts_of
 from archspec.bundle.step_network import StepNetworks, check_step_network, network_steps
-from archspec.bundle.step_parity import StepContest
+from archspec.bundle.step_parity import StepContest, built_steps
 from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import StepWork, step_profiles
 from archspec.checking import accepted
@@ -36,9 +36,9 @@ from archspec.lower.naming import class_name
 from archspec.lower.step_programs import StepPart, step_programs
 from archspec.model.ports import DTypeName, interface_of
 from archspec.spec.claims import load_claims
-from tests.bundle.test_steps import TINY, silent
+from tests.bundle.test_steps import LAYOUTS, TINY, latents, silent
 from tests.engines.network.mutations import changed, maker
-from tests.steps import steps_here
+from tests.steps import operators_read_once, steps_here
 
 trt = pytest.importorskip("tensorrt_rtx")
 from tests.engines.rtx.test_running import Stand, memory  # noqa: E402, F401
@@ -94,7 +94,8 @@ class Lowered:
 
     def exported(self, part: StepPart = "step") -> Path:
         path = self.folder / f"{part}.onnx"
-        export_onnx(self.networks(part).program, self.dtype, path)
+        with operators_read_once():
+            export_onnx(self.networks(part).program, self.dtype, path)
         return path
 
 
@@ -111,10 +112,11 @@ def plan(tiny: Lowered) -> NetworkPlan:
 
 
 def judged(tiny: Lowered, plan: NetworkPlan, opened: Callable[[], BuiltSteps] | None = None) -> OutputDifference:
+    made = opened or (lambda: network_steps(plan, tiny.networks(), tiny.programs))
     contest = StepContest(
         artifact="network",
         dtype="float32",
-        opened=opened or (lambda: network_steps(plan, tiny.networks(), tiny.programs)),
+        opened=lambda: built_steps(made(), tiny.checked),
         program=tiny.whole.inside(tiny.folder),
         checked=tiny.checked,
     )
@@ -295,7 +297,7 @@ def test_engines_in_half_precision(tmp_path: Path, dtype: DTypeName) -> None:
         ((built,), _) = Lowered(tmp_path, tmp_path / "tiny.yaml", dtype).work.build(read_targets([THREE], dtype))
     assert [len((tmp_path / one.folder / "model.engine").read_bytes()) > 10_000 for one in built.built] == [True] * 3
     # The state has the dtype of the engine.
-    ((found, trials),) = [(one.result["network"], one.result["trials"]) for one in built.inspection._found]
+    ((found, trials),) = [(one.result["network"], one.result["trials"]) for one in built.inspections[0]._found]
     assert found["layers"]["kv_cache_update"] == 4
     assert {one["artifact"]: one["dtype"] for one in trials} == {"network of step of tensorrt-rtx": dtype}
 
@@ -314,6 +316,18 @@ def test_a_bundle_tells_how_far_its_step_is_verified(tmp_path: Path) -> None:
     weights = float_arrays(bundle.path / "model.safetensors")
     (report,) = verify_steps(bundle, load_claims(bundle.path / "spec.yaml"), weights, True, 0)
     assert report.findings[0].detail.endswith("; verified in the build: network-verified-cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mask", LAYOUTS)
+def test_latents(mask: str, tmp_path: Path) -> None:
+    case = Lowered(tmp_path, latents(tmp_path, mask))
+    plan = case.engine.plan(case.networks().program, case.exported(), "float32")
+    found, kinds = judged(case, plan), Counter(step.kind for step in plan.steps)
+    assert found.scale > 0.1
+    assert found.largest < 2e-5
+    # One cache a layer; its attention takes keys and values of one size alone.
+    assert (kinds["KV_CACHE_UPDATE"], kinds["ATTENTION_INPUT"], kinds["SOFTMAX"]) == (2 * (mask == "causal"), 0, 2)
 
 
 LAYERS = {

@@ -4,28 +4,34 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import torch
+from click.testing import CliRunner
 from safetensors.torch import save_file
 
 import archspec
 from archspec.bundle import step_artifacts
 from archspec.bundle.choice import choose
 from archspec.bundle.parity import float_arrays
-from archspec.bundle.report import OutputDifference, ParityTrial, Timing, step_of
-from archspec.bundle.step_parity import StepContest
+from archspec.bundle.report import BundleReport, OutputDifference, ParityTrial, Timing, step_of
+from archspec.bundle.step_parity import StepContest, built_steps
+from archspec.bundle.step_targets import build_steps
 from archspec.bundle.step_verify import verify_steps
-from archspec.bundle.step_work import StepWork
+from archspec.bundle.step_work import BuiltProgram, StepWork
 from archspec.bundle.timing import ROUNDS, RUNS
 from archspec.checking import accepted
+from archspec.cli import cli
 from archspec.decoding import decoder
 from archspec.decoding.beams import BeamSearch
-from archspec.diagnostics import Collector, SpecError
+from archspec.diagnostics import Collector, SpecError, fail
 from archspec.engines.build import BuiltArtifact
 from archspec.engines.engine import Target
 from archspec.engines.program import Program
@@ -41,6 +47,7 @@ from archspec.model.ports import interface_of
 from archspec.model.runner import Array, Arrays
 from archspec.spec.claims import load_claims
 from tests.editing import edited
+from tests.mutation.shipped import left_to_long
 from tests.steps import steps_here
 
 TINY = """\
@@ -64,7 +71,22 @@ graph:
 outputs: {logits: "float[batch, length, vocab]"}
 decode: {input: ids, output: logits, start: none, end: none}
 """
+LATENTS = TINY.replace(", positions: {kind: learned, length: 32}", "").replace(
+    "{heads: 4, kv_heads: 2, mask: causal}",
+    "{heads: 4, head_dim: 12, value_dim: 10, mask: MASK, bias: [out], latent: {query: 8, key_value: 16, rotary: 4}, "
+    "positions: {kind: rotary, layout: LAYOUT}}",
+)
+"""Attention that keeps latents, 16 features and 4 rotated ones a position."""
+LAYOUTS = {"causal": "interleaved", "last(5)": "half"}
+"""A layout of rotary positions for each mask."""
 ONNX = Target(engine="onnx")
+
+
+def latents(folder: Path, mask: str) -> Path:
+    """The file of a decoder that keeps latents."""
+    path = folder / "latents.yaml"
+    path.write_text(LATENTS.replace("MASK", mask).replace("LAYOUT", LAYOUTS[mask]), encoding="utf-8")
+    return path
 
 
 def silent(stage: str, fraction: float | None) -> None:
@@ -94,21 +116,21 @@ class Built:
         assert found is not None
         self.programs: StepPrograms = found
         self.whole = whole
-        work = StepWork(folder=folder, whole=whole, programs=found, dtype="float32", recipe=None, progress=silent)
+        self.work = StepWork(folder=folder, whole=whole, programs=found, dtype="float32", recipe=None, progress=silent)
         with steps_here():
-            self.built, _ = work.build([target])
+            self.built, _ = self.work.build([target])
+
+    def opened(self) -> BuiltSteps:
+        """The opened step."""
+        files = {one.program.part: self.folder / _first(one.built[0]) for one in self.built}
+        return open_steps(self.programs, self.target, "float32", files)
 
     def contest(self) -> StepContest:
         """The step beside the full forward."""
-        files = {one.program.part: self.folder / _first(one.built[0]) for one in self.built}
-
-        def opened() -> BuiltSteps:
-            return open_steps(self.programs, self.target, "float32", files)
-
         return StepContest(
             artifact=step_of(self.target),
             dtype="float32",
-            opened=opened,
+            opened=lambda: built_steps(self.opened(), self.checked),
             program=self.whole.inside(self.folder),
             checked=self.checked,
         )
@@ -148,6 +170,20 @@ def test_attention_is_one_operator_of_the_runtime(tiny: Built) -> None:
     kinds = [node.op_type for node in model.graph.node if node.domain == "com.microsoft"]
     assert kinds.count("GroupQueryAttention") == 2
     assert not {"ScatterElements", "Softmax"} & {node.op_type for node in model.graph.node}
+
+
+@pytest.mark.parametrize("change", [1, -1])
+def test_an_output_too_few_or_too_many_is_refused(tiny: Built, change: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outputs have no names, so that each would be taken for another one."""
+    plain = onnxruntime.IOBinding.get_outputs
+
+    def other(binding: Any) -> list[Any]:
+        found: list[Any] = plain(binding)
+        return [*found, found[0]] if change > 0 else found[1:]
+
+    monkeypatch.setattr(onnxruntime.IOBinding, "get_outputs", other)
+    with pytest.raises(ValueError, match=r"zip\(\)"):
+        largest(tiny.contest())
 
 
 @pytest.mark.parametrize(
@@ -214,16 +250,139 @@ def test_an_output_that_is_wrong_inside_a_chunk_is_found(tiny: Built, monkeypatc
     assert re.fullmatch(r"row \d, position \d, fed in chunks of [\d, ]+ \(ragged, twice\)", diagnostic.notes[1])
 
 
+def overrun(steps: BuiltSteps, capacity: int, most: int) -> None:
+    """No program compares positions with the capacity, so that what runs it does, before it writes anything."""
+    cache = steps.new_cache(2, capacity, {}, {"batch": 2})
+    for _ in range(most - 2):
+        steps.run({"ids": np.zeros((2, 1), np.int64)}, cache, np.array([1, 1]))
+    # What fills up the chunk of a row is no position.
+    steps.run({"ids": np.zeros((2, 4), np.int64)}, cache, np.array([2, 1]))
+    before = {name: array.copy() for name, array in cache.parts.items()}
+    one = {"ids": np.zeros((2, 1), np.int64)}
+    with pytest.raises(ValueError, match=rf"^a row has {most + 1} positions, but its cache takes {most}$"):
+        steps.run(one, cache, np.array([1, 1]))
+    assert all(np.array_equal(before[name], array) for name, array in cache.parts.items())
+    steps.run(one, cache, np.array([0, 1]))
+    assert cache.past.tolist() == [most, most]
+
+
+def test_a_row_beyond_its_cache(tiny: Built) -> None:
+    overrun(tiny.opened(), 6, 6)
+    with pytest.raises(ValueError, match=r"^capacity must be at most 32, not 33$"):
+        tiny.opened().new_cache(2, 33, {}, {"batch": 2})
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["llama-3.2-1b", "mistral-7b", "gemma-2-2b", "t5-small", "prefix-lm-base"])
+@pytest.mark.parametrize(
+    "name", ["mistral-7b", "gemma-2-2b", "t5-small", "prefix-lm-base", *left_to_long("llama-3.2-1b")]
+)
 def test_shipped_decoders(tmp_path: Path, name: str) -> None:
-    assert largest(Built(tmp_path, name, reduced=True).contest()) < 2e-5
+    built = Built(tmp_path, name, reduced=True)
+    assert largest(built.contest()) < 2e-5
+    if name == "mistral-7b":
+        # Rings have no end of their own: rows end where the positions of the model do.
+        overrun(built.opened(), 6, built.programs.found.length.max)
+
+
+SLOW = [("onnx", "last(5)"), ("openvino", "causal"), ("openvino", "last(5)")]
+
+
+@pytest.mark.parametrize(
+    ("engine", "mask"), [("onnx", "causal"), *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)]
+)
+def test_latents(engine: str, mask: str, tmp_path: Path) -> None:
+    built = Built(tmp_path, latents(tmp_path, mask), Target(engine=engine))
+    (kept,) = built.programs.found.state
+    assert kept.type.shape[-1] == 20
+    assert largest(built.contest()) < 2e-5
+    if engine == "onnx":
+        (step,) = built.built
+        kinds = [node.op_type for node in onnx.load(tmp_path / _first(step.built[0])).graph.node]
+        # The runtime's own operator takes keys and values of one size alone.
+        assert (kinds.count("Softmax"), kinds.count("GroupQueryAttention")) == (2, 0)
 
 
 @pytest.mark.slow
 def test_the_step_in_openvino(tmp_path: Path) -> None:
     (tmp_path / "tiny.yaml").write_text(TINY)
-    assert largest(Built(tmp_path, tmp_path / "tiny.yaml", Target(engine="openvino")).contest()) < 2e-5
+    built = Built(tmp_path, tmp_path / "tiny.yaml", Target(engine="openvino"))
+    assert largest(built.contest()) < 2e-5
+    overrun(built.opened(), 6, 6)
+
+
+def refuse(code: str) -> Callable[..., Any]:
+    def refused(*given: Any, **more: Any) -> Any:
+        fail(code, "OpenVINO rejected the network", None, notes=["no such operator"])
+
+    return refused
+
+
+REJECTED = {"code": "E606", "message": "OpenVINO rejected the network", "notes": ["no such operator"]}
+
+
+@pytest.mark.parametrize("when", ["build", "compared"])
+@pytest.mark.parametrize("code", ["E606", "E609"])
+def test_a_step_that_is_refused_costs_no_other_target(
+    tiny: Built, tmp_path: Path, when: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other steps are there and nothing is left of it; a step that computes something else fails the build."""
+    shutil.copytree(tiny.folder, tmp_path, dirs_exist_ok=True)
+    (built,) = tiny.built
+    work = replace(tiny.work, folder=tmp_path)
+    other = Target(engine="openvino")
+
+    def build(self: StepWork, targets: Sequence[Target]) -> Any:
+        (tmp_path / "artifacts/step" / targets[0].folder).mkdir(exist_ok=True)
+        (tmp_path / ".export").mkdir(exist_ok=when == "compared")
+        if when == "build" and targets == [other]:
+            refuse(code)()
+        shutil.rmtree(tmp_path / ".export")
+        one = replace(built.built[0], target=targets[0])
+        return (replace(built, built=(one,)),), ()
+
+    def compared(self: StepWork, report: BundleReport, programs: Sequence[BuiltProgram]) -> BundleReport:
+        if when == "compared" and programs[0].built[0].target == other:
+            refuse(code)()
+        return report
+
+    monkeypatch.setattr(StepWork, "build", build)
+    monkeypatch.setattr(StepWork, "compared", compared)
+    empty = BundleReport(trials=[], skipped=[], stages=[])
+    if code == "E609":
+        with pytest.raises(SpecError):
+            build_steps(work, tiny.checked.spec, [other, ONNX], empty)
+        return
+    made = build_steps(work, tiny.checked.spec, [other, ONNX], empty)
+    assert [[one.target for one in program.built] for program in made.programs] == [[ONNX]]
+    assert [one.model_dump() for one in made.rejected] == [{"target": "openvino", **REJECTED}]
+    assert sorted(path.name for path in (tmp_path / "artifacts/step").iterdir()) == ["onnx"]
+    assert not (tmp_path / ".export").exists()
+    assert (tmp_path / "step.py").exists()
+    made = build_steps(work, tiny.checked.spec, [other], empty)
+    assert not made.programs and len(made.rejected) == 1
+    assert not (tmp_path / "step.py").exists()
+
+
+@pytest.mark.slow
+def test_the_command_names_what_was_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    monkeypatch.setattr(Onnx, "open_step", refuse("E610"))
+    given = ["build", str(tmp_path / "tiny.yaml"), "-o", str(tmp_path / "built"), "--no-cache"]
+    with steps_here():
+        result = CliRunner().invoke(cli, given)
+    assert result.exit_code == 1
+    assert result.stdout.splitlines()[-2:] == [
+        "  step of onnx failed: E610: OpenVINO rejected the network",
+        "    no such operator",
+    ]
+    opened = archspec.open(tmp_path / "built")
+    assert [(one.target, one.verified) for one in opened.manifest.artifacts] == [("onnx", "executed")]
+    assert [one.target for one in opened.manifest.rejected] == ["onnx"]
+    assert not opened.manifest.programs
+    monkeypatch.undo()
+    # Generation runs the module and says so.
+    assert decoder(opened).chosen.startswith("the emitted module: the bundle has no artifact of a cached step")
+    assert decoder(opened).generate([[1, 2, 3]], max_new=2)
 
 
 @pytest.fixture(scope="module")

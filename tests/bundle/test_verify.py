@@ -19,6 +19,7 @@ from archspec.bundle.choice import obstacle
 from archspec.bundle.manifest import FileEntry, read_manifest, write_manifest
 from archspec.cli import cli
 from archspec.spec import load
+from tests.steps import steps_here
 
 pytestmark = pytest.mark.slow
 SPEC = """
@@ -69,7 +70,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def built(folder: Path, **options: str) -> Path:
     (folder / "hidden.yaml").write_text(SPEC, encoding="utf-8")
-    return build(load(folder / "hidden.yaml"), folder / "built", **options).path  # type: ignore[arg-type]
+    with steps_here():
+        return build(load(folder / "hidden.yaml"), folder / "built", **options).path  # type: ignore[arg-type]
 
 
 def with_hashes(folder: Path, name: str) -> None:
@@ -169,6 +171,7 @@ def test_what_cannot_be_opened_says_why(bundle: Path, tmp_path: Path) -> None:
     assert only["detail"] == f"{obstacle(engine)}; verified in the build: built"
 
 
+@pytest.mark.slow
 def test_half_precision_is_held_to_every_rule_within_a_tolerance_that_is_said(tmp_path: Path) -> None:
     folder = built(tmp_path, dtype="float16")
     status, (_, network) = verified(folder)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from archspec.algebra.dim import Dim
 from archspec.analyses.cache import CacheSize
 from archspec.checking.decoding_cache import decoding_cache
 from archspec.cli.check_command import cache_data, cache_lines
@@ -56,6 +57,37 @@ def test_the_memory_is_kept_once() -> None:
     assert size.position == position
     assert str(size.row) == f"{position}*src"
     assert most == 2 * position * 512
+
+
+# 512 features of the latent and 64 rotated ones, whether there are 128 heads or 16.
+@pytest.mark.parametrize("heads", [16, 128])
+def test_latents_are_kept_once_for_all_heads(heads: int, tmp_path: Path) -> None:
+    latent = "head_dim: 192, value_dim: 128, latent: {query: 1536, key_value: 512, rotary: 64}, bias: false"
+    attention = f", {latent}, positions: {{kind: rotary, layout: interleaved}}"
+    constants = ("constants.layers=61", "constants.d_model=7168", f"constants.heads={heads}")
+    cache = decoding_cache(specs.decoder(tmp_path, source="", attention=attention, set=constants))
+    assert cache is not None
+    assert cache.size == CacheSize(position=Dim.of(61 * (512 + 64) * 4), row=Dim.of(0))
+    assert cache_lines(cache) == [
+        "  cache in float32: 141 kB per position and row; 3.37 MB per row at length 24",
+        "  cache keeps latents of `states.layers.*.attention`",
+    ]
+    latents = {"path": "states.layers.*.attention", "kept": True, "reason": None}
+    assert (cache_data(cache) or {})["latents"] == [latents]
+
+
+def test_heads_that_are_kept_in_place_of_latents_are_said(tmp_path: Path) -> None:
+    attention = f", {specs.LATENTS.replace('[out]', '[k]')}"
+    cache = decoding_cache(specs.decoder(tmp_path, source="", attention=attention))
+    # Two heads with 8 features of each key and 12 of each value, and 4 rotated features, in two layers.
+    assert cache is not None
+    assert cache.size == CacheSize(position=Dim.of(2 * (2 * (8 + 12) + 4) * 4), row=Dim.of(0))
+    reason = "`kv_up` has a bias"
+    assert cache_lines(cache)[1:] == [
+        f"  cache keeps keys and values of heads of `states.layers.*.attention`: {reason}"
+    ]
+    latents = {"path": "states.layers.*.attention", "kept": False, "reason": reason}
+    assert (cache_data(cache) or {})["latents"] == [latents]
 
 
 def test_lines_and_data(tmp_path: Path) -> None:

@@ -14,6 +14,9 @@ from archspec.spec import load
 LINES = {
     "resnet-50": ["pixels: global from `logits.0` on, before it 427 x 427 positions, stride 32"],
     "convnext-tiny": ["pixels: global from `logits.0` on, before it 1,688 x 1,688 positions, stride 32"],
+    "swin-t": [
+        "pixels: global from `stage4.y.layers.*.attention` on, before it at most 1,472 x 1,472 positions, stride 32"
+    ],
     "vit-b16": ["pixels: global from `states.layers.*.attention` on, before it 16 x 16 positions"],
     "mistral-7b": ["ids: 131,041 positions"],
     "gpt2": [],

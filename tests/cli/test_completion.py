@@ -33,6 +33,7 @@ def test_specs_are_shipped_names_and_files(offered, folder: Path) -> None:
     shipped = [path.stem for path in shipped_specs_dir().glob("s*.yaml")]
     assert set(every) == {*shipped, "small.yaml", "sub/"}
     assert offered("show", "sub/") == ["sub/small.yaml"]
+    assert offered("compare", "gpt2", "sub/") == ["sub/small.yaml"]
 
 
 def test_targets_are_the_engines(offered) -> None:

@@ -13,11 +13,10 @@ from archspec.model.exposing import with_inner
 from archspec.spec.claims import load_claims
 from tests.contract.judging import first_violation, is_equivalent, is_missed, trial
 from tests.contract.mutations import OPERATORS, Mutant, mutants
-from tests.mutation.shipped import OWN, SHIPPED, skip_if_same
+from tests.mutation.shipped import OWN, SHIPPED, ranked, skip_if_same
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [*SHIPPED, *OWN])
+@pytest.mark.parametrize("name", ranked([*SHIPPED, *OWN]))
 def test_every_mutant_is_caught(name: str) -> None:
     skip_if_same(name)
     claims = with_inner(load_claims(OWN.get(name, name), reduced=True).spec)

@@ -35,6 +35,10 @@ LEARNED = ", positions: {kind: learned, length: context}"
 COUNTED = ", positions: {kind: learned, length: context, count: valid}"
 ROTARY = ", positions: {kind: rotary, layout: half}"
 ALIBI = ", positions: alibi"
+LATENTS = (
+    "head_dim: 12, latent: {query: 8, key_value: 6, rotary: 4}, positions: {kind: rotary, layout: half}, bias: [out]"
+)
+"""Latent attention whose latents a step keeps; with a bias of the values it keeps heads."""
 
 
 def decoder(

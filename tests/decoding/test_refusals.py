@@ -13,6 +13,7 @@ import torch
 import archspec
 from archspec.bundle import build
 from archspec.decoding import TextDecoder, decoder, read_tokenizer
+from archspec.decoding.beams import BeamSearch
 from archspec.diagnostics import SpecError
 from archspec.spec import Spec, load
 from tests.decoding import specs
@@ -172,6 +173,31 @@ MIXING = """
     attention: {heads: 2, mask: all}
   back: {block: rearrange, input: mixed, pattern: "n b d -> b n d"}
 """
+
+
+LONG = """\
+error[E741]: prompt 1 is empty and the spec has no start id
+  = help: give at least one id, or a `start` in the spec's `decode`
+
+error[E742]: row 2 needs 27 positions, but `ids` takes at most 24
+  = note: the row starts with 24 ids and 4 are requested; the last one is not fed back
+  = help: generate at most 1
+
+error[E742]: row 3 needs 33 positions, but `ids` takes at most 24
+  = note: the row starts with 30 ids and 4 are requested; the last one is not fed back
+  = help: shorten the prompt by 6 or more
+"""
+
+
+@pytest.mark.parametrize("more", [{}, {"search": BeamSearch(beams=2)}], ids=["ids", "beams"])
+@pytest.mark.parametrize("name", ["gpt2", "mistral-7b"])
+def test_rows_that_find_no_room_are_named_before_anything_runs(name: str, more: dict[str, Any]) -> None:
+    spec = load(name, reduced=True)
+    made = decoder(spec, compiled(spec))
+    made.logits_of = None  # type: ignore[method-assign, assignment]
+    with pytest.raises(SpecError) as raised:
+        made.generate([[1, 2], [], [1] * 24, [1] * 30], max_new=4, **more)
+    assert str(raised.value) == LONG
 
 
 @pytest.mark.parametrize("batch", ["batch", "3"])

@@ -16,7 +16,7 @@ import archspec
 from archspec.checking.decoding_cache import decoding_cache
 from archspec.model.samples import generate
 from archspec.passes.incremental.incremental import incremental
-from archspec.spec import load
+from archspec.spec import Spec, load
 from archspec.spec.claims import claims_of
 from tests.decoding import specs
 from tests.passes.test_incremental import DECODERS
@@ -26,7 +26,17 @@ ROWS, CAPACITY = 3, 7
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_a_cache_takes_the_bytes_that_check_prints(name: str) -> None:
-    spec = load(name, reduced=True)
+    check(load(name, reduced=True))
+
+
+@pytest.mark.parametrize("mask", ["causal", "last(5)"])
+@pytest.mark.parametrize("bias", ["[out]", "[v]"], ids=["latents", "heads"])
+def test_latents_take_the_bytes_that_check_prints(bias: str, mask: str, tmp_path: Path) -> None:
+    attention = f", {specs.LATENTS.replace('[out]', bias)}"
+    check(specs.decoder(tmp_path, source="", attention=attention, mask=mask))
+
+
+def check(spec: Spec) -> None:
     assert spec.decode is not None
     found = incremental(spec.graph, spec.decode.input, [spec.decode.output])
     sizes = {symbol.name: symbol.typical for symbol in spec.dims.values()}

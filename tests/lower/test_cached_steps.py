@@ -193,7 +193,7 @@ MISTAKES = {
     "index off by one": ("(past[:, None] + entries).clamp", "(past[:, None] + entries + 1).clamp", "gpt2"),
     "index without the past": ("(past[:, None] + entries).clamp", "entries.expand(len(past), -1).clamp", "gpt2"),
     "upper left causality": ("positions = past[:, None] +", "positions = 0 * past[:, None] +", "gpt2"),
-    "length before the new ones": ("min(self.longest + new, capacity)", "min(self.longest + 1, capacity)", "gpt2"),
+    "length before the new ones": ("min(self.longest + new, self", "min(self.longest + 1, self", "gpt2"),
     "position not advanced": ("past=past + counts", "past=past + 0 * counts", "gpt2"),
     "counts left out": ("past=past + counts", "past=past + ids.shape[1]", "gpt2"),
     "stale slot": ("ring.clamp(min=-1)", "ring.clamp(min=0)", "mistral-7b"),
@@ -217,7 +217,15 @@ def test_a_mistake_in_the_source_is_seen(mistake: str) -> None:
     changed = class_in(source.replace(old, new), spec.name)().to(run.dtype).eval()
     changed.load_state_dict(run.module.state_dict())
     run.module = changed
-    assert any(run.largest(schedule) > 1e-6 for schedule in (ONE_BY_ONE, RAGGED))
+    assert any(differs(run, schedule) for schedule in (ONE_BY_ONE, RAGGED))
+
+
+def differs(run: ModuleStepping, schedule: list[Counts]) -> bool:
+    try:
+        return run.largest(schedule) > 1e-6
+    except ValueError as error:
+        # Rows that are counted too far have no room left.
+        return "but its cache takes" in str(error)
 
 
 def test_what_is_not_bool_is_refused(tmp_path: Path) -> None:

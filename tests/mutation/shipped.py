@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,34 @@ from archspec.spec.shipped import shipped_specs_dir
 OWN = {path.stem: path for path in sorted((Path(__file__).parent.parent / "contract" / "specs").glob("*.yaml"))}
 """Small specs of the tests' own, with masks of every kind."""
 SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
+
+SIBLINGS = {"llama-2-7b", "llama-3-8b", "smollm2-135m"}
+"""Specs that differ from llama-3.2-1b in numbers, its stretched positions or its tied weights alone."""
+TWINS = {
+    "bert-large",
+    "convnext-tiny",
+    "dinov2-small",
+    "gpt2-xl",
+    "t5-small",
+    "transformer-big",
+    "vit-b16",
+    "vit-b32",
+    "vit-h14",
+    "vit-l16",
+}
+"""Specs that are, when reduced, another one (see `same_as`)."""
+
+
+def ranked(names: Iterable[str] = SHIPPED) -> list[Any]:
+    """Names as parameters of a slow test, those left to long runs where another spec tells the same."""
+    alike = SIBLINGS | TWINS
+    long = [pytest.mark.slow, pytest.mark.long]
+    return [pytest.param(name, marks=long if name in alike else pytest.mark.slow) for name in names]
+
+
+def left_to_long(*names: str) -> list[Any]:
+    """Names as parameters that only long runs try."""
+    return [pytest.param(name, marks=pytest.mark.long) for name in names]
 
 
 @cache

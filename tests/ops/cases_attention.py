@@ -24,6 +24,7 @@ from tests.ops.case import BATCH, SRC, TGT, Case, bools, factored, floats, integ
 SELF = (floats(BATCH, 2, SRC, 2),) * 3
 CROSS = (floats(BATCH, 2, SRC, 2), floats(BATCH, 2, TGT, 2), floats(BATCH, 2, TGT, 3))
 GROUPED = (floats(BATCH, 4, SRC, 2), floats(BATCH, 2, TGT, 2), floats(BATCH, 2, TGT, 2))
+LATENT = (floats(BATCH, 4, SRC, 3), floats(BATCH, 1, SRC, 3), floats(BATCH, 1, SRC, 2))
 VALID, SEGMENTS = bools(BATCH, SRC), integers(BATCH, SRC, bound=2)
 TWO, ONE = Dim.of(2), Dim.of(1)
 # A row with one key alone has the weight 1 whatever its scores are; one with none is zero.
@@ -51,6 +52,10 @@ CASES = [
     attend(All(), *CROSS, loose=frozenset(), weights=True),
     attend(All(), *GROUPED, loose=frozenset(), scale=Scalar.of(Fraction(1, 4))),
     attend(All(), *GROUPED, loose=frozenset(), weights=True, softcap=Scalar.of(3)),
+    attend(Causal(), *LATENT),
+    attend(KeyValid(0), *LATENT, VALID, scale=Scalar.of(Fraction(1, 4)), weights=True),
+    attend(Causal() & KeyValid(0), *LATENT, VALID, softcap=Scalar.of(3)),
+    attend(Causal(), *LATENT, sink="learned", loose=frozenset()),
     attend(Causal(), *SELF),
     attend(Causal(), *SELF, weights=True),
     attend(Last(TWO), *SELF),

@@ -51,6 +51,11 @@ CASES = [
     *(resize("cubic", (LENGTH * 4, size), STRIP, loose=FIRST if size == 5 else frozenset()) for size in (2, 5, 6)),
     resize("linear", (3, 8), floats(1, 2, 3, factored(2, 2)), loose=FIRST),
     resize("nearest", (3, 4), floats(1, 2, 3, factored(2, 2))),
+    resize("cubic", (12, 4), floats(1, 1, 6, 2)),
+    # Ends that no tap leaves, ends that one does, and results that no tap reaches.
+    *(transposed(1, (kernel,), (2,), (cut,), (0,), LINE) for kernel, cut in ((1, 0), (2, 0), (4, 1), (6, 1), (4, 2))),
+    transposed(1, (3,), (2,), (1,), (1,), LINE),
+    transposed(1, (4,), (3,), (0,), (2,), LINE),
     transposed(4, (3,), (1,), (0,), (0,), SIGNAL),
     transposed(4, (2,), (2,), (0,), (0,), SIGNAL, bias=False),
     transposed(2, (3,), (2,), (1,), (1,), SIGNAL),

@@ -53,6 +53,9 @@ CASES = [
     matmul(floats(BATCH, SRC, 2), floats(2, TGT)),
     matmul(floats(SRC, 3), floats(BATCH, TGT, 3), transpose_right=True),
     matmul(floats(BATCH, 1, SRC, 2), floats(3, TGT, 2), transpose_right=True),
+    # One stack of matrices for every row.
+    matmul(floats(BATCH, 3, SRC, 2), floats(3, 2, 5)),
+    matmul(floats(BATCH, 3, SRC, 2), floats(3, 5, 2), transpose_right=True),
     matmul(GRID, floats(BATCH, 2, factored(2, SRC))),
     Case(op=Argmax(axis=-1), inputs=(X,)),
     Case(op=Argmax(axis=1), inputs=(integers(BATCH, SRC, 2),)),

@@ -106,7 +106,6 @@ NOT_TOLD = {
     "constant": {"still"},
     "learned": {"still"},
     "logical": {"unbroken"},
-    "resize": {"narrow", "untouched"},
     "rotary_grid_table": {"still"},
     "slice": {"narrow"},
     "split": {"narrow"},

@@ -60,6 +60,7 @@ EXPECTED = [
     (Activation(kind="gelu_tanh"), (X,), 'F.gelu(x, approximate="tanh")'),
     (Activation(kind="quick_gelu"), (X,), "x * torch.sigmoid(1.702 * x)"),
     (Activation(kind="relu_squared"), (X,), "F.relu(x).square()"),
+    (Activation(kind="relu6"), (X,), "F.relu6(x)"),
     (Unary(kind="negate"), (X,), "-x"),
     (Unary(kind="exp"), (X,), "torch.exp(x)"),
     (Binary(kind="add"), (X, X), "x + y"),

@@ -10,9 +10,8 @@ from torch import nn
 from tests.editing import edited
 from tests.options import option
 from tests.parity.images import pixels, spec_of
-from tests.parity.models import fill
+from tests.parity.models import fill, filled
 from tests.parity.options import close, differ, draft, module_of
-from tests.parity.test_maps import filled
 
 transformers = pytest.importorskip("transformers")
 
@@ -146,6 +145,30 @@ weights:
     y = reference["conv"](pixels()).movedim(1, -1)
     wanted = F.layer_norm(y, (6,), norm.weight, norm.bias).movedim(-1, 1)
     close(module_of(spec_of(text), reference)(pixels()), wanted)
+
+
+@option("conv.activation=relu6", "conv.padding=same", "conv.stride")
+@pytest.mark.parametrize("size", ["24, 24", "23, 26"])
+def test_a_strided_convolution_of_mobilenet(size: str) -> None:
+    from transformers import MobileNetV2Config
+    from transformers.models.mobilenet_v2.modeling_mobilenet_v2 import MobileNetV2ConvLayer
+
+    reference = fill(MobileNetV2ConvLayer(MobileNetV2Config(), 3, 6, kernel_size=4, stride=3).eval(), 51)
+    text = """
+graph:
+  y: {block: conv, input: pixels, channels: 6, kernel: 4, stride: 3, padding: same, bias: false,
+    norm: {kind: batch_norm, eps: 1e-3}, activation: relu6}
+outputs:
+  y: float[batch, 6, 8, ROWS]
+weights:
+  reference: {map: {y.weight: convolution.weight, y.norm: normalization}}
+"""
+    rows, columns = map(int, size.split(","))
+    spec = spec_of(text.replace("ROWS", str(-(-columns // 3))), f"  pixels: float[batch, 3, {size}]\n")
+    given = 30 * pixels(rows, columns)
+    found = module_of(spec, reference)(given)
+    assert found.max() == 6
+    close(found, reference(given))
 
 
 @option("conv.padding=causal", "conv.dilation", "conv.kernel")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,8 @@ from archspec.checking import compile
 from archspec.spec import load
 from tests.parity.models import TOLERANCE, filled
 
+transformers = pytest.importorskip("transformers")
+
 SIZES = [(32, 32), (32, 64)]
 
 
@@ -19,13 +23,24 @@ def image(size: tuple[int, int]) -> Tensor:
     return torch.randn(2, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
-def agrees(name: str, reference: nn.Module, size: tuple[int, int], wanted: Tensor, **constants: int) -> None:
-    """Whether the module of a spec with the weights of a reference model gives what this one gives for an image."""
+def sized(size: tuple[int, int], **constants: int) -> dict[str, str]:
+    """Constants of a spec, for images of a size whatever constants it has for it."""
     given = {key: str(value) for key, value in constants.items()}
-    spec = load(name, set={**given, "inputs.pixels": f"float[batch, 3, {size[0]}, {size[1]}]"})
+    return {**given, "inputs.pixels": f"float[batch, 3, {size[0]}, {size[1]}]"}
+
+
+def given_weights(
+    name: str, reference: nn.Module, constants: dict[str, str], saved: Path | None = None, layout: str | None = None
+) -> nn.Module:
+    """The module of a spec with the weights of a reference model, as they are in memory or in the folder `saved`."""
+    spec = load(name, set=constants)
     module = compile(spec)
-    module.load_state_dict(weights.load(spec, dict(reference.state_dict())), strict=True)
-    found = module.eval()(image(size))
+    source = dict(reference.state_dict()) if saved is None else saved
+    module.load_state_dict(weights.load(spec, source, layout), strict=True)
+    return module.eval()
+
+
+def close(found: Tensor, wanted: Tensor) -> None:
     assert wanted.std() > 0.01
     torch.testing.assert_close(found, wanted, **TOLERANCE)
 
@@ -80,5 +95,5 @@ def test_the_mixer_has_the_published_number_of_parameters() -> None:
 def test_mixer(size: tuple[int, int]) -> None:
     patches = size[0] * size[1] // 64
     reference = filled(Mixer(patches, 8, 320, 24, 640, 2), 0).eval()
-    sizes = {"patch": 8, "d_model": 320, "d_tokens": 24, "d_channels": 640, "layers": 2}
-    agrees("mlp-mixer-b16", reference, size, reference(image(size)), **sizes)
+    sizes = sized(size, patch=8, d_model=320, d_tokens=24, d_channels=640, layers=2)
+    close(given_weights("mlp-mixer-b16", reference, sizes)(image(size)), reference(image(size)))

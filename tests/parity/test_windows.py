@@ -11,6 +11,7 @@ from archspec import check, weights
 from archspec.analyses.field import ReceptiveFields
 from archspec.checking import compile
 from archspec.oracle.interpreter import interpret
+from archspec.spec import load
 from tests.blocks.surroundings import complaints
 from tests.editing import edited
 from tests.options import option
@@ -102,6 +103,28 @@ def test_swin(rows: int, columns: int, last: int) -> None:
     torch.testing.assert_close(module.eval()(pixels), reference(pixels).logits, **TOLERANCE)
 
 
+@option("patch_merging.norm=true", "patch_merging.bias=false", "patch_merging.dim")
+@pytest.mark.parametrize(("rows", "columns", "depth"), [(16, 16, 2), (32, 16, 4)])
+def test_the_shipped_spec(rows: int, columns: int, depth: int) -> None:
+    config = transformers.SwinConfig(
+        image_size=(4 * rows, 4 * columns),
+        embed_dim=8,
+        depths=[2, 2, depth, 2],
+        num_heads=[1, 2, 4, 8],
+        window_size=2,
+        num_labels=7,
+        drop_path_rate=0.0,
+    )
+    reference = fill(transformers.SwinForImageClassification(config).eval(), 1)
+    names = {"rows": rows, "columns": columns, "width": 8, "heads": 1, "window": 2, "classes": 7, "layers3": depth}
+    module = compile(spec := load("swin-t", set={name: str(value) for name, value in names.items()}))
+    module.load_state_dict(weights.load(spec, dict(reference.state_dict())), strict=True)
+    pixels = torch.randn(2, 3, 4 * rows, 4 * columns, generator=torch.Generator().manual_seed(1))
+    found, wanted = module.eval()(pixels), reference(pixels).logits
+    assert wanted.std() > 0.01
+    torch.testing.assert_close(found, wanted, **TOLERANCE)
+
+
 GRID = """
 archspec: 1
 name: grid
@@ -191,6 +214,43 @@ def test_windows_that_are_switched_off() -> None:
     np.testing.assert_allclose(found, wanted.numpy(), rtol=1e-9, atol=1e-12)
 
 
+MERGING = """
+archspec: 1
+name: merging
+dims: {batch: [1, 2, 4]}
+inputs:
+  x: float[batch, 24, 5]
+graph:
+  y: {block: patch_merging, input: x, grid: [4, 6], patch: [2, 3], dim: 7, bias: true, norm: none}
+  z:
+    block: patch_merging
+    input: x
+    grid: [4, 6]
+    patch: [2, 3]
+    dim: 7
+    norm: {kind: layer_norm, weight: false, bias: false}
+outputs:
+  y: float[batch, 4, 7]
+  z: float[batch, 4, 7]
+"""
+
+
+@option("patch_merging.input", "patch_merging.norm=none", "patch_merging.norm", "patch_merging.bias=true")
+@option("patch_merging.grid", "patch_merging.patch")
+def test_patches_are_merged_column_by_column() -> None:
+    rng = np.random.default_rng(0)
+    x, weight, bias = rng.normal(size=(2, 24, 5)), rng.normal(size=(7, 30)), rng.normal(size=7)
+    parameters = {f"{node}.{name}": one for node in "yz" for name, one in (("weight", weight), ("bias", bias))}
+    found = interpret(draft(MERGING).graph, {"x": x}, parameters)
+    cells = x.reshape(2, 4, 6, 5)
+    for row, column in np.ndindex(2, 2):
+        patch = cells[:, 2 * row : 2 * row + 2, 3 * column : 3 * column + 3]
+        merged = np.concatenate([patch[:, p, q] for q in range(3) for p in range(2)], axis=-1)
+        normed = F.layer_norm(torch.tensor(merged), (30,)).numpy()
+        np.testing.assert_allclose(found["y"][:, 2 * row + column], merged @ weight.T + bias, rtol=1e-9)
+        np.testing.assert_allclose(found["z"][:, 2 * row + column], normed @ weight.T + bias, rtol=1e-9)
+
+
 @pytest.mark.parametrize("shift", [(0, 0), (1, 2)])
 def test_rules_speak_of_windows(shift: tuple[int, int]) -> None:
     statuses = [verdict.status for verdict in check(draft(grid(shift, "all"))).verdicts]
@@ -206,12 +266,19 @@ def test_rules_speak_of_windows(shift: tuple[int, int]) -> None:
         ("{grid: [2, 3], size: [1, 1, 1]}", "E204"),
         ("{grid: [2, 3], size: 1}, memory: memory", "E241"),
         ("{grid: [2, 3], size: 1}, positions: {kind: relative_grid, rows: 2, columns: 3, share: true}", "E345"),
+        ("{grid: [2, 3], size: 1}, positions: {kind: relative_grid, rows: 1, share: true}", "E203"),
+        ("{size: 2}", "E345"),
     ],
 )
 def test_windows_that_do_not_fit_are_refused(windows: str, code: str) -> None:
     patches = "{block: patch_embedding, input: pixels, patch: 16, dim: 8}"
     node = f"[{patches}, {{block: attention, heads: 1, mask: all, windows: {windows}}}]"
     assert {found for found, _, _ in complaints(node)} == {code}
+
+
+def test_a_sequence_whose_grid_nothing_tells_needs_it() -> None:
+    node = "{block: attention, query: x, heads: 1, mask: all, windows: {size: 2}}"
+    assert complaints(node) == [("E345", "the `n` positions are not known to be rows and columns", "windows")]
 
 
 def test_the_field_of_windows_is_a_bound() -> None:

@@ -57,6 +57,7 @@ OPTIONS = {
     "shared-buckets": BUCKETS.format("false", "true"),
     "buckets": BUCKETS.format("true", "false"),
     "latent": "head_dim: 12, latent: {query: 8, key_value: 6, rotary: 4}, positions: {kind: rotary, layout: half}",
+    "latents": specs.LATENTS,
 }
 MASKS = {"causal": "causal", "window": "last(3)", "wide": "last(30)", "either": "last(2) | causal & within(4)"}
 

@@ -77,10 +77,14 @@ MUTANTS = {
 }
 
 
+KEPT = {"heads": {}, "latents": {"source": "", "attention": f", {specs.LATENTS}"}}
+
+
+@pytest.mark.parametrize("kept", KEPT)
 @pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_wrong_cache_is_seen(mutant: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_cache_is_seen(mutant: str, kept: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     owner, name, changed, mask = MUTANTS[mutant]
-    spec = specs.decoder(tmp_path, mask=mask)
+    spec = specs.decoder(tmp_path, mask=mask, **KEPT[kept])
     assert largest(Stepping(spec.graph, "ids", "logits", rows=3, total=11), RAGGED) < 1e-10
     monkeypatch.setattr(owner, name, changed)
     assert largest(Stepping(spec.graph, "ids", "logits", rows=3, total=11), RAGGED) > 1e-3

@@ -49,7 +49,7 @@ def map_step(w: Writer, x: str) -> str:
     """One step from map to map; the number of channels stays 4."""
     padding = w.r.choice(["circular", "circular", "same", "0", "1"])
     kernel = w.r.choice([1, 2, 3]) if padding in ("0", "1") else w.r.choice([1, 3])
-    stride = w.r.choice([1, 2]) if padding in ("0", "1") else 1
+    stride = w.r.choice([1, 2]) if padding != "same" else 1
     dilation = w.r.choice([1, 1, 2])
     conv = (
         f"{{block: conv, input: {x}, channels: 4, kernel: {kernel}, padding: {padding}, stride: {stride}, "
@@ -58,6 +58,9 @@ def map_step(w: Writer, x: str) -> str:
     pool, step = w.r.choice([1, 2, 3]), w.r.choice([1, 2])
     residual = (
         f"{{block: conv_residual, input: {x}, kind: basic, channels: 4, layers: 2, stride: {step}, norm: batch_norm}}"
+    )
+    enlarged = (
+        f"{{block: conv_transpose, input: {x}, channels: 4, kernel: {kernel + 1}, stride: 2, padding: {kernel // 2}}}"
     )
     return w.node(
         w.r.choice(
@@ -75,6 +78,7 @@ def map_step(w: Writer, x: str) -> str:
                 f"{{block: slice, input: {x}, axis: {w.r.choice([2, 3])}, start: {w.r.choice([0, 1])}, stop: -1}}",
                 residual,
                 f"{{block: resize, input: {x}, mode: {w.r.choice(['nearest', 'nearest', 'bilinear'])}, factor: 2}}",
+                enlarged,
                 f"{{block: roll, input: {x}, axis: {w.r.choice([2, 3])}, by: {w.r.choice([-1, 1])}}}",
                 f"{x} * sigmoid({x}) + {x}",
             ]

@@ -67,6 +67,49 @@ def test_a_field_is_proved_up_to_its_extent_and_refuted_below(tmp_path: Path) ->
     assert any(note.startswith("path from `x`") for note in diagnostic.notes)
 
 
+DILATED = """archspec: 1
+name: dilated
+dims: {batch: [1, 2, 4], time: [4, 64, 4096]}
+inputs: {x: "float[batch, 4, time]"}
+graph:
+  y:
+    - {block: conv, input: x, channels: 4, kernel: 3, padding: 3, stride: 2, dilation: 3, groups: GROUPS}
+    - {block: conv, channels: 4, kernel: 3, padding: same, dilation: 2, groups: GROUPS}
+    - {block: avg_pool, kernel: 2, stride: 2}
+  far: {block: conv, input: x, channels: 4, kernel: 2, padding: causal, dilation: 1500}
+outputs:
+  y: float[batch, 4, (time + 1)//4]
+  far: float[batch, 4, time]
+rules:
+"""
+
+
+def dilated(folder: Path, groups: int, *rules: str) -> Report:
+    path = folder / "dilated.yaml"
+    lines = "".join(f"  - receptive_field: {{input: x, {rule}}}\n" for rule in rules)
+    path.write_text(DILATED.replace("GROUPS", str(groups)) + lines)
+    return check(path)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_a_field_that_borders_clip_at_small_sizes_is_refuted_at_larger_ones(groups: int, tmp_path: Path) -> None:
+    """(3 - 1) * 3 + 1 + 2 * ((3 - 1) * 2 + (2 - 1)) = 17 samples; at 17 of them none of `y` has all of its field."""
+    found = dilated(tmp_path, groups, *(f"output: y, at_most: {n}" for n in (17, 16, 15)))
+    assert statuses(found)[:3] == ["proved", "violated", "violated"]
+    assert found.verdicts[0].explanation == "the field is 17 positions"
+    sizes = [note for note in found.verdicts[2].diagnostics[0].notes if note.startswith("sizes: ")]
+    assert sizes == ["sizes: batch = 2, time = 34"]
+
+
+def test_an_exact_field_that_no_size_shows_is_not_called_too_loose(tmp_path: Path) -> None:
+    found = dilated(tmp_path, 1, "output: far, at_most: 1500", "output: far, at_most: 1501")
+    assert statuses(found)[:2] == ["unknown", "proved"]
+    (note,) = found.verdicts[0].diagnostics
+    assert note.primary is not None
+    assert "too loose" not in note.primary.text
+    assert "the field is 1501 positions" in note.notes
+
+
 def test_a_pool_over_everything_is_global_unless_the_input_is_never_longer(tmp_path: Path) -> None:
     found = signal(tmp_path, *(f"output: pooled, input: x, at_most: {n}" for n in (64, 20)))
     assert statuses(found)[:2] == ["proved", "violated"]

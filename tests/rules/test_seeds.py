@@ -21,12 +21,12 @@ def test_two_seeds_give_the_same_bytes() -> None:
 
 
 @pytest.mark.slow
-def test_three_seeds_give_the_same_bytes() -> None:
-    assert len({under(seed, [*CASES, *SPECS]) for seed in range(3)}) == 1
+def test_every_shipped_spec_gives_the_same_bytes_under_two_seeds() -> None:
+    assert len({under(seed, SPECS) for seed in (0, 3)}) == 1
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("asked", [["--fuzz", "25"], ["--build", "t5-small"]])
+@pytest.mark.parametrize("asked", [["--fuzz", "25"], ["--build", "gpt2"]])
 def test_random_files_and_bundles_are_the_same_under_two_seeds(asked: list[str]) -> None:
     answers = [under(seed, asked) for seed in (1, 2)]
     assert len(answers[0].splitlines()) in (1, 25)

@@ -142,6 +142,57 @@ def test_maps(tmp_path: Path, rule: str, expected: str) -> None:
     assert status(report(tmp_path, MAPS, rule)) == expected
 
 
+ENLARGED = """archspec: 1
+name: enlarged
+dims: {{batch: [1, 2, 4], rows: {{min: 8, typical: 16, max: 64, multiple: 2}}}}
+inputs:
+  pixels: float[batch, 3, rows, 16]
+graph:
+  even: {{block: conv_transpose, input: pixels, channels: 4, kernel: 2, stride: 2}}
+  uneven: {{block: conv_transpose, input: pixels, channels: 4, kernel: 3, stride: 2, padding: 1, output_padding: 1}}
+  smooth: {{block: resize, input: pixels, mode: bilinear, factor: 2}}
+  wide: {{block: resize, input: pixels, mode: bicubic, size: [3*rows//2, 24]}}
+  evens: {{block: avg_pool, input: even, kernel: 2}}
+  unevens: {{block: conv, input: uneven, channels: 4, kernel: 3, stride: 2, padding: 1}}
+  smooths: {{block: conv, input: smooth, channels: 4, kernel: 4, stride: 4}}
+  wides: {{block: conv, input: wide, channels: 4, kernel: 3, stride: 3}}
+  mean: {{block: pool, input: even, kind: mean}}
+  means: {{block: pool, input: uneven, kind: mean}}
+outputs:
+  evens: float[batch, 4, rows, 16]
+  unevens: float[batch, 4, rows, 16]
+  smooths: float[batch, 4, rows//2, 8]
+  wides: float[batch, 4, rows//2, 8]
+  mean: float[batch, 4]
+  means: float[batch, 4]
+rules:
+{rules}
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (equivariant("evens", "[2, 2]", 1, "circular"), "proved"),
+        (equivariant("evens", "[3, 3]", 1), "proved"),
+        (equivariant("unevens", "[2, 2]", 1), "proved"),
+        (equivariant("unevens", "[2, 2]", 1, "circular"), "violated"),
+        (equivariant("smooths", "[2, 2]", 2), "proved"),
+        (equivariant("smooths", "[2, 2]", 1), "violated"),
+        (equivariant("smooths", "[2, 2]", 2, "circular"), "violated"),
+        (equivariant("wides", "[3, 3]", 2), "proved"),
+        (equivariant("wides", "[3, 3]", 1), "violated"),
+        ("invariant: {output: mean, input: pixels, axis: rows}", "proved"),
+        ("invariant: {output: means, input: pixels, axis: rows}", "violated"),
+    ],
+)
+def test_maps_that_are_enlarged(tmp_path: Path, rule: str, expected: str) -> None:
+    """A map that grows s times moves s times as far; ends that a tap leaves or that are repeated do not wrap around."""
+    assert status(report(tmp_path, ENLARGED, rule)) == expected
+    judge = Judge(load(tmp_path / "known.yaml"))
+    assert expected != "proved" or not wrong(judge, judge.verdict(judge.spec.rules[0]))
+
+
 @option("rule.invariant", "invariant.axis")
 @pytest.mark.parametrize(
     ("rule", "expected"),

@@ -58,6 +58,7 @@ def test_a_window_reaches_back_once_a_layer_and_no_farther(layers: int, n: int, 
     assert statuses(report(tmp_path, f"last({n})", rules, layers=layers)) == ["proved", "violated"]
 
 
+@pytest.mark.slow
 def test_a_window_of_a_thousand_layers_is_proved(tmp_path: Path) -> None:
     rules = """
         window: {output: logits, input: ids, back: 1000, ahead: 0}

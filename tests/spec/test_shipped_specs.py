@@ -20,6 +20,7 @@ PARAMETERS = {
     "vit-h14": 632_045_800,
     "resnet-50": 25_557_032,
     "convnext-tiny": 28_589_128,
+    "swin-t": 28_288_354,
     "mistral-7b": 7_241_732_096,
     "gemma-2-2b": 2_614_341_888,
     "prefix-lm-base": 124_439_808,

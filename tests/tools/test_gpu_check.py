@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.steps import steps_here
+
 SPEC = """\
 archspec: 1
 name: tiny
@@ -76,7 +78,8 @@ def test_each_artifact_has_one_verdict(tmp_path: Path, monkeypatch: pytest.Monke
 
     (tmp_path / "tiny.yaml").write_text(SPEC.replace("graph:", "reduced: {dims: {tokens: [1, 4, 8]}}\ngraph:"))
     monkeypatch.setattr(contract, "targets", lambda card: ("onnx", "openvino"))
-    rows = list(contract.judged(str(tmp_path / "tiny.yaml"), Card(device="cpu"), tmp_path / "bundles"))
+    with steps_here():
+        rows = list(contract.judged(str(tmp_path / "tiny.yaml"), Card(device="cpu"), tmp_path / "bundles"))
     assert [(row.target, row.status) for row in rows] == [("onnx", "holds"), ("openvino", "holds")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,11 @@ from archspec.analyses.depth import depth
 from archspec.cli.compare_command import data_of, text_of
 from archspec.diagnostics import SpecError
 from archspec.spec import load
-from archspec.views.comparison.compare import Comparison, compare
+from archspec.views.comparison.compare import Comparison
+from archspec.views.comparison.compare import compare as compare_all
+
+GOLDEN = Path(__file__).parent / "golden" / "compare.txt"
+compare = partial(compare_all, measured=False)
 
 
 def answers(found: Comparison, key: str) -> list[Any]:
@@ -94,6 +99,13 @@ def test_convolutions_wider_than_one_mix_and_others_do_not(images: Comparison) -
     # A shortcut with a stride reads one of every two positions, and mixes none.
     assert values(images, "mixing_static")[0]["flops"] == expected
     assert values(images, "mixing_dynamic")[0]["present"] is False
+
+
+def test_the_table_of_two_small_specs(update_golden: bool) -> None:
+    text = text_of(compare(["resnet-50", "vit-b16"], reduced=True))
+    if update_golden:
+        GOLDEN.write_text(text, encoding="utf-8")
+    assert text == GOLDEN.read_text(encoding="utf-8")
 
 
 def test_lines_fit_a_page(images: Comparison) -> None:

@@ -16,7 +16,7 @@ from archspec.blocks.parts.norm import norm_of
 from archspec.blocks.parts.numbers import cap, features, fixed, rate
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats, sequence
-from archspec.blocks.parts.windows import plan_windows
+from archspec.blocks.parts.windows import Windows, plan_windows
 from archspec.diagnostics import Label, Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
@@ -49,7 +49,7 @@ class Attend:
 
     `controls` are the values that the mask reads. `scale` None is 1/sqrt(size of a head). `biases` are the projections
     with a bias. `norms` are the ops of `q_norm` and `k_norm`, per head or `over_all` heads; `memory` is the other
-    sequence of cross-attention; `span` is where the mask is written.
+    sequence of cross-attention; `span` is where the mask is written; `cut` are the windows that x is cut into.
     """
 
     heads: Heads
@@ -68,6 +68,7 @@ class Attend:
     multiply_scores: Value | None = None
     sink: Literal["learned", "zero"] | None = None
     latent: Latent | None = None
+    cut: Windows | None = None
     span: Span | None = None
 
     def prepared(self, top: Top) -> Attend:
@@ -90,7 +91,13 @@ class Attend:
         return "Attention" if self.memory is None else "CrossAttention"
 
     def body(self, b: Builder, x: Value, memory: Value | None = None) -> Value:
-        """The body of the module: project, attend, merge the heads and project back."""
+        """The body of the module: cut windows out, attend, and put them together."""
+        if self.cut is None:
+            return self._attended(b, x, memory)
+        return self.cut.joined(b, self._attended(b, self.cut.cut(b, x, result="x"), None), x)
+
+    def _attended(self, b: Builder, x: Value, memory: Value | None) -> Value:
+        """Project, attend, merge the heads and project back."""
         if memory is not None and self.memory_norm is not None:
             memory = b.add(self.memory_norm, memory, name="memory_norm", result="memory")
         source = x if memory is None else memory
@@ -110,6 +117,7 @@ class Attend:
     def _project(self, b: Builder, x: Value, name: str, heads: int, size: int) -> Value:
         """Project x and split the result into heads: [batch, heads, positions, size]; with the norm of `name`."""
         parts = (axis(heads), axis(size))
+        # The axis keeps heads and size as its factors, which lets relations survive the split.
         out = Axis(tuple(part.size for part in parts))
         y = b.add(Linear(out=out, bias=name in self.biases), x, name=name)
         norm = self.norms.get(name)
@@ -165,12 +173,13 @@ def plan_attention(
     """
     memory = None if expr is None else _memory(cx, expr, x)
     mask, controls = cx.mask(fields.mask, x, x if memory is None else memory)
-    windows = None if fields.windows is None else plan_windows(cx, fields.windows, x, memory)
-    if windows is not None and not windows.is_whole:
-        mask, controls = mask & windows.mask(len(controls)), (*controls, windows.numbers(cx.builder, x))
+    windows = _windows(cx, fields, x, memory, mask)
+    if windows is not None:
+        mask, controls = windows.masked(cx.builder, x, mask, controls)
     heads = _heads(cx, fields, x)
     biases = _biases(cx, fields)
     latent = plan_latent(cx, fields, heads.query, heads.size, heads.value_size, biases)
+    # In latent attention only the last features of a head rotate.
     turned = heads.size if latent is None else latent.rotary
     qk_norm = None if fields.qk_norm is None else norm_of(cx, fields.qk_norm.norm)
     return Attend(
@@ -181,6 +190,7 @@ def plan_attention(
         softcap=None if fields.softcap is None else cap(inner, fields.softcap),
         dropout=rate(cx, fields.dropout),
         biases=biases,
+        # One op for both: it holds no parameters, and `q_norm` and `k_norm` are nodes with weights of their own.
         norms={} if qk_norm is None else {"q": qk_norm, "k": qk_norm},
         over_all=fields.qk_norm is not None and fields.qk_norm.over == "all",
         memory=memory,
@@ -190,8 +200,24 @@ def plan_attention(
         add_to_scores=_on_scores(cx, fields.add_to_scores, "add_to_scores"),
         multiply_scores=_on_scores(cx, fields.multiply_scores, "multiply_scores"),
         sink=fields.sink,
+        cut=windows if windows is not None and not (windows.uncut or windows.is_one) else None,
         span=fields.mask.span,
     )
+
+
+def _windows(cx: Context, fields: AttentionOptions, x: Value, memory: Value | None, mask: Mask) -> Windows | None:
+    """The windows of `x`, which are cut out where nothing is asked of pairs of positions of the whole grid."""
+    if fields.windows is None:
+        return None
+    windows = plan_windows(cx, fields.windows, x, memory)
+    positions, scores = fields.positions, (fields.add_to_scores, fields.multiply_scores)
+    # Other kinds number the whole sequence, and a window that is cut out would count from its own start.
+    local = positions is None or positions.kind == "relative_grid"
+    # A table that layers share is that of windows in all of them, or that of the grid.
+    shared = positions is not None and bool(positions.share)
+    # A value on the scores, and weights that a path names, have the axes of the whole grid.
+    cut = local and not any(scores) and windows.can_cut(mask, shared=shared) and not cx.builder.asks("weights")
+    return replace(windows, uncut=not cut)
 
 
 def _on_scores(cx: Context, expr: ValueExpr | None, field: str) -> Value | None:
@@ -236,6 +262,7 @@ def _heads(cx: Context, fields: AttentionOptions, x: Value) -> Heads:
 def _scale(cx: Context, fields: AttentionOptions, heads: Heads) -> Scalar | None:
     """The factor on the scores; None for 1/sqrt(size), which kernels apply by default."""
     scale = None if fields.scale is None else cx.number(fields.scale)
+    # Torch-TensorRT rounds an explicit `scale` to the dtype of the queries, so the default is left to the kernel.
     return None if scale == Scalar.of(1) / Scalar.of(heads.size).sqrt() else scale
 
 

@@ -23,7 +23,7 @@ _NEEDED = {
     "rotary": ("layout",),
     "rotary_grid": ("grid", "layout", "coordinates"),
     "relative_buckets": ("buckets", "max_distance", "bidirectional", "share"),
-    "relative_grid": ("rows", "columns", "share"),
+    "relative_grid": ("share",),
 }
 _SCALING = {
     "linear": ("factor",),
@@ -32,6 +32,7 @@ _SCALING = {
     "dynamic": ("factor", "original"),
     "longrope": ("short", "long", "original", "magnitude"),
 }
+# The defaults are those of transformers; `fast`, `slow` and `magnitude` come from the paper (arXiv 2309.00071).
 _OPTIONAL = {"yarn": ("fast", "slow", "truncate", "magnitude")}
 
 
@@ -141,8 +142,11 @@ class AttentionPositionsFields(Model):
     share: BoolField | None = Field(
         default=None, description="relative_buckets, relative_grid: whether all layers share one table; required"
     )
-    rows: SizeField | None = Field(default=None, description="relative_grid: number of rows of patches; required")
-    columns: SizeField | None = Field(default=None, description="relative_grid: number of columns of patches; required")
+    rows: SizeField | None = Field(
+        default=None,
+        description="relative_grid: number of rows of patches; those of a window, or of the image that they come from",
+    )
+    columns: SizeField | None = Field(default=None, description="relative_grid: number of columns of patches, likewise")
     query: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="added: a value added to the input of the queries, in every layer"
     )

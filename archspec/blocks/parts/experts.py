@@ -112,6 +112,7 @@ def plan_experts(
 def _groups(cx: Context, fields: ExpertGroupsFields, experts: int, top_k: int) -> Groups:
     """Check the numbers of the groups. Raises SpecError E244 if experts do not fill them or `top_k` exceeds them."""
     count, top = fixed(cx, fields.count, "groups.count"), fixed(cx, fields.top, "groups.top")
+    # A group is ranked by the sum of its two best experts, as in DeepSeek-V3, so it must hold two.
     if experts % count or experts < 2 * count:
         message = f"{experts} experts cannot be split into {count} equal groups of at least 2"
         cx.fail("E244", message, fields.count.span, help="choose a number of experts that is a multiple of `count`")

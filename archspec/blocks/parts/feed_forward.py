@@ -141,6 +141,7 @@ def plan_feed_forward(cx: Context, fields: FeedForwardOptions) -> Branch:
     if fields.experts is None:
         return plain
     shared = fields.experts.shared
+    # The shared expert has the fields of the others; only its width is its own.
     every = None if shared is None else replace(plain, hidden=axis(fixed(cx, shared.hidden, "hidden")))
     return plan_experts(cx, fields.experts, plain.experts, every)
 

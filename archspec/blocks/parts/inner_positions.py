@@ -7,11 +7,13 @@ from dataclasses import replace
 from archspec.algebra.dim import compare
 from archspec.blocks.parts.attention_positions import AttentionPositionsFields
 from archspec.blocks.parts.context import Context
+from archspec.blocks.parts.grid import grid_of
 from archspec.blocks.parts.numbers import fixed
 from archspec.blocks.parts.rotary_tables import plan_rotary, plan_rotary_grid
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats
 from archspec.blocks.parts.windows import Windows
+from archspec.diagnostics import Span
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -68,6 +70,7 @@ class RotaryPositions(InnerPositions):
     def prepared(self, top: Top, memory: Value | None) -> InnerPositions:
         """The same positions with the tables for the positions of the queries and of the keys."""
         query = top.add(self.op, top.x, *self.ids, result="rotary")
+        # `ids` number the queries and are refused in cross-attention, so keys of a memory count by their index.
         key = query if memory is None else top.add(self.op, memory, result="memory_rotary")
         return replace(self, tables=(query, key))
 
@@ -168,6 +171,7 @@ def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value 
     if expr is None:
         return None
     value = floats(cx, expr, f"`{field}`")
+    # Broadcasting aligns the last axes, so a value with fewer axes is compared from the end.
     wanted = to.type.shape[-value.type.rank :]
     fits = (compare(a, "==", b) is True or a == 1 for a, b in zip(value.type.shape, wanted, strict=False))
     if value.type.rank > to.type.rank or not all(fits):
@@ -200,6 +204,7 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
             fields.buckets.span,
             help=f"write a multiple of {step}",
         )
+    # Larger distances are divided by the logarithm of this ratio (T5, arXiv 1910.10683), which must be above 0.
     if far <= buckets // step:
         help = f"distances up to {buckets // step} have a bucket each; choose a larger number"
         cx.fail(
@@ -215,14 +220,15 @@ def _grid(
     cx: Context, fields: AttentionPositionsFields, heads: int, x: Value, memory: Value | None, windows: Windows | None
 ) -> RelativeGrid:
     """Check that the grid has as many patches as there are positions, or as a window has. Raises SpecError E345."""
-    assert fields.rows is not None and fields.columns is not None
-    rows, columns = fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns")
-    place = fields.rows.span.to(fields.columns.span)
+    rows, columns, place = _sides(cx, fields, x, windows)
     if windows is not None:
         if (rows, columns) != windows.size:
             sides = f"{windows.size[0]} by {windows.size[1]}"
             cx.fail("E345", f"the grid has {rows} by {columns} patches, but a window has {sides}", place)
-        return RelativeGrid(heads=heads, rows=rows, columns=columns, whole=(windows.rows, windows.columns))
+        whole = (windows.rows, windows.columns) if windows.uncut else None
+        # What all layers share is made of the grid, before it is cut.
+        inside = bool(fields.share) and not windows.uncut
+        return RelativeGrid(heads=heads, rows=rows, columns=columns, whole=whole, inside=inside)
     for value in (x, memory or x):
         found = value.type.shape[1]
         if compare(found, "==", rows * columns) is not True:
@@ -233,3 +239,23 @@ def _grid(
                 help="tokens in front of the patches have no position in the grid",
             )
     return RelativeGrid(heads=heads, rows=rows, columns=columns)
+
+
+def _sides(
+    cx: Context, fields: AttentionPositionsFields, x: Value, windows: Windows | None
+) -> tuple[int, int, Span | None]:
+    """Rows and columns of a relative grid, and where they are written: as given, of a window, or of the positions.
+
+    Raises SpecError E345 where nothing tells them, E341 for sides that are only known at run time.
+    """
+    if fields.rows is not None and fields.columns is not None:
+        place = fields.rows.span.to(fields.columns.span)
+        return fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns"), place
+    if fields.rows is not None or fields.columns is not None:
+        cx.fail("E203", "give both `rows` and `columns`, or neither", fields.at)
+    if windows is not None:
+        return *windows.size, fields.at
+    rows, columns = (side.constant for side in grid_of(cx, None, x, fields.at, "rows: ROWS, columns: COLUMNS"))
+    if rows is None or columns is None:
+        cx.fail("E341", "a relative grid needs sides that are known before run time", fields.at)
+    return rows, columns, fields.at

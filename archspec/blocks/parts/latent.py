@@ -52,13 +52,16 @@ class Latent:
         plain = self.size - self.rotary
         q = self._queries(b, x)
         latent = b.add(self._linear(axis(self.key_value), "k", "v"), source, name="kv_down")
+        # DeepSeek normalises latents with RMSNorm, whatever the norm of the stack.
         latent = b.add(RMSNorm(), latent, name="kv_norm")
+        # For each head the unrotated key comes first and the value after it, as DeepSeek's checkpoints store it.
         kv = self._heads(b, latent, "kv_up", plain + self.value_size, "k", "v")
         k = b.add(self._linear(axis(self.rotary), "k"), source, name="k_rotary")
         k = b.add(_HEADS_FIRST, b.add(Split(axis=2, sizes=(axis(1), axis(self.rotary))), k), result="k_rotary")
         q_turned, k_turned = positions.turned(b, b.add(_part(plain, None), q, result="q_rotary"), k)
         # All heads share the rotated key.
         k_turned = b.add(BroadcastAxis(axis=1, size=axis(self.heads)), k_turned)
+        # The rotated features are the last of a head, again as in the checkpoints.
         q = b.add(Concat(axis=3), b.add(_part(0, plain), q), q_turned, result="q")
         k = b.add(Concat(axis=3), b.add(_part(0, plain), kv), k_turned, result="k")
         return q, k, b.add(_part(plain, None), kv, result="v")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from archspec.algebra.dim import Dim
+from archspec.algebra.dim import Dim, compare
 from archspec.blocks.activation import Act
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.norm import add_channel_norm
@@ -15,6 +15,7 @@ from archspec.ir.types import DType
 from archspec.ops.convolution.convolution import Convolution
 from archspec.ops.convolution.pad import Pad
 from archspec.ops.elementwise.activation import Activation
+from archspec.record import record
 from archspec.text.value import ValueExpr
 
 
@@ -42,34 +43,72 @@ def channels_of(cx: Context, x: Value, span: Span | None) -> int:
     return channels
 
 
+@record(kw_only=False)
+class Ends:
+    """The numbers of zeros in front of each spatial axis and behind it."""
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+
+
+def same_ends(
+    sizes: Sequence[Dim],
+    kernel: int | tuple[int, ...],
+    stride: int | tuple[int, ...],
+    dilation: int | tuple[int, ...],
+) -> Ends | None:
+    """The zeros with which each axis of n positions becomes one of `ceil(n / stride)`, the larger half behind.
+
+    None where their number depends on a size that is only known at run time. Source: TensorFlow's padding `SAME`.
+    """
+    space, totals = len(sizes), []
+    for size, k, s, d in zip(sizes, each(kernel, space), each(stride, space), each(dilation, space), strict=True):
+        # All sizes with the same remainder are padded alike, so the size itself may stay unknown.
+        rest = 0 if s == 1 else next((r for r in range(s) if compare(size % s, "==", r) is True), None)
+        if rest is None:
+            return None
+        # The extent of the kernel less the remainder or, where the stride divides the size, less the stride.
+        totals.append(max(d * (k - 1) + 1 - (rest or s), 0))
+    return _halves(totals)
+
+
+def _halves(totals: Iterable[int]) -> Ends:
+    """Numbers of positions, divided between both ends; the larger half is behind."""
+    totals = tuple(totals)
+    return Ends(tuple(total // 2 for total in totals), tuple(total - total // 2 for total in totals))
+
+
 def convolution(
     space: int,
     channels: int,
     kernel: int | tuple[int, ...],
     *,
     stride: int | tuple[int, ...] = 1,
-    padding: int | tuple[int, ...] | str = 0,
+    padding: int | tuple[int, ...] | Ends | str = 0,
     dilation: int | tuple[int, ...] = 1,
     groups: int = 1,
     bias: bool = True,
 ) -> Iterator[Op]:
     """The ops of a convolution over `space` axes; a single number is that of every axis.
 
-    `padding` is a number of positions at both ends, `same`, `circular` or `causal`. Circular padding, and `same`
+    `padding` is a number of positions at both ends, those of each end, `circular` or `causal`. Circular padding, and
     padding with more positions at one end, need a separate op in front, because a convolution pads both ends equally
     with zeros.
     """
     kernels, dilations = each(kernel, space), each(dilation, space)
-    # The numbers of positions that the kernel covers in addition to its first one.
-    around = tuple(step * (size - 1) for size, step in zip(kernels, dilations, strict=True))
-    half = tuple(reach // 2 for reach in around)
-    if padding == "circular" or (padding == "same" and any(reach % 2 for reach in around)):
-        after = tuple(reach - reach // 2 for reach in around)
-        if any(around):
-            yield Pad(before=half, after=after, circular=padding == "circular")
+    if padding == "circular":
+        # The numbers of positions that the kernel covers in addition to its first one.
+        ends = _halves(step * (size - 1) for size, step in zip(kernels, dilations, strict=True))
+        # The larger half is behind: where that is empty, so is the other.
+        if any(ends.after):
+            yield Pad(before=ends.before, after=ends.after, circular=True)
         padding = 0
-    elif padding == "same":
-        padding = half
+    elif isinstance(padding, Ends) and padding.before != padding.after:
+        yield Pad(before=padding.before, after=padding.after)
+        padding = 0
+    elif isinstance(padding, Ends):
+        padding = padding.before
+    # For `causal` the op pads by itself, as its kernel and dilation require.
     yield Convolution(
         channels=Dim.of(channels),
         kernel=kernels,

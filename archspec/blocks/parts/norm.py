@@ -71,6 +71,7 @@ def along(op: Op, axis: int, rank: int) -> tuple[int, ...] | None:
 
     It swaps two axes, so it is its own inverse.
     """
+    # Batch and group norms work on channels, which torch has at axis 1.
     place = 1 if isinstance(op, (BatchNorm, GroupNorm)) else rank - 1
     if axis == place:
         return None

@@ -24,6 +24,7 @@ _FIELDS = {
     "batch_norm": ("bias", "unit_offset"),
     "group_norm": ("bias", "unit_offset", "groups"),
 }
+# The defaults of torch and, for rms_norm, of Llama's configuration in transformers.
 _EPS = {"layer_norm": 1e-5, "rms_norm": 1e-6, "batch_norm": 1e-5, "group_norm": 1e-5}
 
 
@@ -97,6 +98,7 @@ def _choice(off: tuple[str, ...]) -> MaybeNorm:
     return MaybeNorm(validate, off)
 
 
+# Only for the JSON Schema: `_choice` validates without the handler of the type.
 _True = Annotated[DefaultNorm, Plain(lambda value: value), WithJsonSchema({"const": True})]
 NormChoice = NormFields | DefaultNorm | None
 NormField = Annotated[NormFields | _True | None, _choice(("none",))]

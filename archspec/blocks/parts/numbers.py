@@ -56,6 +56,7 @@ def rate_of_layers(cx: Context, expr: Expr) -> Scalar | None:
     outside = [symbol.name for symbol in symbols if symbol.name != "layer"]
     if outside:
         cx.fail("E341", f"a rate depends on `{outside[0]}`, which is only known at run time", expr.span, help=_FIXED)
+    # Every layer is tried, since an expression in `layer` need not be monotonic.
     layers = range(symbols[0].max + 1) if symbols else range(1)
     rates = [value.evaluate({"layer": layer}) for layer in layers]
     wrong = next((found for found in rates if not 0 <= found < 1), None)

@@ -79,6 +79,7 @@ class PositionsFields(Model):
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
         yield from misplaced(node, data, kind_of(data.get("kind")), _FIELDS)
         for pair in _EXCLUDE:
+            # A field written as `none` has no effect, so it conflicts with nothing.
             if all(key in data and word(data[key]) != "none" for key in pair):
                 first, second = (key_span(node, key) for key in pair)
                 yield Diagnostic(
@@ -132,6 +133,7 @@ def plan_positions(
         return Positions(op=_grid_sincos(cx, fields, width, grid), patches_alone=True)
     if fields.grid is not None and grid is None:
         cx.fail("E241", "`grid` applies only to patches", fields.grid[0].span, help="give `length`")
+    # A given length comes first: a table may have more rows than one image has patches.
     if fields.length is not None:
         return _of_length(cx, fields, fields.length, shape, width)
     if fields.count is not None or grid is None:
@@ -168,8 +170,10 @@ def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[
     if fields.ids is not None:
         value = ids(cx, fields.ids, "`ids`", rows, length.span, what="the table of positions")
         same_shape(cx, value, shape, fields.ids.span, "`ids`")
+        # Ids name rows directly, which is why `ids` and `offset` exclude each other.
         return Positions(op=Embedding(rows=Dim.of(rows), features=axis(width)), ids=value)
     positions = shape[-1]
+    # Held to the largest admitted sequence: a shorter table would only fail at run time.
     if compare(positions, "<=", rows) is not True:
         cx.fail(
             "E344",
@@ -206,6 +210,7 @@ def _of_grid(cx: Context, fields: PositionsFields, grid: PatchGrid) -> Op:
     """The op of a table for the patches of the image; one that resizes the table if its grid differs."""
     if fields.grid is not None and fields.resize is not None:
         given = (fixed(cx, fields.grid[0], "grid"), fixed(cx, fields.grid[1], "grid"))
+        # A table of the grid of the image is read as it is: resizing it would round.
         if given != (grid.rows.constant, grid.columns.constant):
             return ResizedPositions(
                 grid=given,

@@ -152,6 +152,7 @@ class Residual:
         if isinstance(self.branch_scale, Scalar):
             y = b.add(WithNumber(kind="multiply", number=self.branch_scale), y)
         elif self.branch_scale is not None:
+            # LayerScale, a factor for each feature (Touvron et al. 2021, arXiv 2103.17239).
             op = Learned(axes=y.type.axes[-1:], static=(True,), init=self.branch_scale)
             y = b.add(Binary(kind="multiply"), y, b.add(op, y, rename={"value": f"{sublayer.name}_scale"}))
         y = b.add(Dropout(rate=self.dropout), y) if self.dropout else y

@@ -59,6 +59,7 @@ def _dynamic(cx: Context, fields: ScalingFields, size: int, length: Dim) -> Scal
         cx.fail("E244", f"`factor` must be at least 1, got {factor:g}", fields.factor.span, help=help)
     if compare(length, "<=", original) is True:
         return None
+    # The base grows by a power of size / (size - 2), as in transformers, which 2 features leave undefined.
     if size == 2:
         cx.fail("E244", "`dynamic` needs more than 2 rotary features", fields.at)
     return DynamicScaling(factor=factor, original=original, length=length)

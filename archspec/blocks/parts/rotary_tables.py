@@ -50,6 +50,7 @@ def plan_rotary_grid(
         message = f"rotary features of a grid come in fours, but `size` is {size}"
         cx.fail("E348", message, _place(fields), help="a pair is turned by the row, and one by the column")
     rows, columns = (cx.size(expr) for expr in fields.grid)
+    # The constant is None where the number of tokens in front would change with the size of the image.
     tokens = (x.type.shape[1] - rows * columns).constant
     if tokens is None or tokens < 0:
         found = f"the grid has {rows} by {columns} patches, but there are `{x.type.shape[1]}` positions"
@@ -103,6 +104,7 @@ def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
         cx.fail("E241", "`ids` does not apply to `cross_attention`", expr.span)
     value = integers(cx, expr, "`ids`")
     axes = x.type.shape[:2]
+    # Ids without a batch axis are shared by all rows.
     found, wanted = value.type.shape, axes[-value.type.rank :]
     if value.type.rank > 2 or any(compare(a, "==", b) is not True for a, b in zip(found, wanted, strict=False)):
         cx.fail("E347", f"`ids` is {value.type}, expected the axes [{', '.join(map(str, axes))}]", expr.span)

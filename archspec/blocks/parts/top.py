@@ -15,6 +15,7 @@ class Top:
     def __init__(self, b: Builder, x: Value) -> None:
         self.x = x
         self._builder = b
+        # Kinds of layers are prepared one after the other; equal requests of theirs get one value.
         self._made: dict[tuple[Op, tuple[Value, ...]], Value] = {}
 
     def add(

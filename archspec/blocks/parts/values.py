@@ -48,6 +48,7 @@ def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None,
     """
     value = integers(cx, expr, block)
     bound = value.type.bound
+    # Nothing is known of ids without a declared bound, so nothing can be refused.
     if bound is not None and compare(bound, "<=", rows) is not True:
         labels = (cx.origin(value), None if place is None else Label(place, f"{rows} rows"))
         cx.fail(

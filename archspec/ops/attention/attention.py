@@ -231,7 +231,7 @@ class Attention(Primitive):
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.scaled_dot_product_attention`; explicit products for weights or options that no kernel supports."""
-        if self.is_explicit:
+        if self.is_explicit or _is_latent(e.types):
             return self._explicit(e, inputs, parameters)
         mask, keep = ("", "") if self._is_causal else self._masking(e, inputs)
         if self.bias:
@@ -283,7 +283,6 @@ class Attention(Primitive):
         mask, keep = self._masking(e, inputs)
         group, v = _group(e.types), operand(inputs[2])
         scores = self._scores(e, inputs, group)
-        v = v if group == 1 else f"{v}.repeat_interleave({group}, dim=1)"
         if mask:
             scores = e.assign("scores", f'{scores}.masked_fill(~{mask}, float("-inf"))')
         weights = e.assign("weights", self._softmax(e, scores, parameters))
@@ -292,16 +291,25 @@ class Attention(Primitive):
         dropped = weights
         if self.dropout:
             dropped = call("F.dropout", weights, literal(self.dropout), e.training)
-        result = f"{dropped} @ {v}"
+        result = self._product(dropped, v, group, _is_latent(e.types))
         return (result, weights) if self.weights else (result,)
+
+    def _product(self, left: str, right: str, group: int, is_latent: bool, moved: str = "") -> str:
+        """Source of the products of what queries have with the keys or values of their heads, `moved` first."""
+        if is_latent:
+            # All heads read one matrix: their rows are those of one product, and the matrix is not repeated.
+            return f"({left}.flatten(1, 2) @ {right}[:, 0]{moved}).unflatten(1, {left}.shape[1:3])"
+        right = right if group == 1 else f"{right}.repeat_interleave({group}, dim=1)"
+        return f"{left} @ {right}{moved}"
 
     def _scores(self, e: Emitter, inputs: Sequence[str], group: int) -> str:
         """The name of the scores, before the mask."""
         q, k, *more = (operand(source) for source in (*inputs[:2], *inputs[3 : self.first]))
-        k = k if group == 1 else f"{k}.repeat_interleave({group}, dim=1)"
+        is_latent = _is_latent(e.types)
+        product = self._product(named(e, "q", q) if is_latent else q, k, group, is_latent, ".transpose(-2, -1)")
         scale = Scalar.of(1) / Scalar.of(e.types[0].shape[3]).sqrt() if self.scale is None else self.scale
         factor = "" if scale == Scalar.of(1) else f" * {operand(e.number(scale))}"
-        scores = e.assign("scores", f"{q} @ {k}.transpose(-2, -1){factor}")
+        scores = e.assign("scores", f"{product}{factor}")
         if self.softcap is not None:
             cap = operand(e.number(self.softcap))
             scores = e.assign("scores", f"{cap} * torch.tanh({scores} / {cap})")
@@ -328,6 +336,11 @@ def _group(inputs: Sequence[TensorType]) -> int:
     if group.constant is None or compare(group * kv_heads, "==", heads) is not True:
         raise ShapeError(f"{heads} query heads cannot share {kv_heads} key heads evenly", (0, 1))
     return group.constant
+
+
+def _is_latent(inputs: Sequence[TensorType]) -> bool:
+    """Whether all of several query heads read one key head, of another size than its values: no kernel takes it."""
+    return _group(inputs) > 1 and inputs[1].shape[1] == 1 and inputs[1].shape[3] != inputs[2].shape[3]
 
 
 def _same_head(out: TensorType, inp: TensorType, group: int) -> Relation:

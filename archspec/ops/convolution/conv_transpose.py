@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from fractions import Fraction
 from itertools import product as combinations
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare, product
 from archspec.ir.coordinates import same_coordinates
+from archspec.ir.motion import Motion, Moves
+from archspec.ir.moving import resampled, same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -115,6 +118,29 @@ class ConvTranspose(Primitive):
         low, high = Dim.of(-self.padding[k]), Dim.of(self.kernel[k] - 1 - self.padding[k])
         out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
         return AxisBound((Difference(out=out, inp=inp, b=self.stride[k], lo=low, hi=high),))
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """With the operand, `stride` times as far along space; channels are read as a whole."""
+        x = operands[0]
+        if not isinstance(x, Moves) or x.axis < 2:
+            return (together(operands, [same(0)]),)
+        k = x.axis - 2
+        stride, padding = self.stride[k], self.padding[k]
+        # How many results lie between the first place of an end position and the end that is left, or cut off.
+        over = (self.kernel[k] - padding, self.kernel[k] + self.more[k] - padding)
+        return (
+            resampled(
+                x,
+                outputs[0].shape[x.axis],
+                ratio=Fraction(1, stride),
+                field=(Fraction(padding - self.kernel[k] + 1, stride), Fraction(padding, stride)),
+                beyond=(over[0] > stride, over[1] > stride),
+                border="adds nothing from beyond the ends of the axis",
+                complete=(over[0] >= stride, over[1] >= stride),
+            ),
+        )
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from fractions import Fraction
+from math import floor
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import same_coordinates
 from archspec.ir.motion import Motion, Moves, lost
-from archspec.ir.moving import same, together
+from archspec.ir.moving import resampled, same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
@@ -22,6 +22,8 @@ from archspec.relation.atoms import Atom, Difference, Relation, equal
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
+_FAR: Mapping[Interpolation, int] = {"linear": 1, "cubic": 2}
+"""The distance from the centre at which, and behind which, a position has no weight."""
 _NEAREST = '''
 def resize_nearest(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Resize the axes of x [b, c, ...] behind the channels: position i takes floor(i * old / new)."""
@@ -102,27 +104,39 @@ class Resize(Primitive):
             # j = floor(p*i / q)
             return {Difference(out=out, inp=inp, a=p, b=q, lo=Dim.of(0), hi=Dim.of(q - 1))}
         # The centre c is (p*(2*i + 1) - q) / (2*q), and taps are at distances of at most `far`: |c - j| <= far.
-        far = 1 if self.mode == "linear" else 2
+        far = _FAR[self.mode]
         low, high = -((2 * far * q + p - q) // 2), (2 * far * q - p + q) // 2
         return {Difference(out=out, inp=inp, a=p, b=q, lo=Dim.of(low), hi=Dim.of(high))}
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     ) -> tuple[Motion, ...]:
-        """With the operand; by a whole factor, `nearest` moves as many times as far."""
+        """With the operand, as many times as far as the axis grows."""
         (x,) = operands
         if not isinstance(x, Moves) or x.axis < 2:
             return (together(operands, [same(0, 1)]),)
         new = outputs[0].shape[x.axis]
-        ratio = _ratio(x.size, new)
-        if ratio == 1 and x.is_alone:
+        ratio = _ratio(inputs[0].shape[x.axis], new)
+        if ratio is None:
+            return (lost("interpolates between positions at distances that depend on the size"),)
+        if ratio == 1:
             return (x,)
-        if self.mode != "nearest" or ratio is None or ratio.numerator != 1 or not x.is_alone:
-            return (lost("interpolates between positions that move"),)
-        factor = ratio.denominator
-        # Position i is a copy of `floor(i / factor)`.
-        low = x.low - x.span * (factor - 1) / factor
-        return (replace(x, size=new, step=x.step * factor, low=low),)
+        field, is_beyond = self._field(ratio)
+        border = "repeats what stands at the ends of the axis"
+        return (resampled(x, new, ratio=ratio, field=field, beyond=(is_beyond, is_beyond), border=border),)
+
+    def _field(self, ratio: Fraction) -> tuple[tuple[Fraction, Fraction], bool]:
+        """Between which distances from `ratio * i` position i reads, and whether the first and the last read beyond.
+
+        Both ends are alike.
+        """
+        q = ratio.denominator
+        if self.mode == "nearest":
+            return (Fraction(1 - q, q), Fraction(0)), False
+        # From the centre, which is at a multiple of 1/(2q), a tap of that distance has weight 0.
+        centre, far = (ratio - 1) / 2, _FAR[self.mode]
+        within = far - Fraction(1, 2 * q)
+        return (centre - within, centre + within), floor(centre - far) + 1 < 0
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -13,7 +13,7 @@ from archspec.record import record
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
-Kind = Literal["relu", "gelu", "gelu_tanh", "quick_gelu", "silu", "tanh", "sigmoid", "relu_squared"]
+Kind = Literal["relu", "gelu", "gelu_tanh", "quick_gelu", "silu", "tanh", "sigmoid", "relu_squared", "relu6"]
 
 _FUNCTIONS: Mapping[Kind, functions.Function] = {
     "relu": functions.RELU,
@@ -24,6 +24,7 @@ _FUNCTIONS: Mapping[Kind, functions.Function] = {
     "tanh": functions.TANH,
     "sigmoid": functions.SIGMOID,
     "relu_squared": functions.RELU_SQUARED,
+    "relu6": functions.RELU6,
 }
 
 
@@ -33,7 +34,7 @@ class Activation(Elementwise):
 
     `relu` max(x, 0); `gelu` x * Phi(x) (Hendrycks and Gimpel 2016, arXiv 1606.08415), `gelu_tanh` its tanh
     approximation, `quick_gelu` x * sigmoid(1.702 x); `silu` x * sigmoid(x); `tanh`; `sigmoid`;
-    `relu_squared` max(x, 0)^2 (So et al. 2021, arXiv 2109.08668).
+    `relu_squared` max(x, 0)^2 (So et al. 2021, arXiv 2109.08668); `relu6` min(max(x, 0), 6).
     """
 
     name = "activation"

@@ -12,7 +12,7 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import APART, broadcasting, gathered, joined, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
-from archspec.ir.source import operand
+from archspec.ir.source import call, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
 
@@ -89,4 +89,20 @@ class Matmul(Primitive):
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`left @ right`."""
         left, right = (operand(source) for source in inputs)
-        return (f"{left} @ {right}.transpose(-2, -1)" if self.transpose_right else f"{left} @ {right}",)
+        right = f"{right}.transpose(-2, -1)" if self.transpose_right else right
+        if _is_stack(*e.types):
+            return (call(e.helper(_STACK), inputs[0], right),)
+        return (f"{left} @ {right}",)
+
+
+def _is_stack(left: TensorType, right: TensorType) -> bool:
+    """Whether one stack of matrices is read for every entry of another leading axis."""
+    return (left.rank, right.rank) == (4, 3) and left.shape[1] == right.shape[0]
+
+
+_STACK = '''
+def stack_product(x: Tensor, stack: Tensor) -> Tensor:
+    """Product of x [b, h, s, i] and a stack [h, i, j] of matrices, which `@` would copy for each of b."""
+    rows = x.transpose(0, 1).flatten(1, 2) @ stack
+    return rows.unflatten(1, x.shape[::2]).transpose(0, 1)
+'''

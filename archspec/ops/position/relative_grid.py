@@ -42,7 +42,8 @@ class RelativeGrid(ScoreBias):
     All positions must be patches, in row-major order. The row of the table is
     `(r_i - r_j + rows - 1) * (2 columns - 1) + (c_i - c_j + columns - 1)`.
     With `whole`, the rows and columns of a larger grid, the table is that of its windows: larger offsets have the bias
-    of the largest, and a mask hides them.
+    of the largest, and a mask hides them. With `inside` the operands are of a larger grid, of which only the device and
+    the precision count, and the result is that of one window, [1 h rows*columns rows*columns].
 
     Parameters: `table` [(2 rows - 1) * (2 columns - 1), heads].
     Source: Bao et al. 2021 (BEiT), arXiv 2106.08254; Dai et al. 2021 (CoAtNet), arXiv 2106.04803.
@@ -54,9 +55,14 @@ class RelativeGrid(ScoreBias):
     rows: int
     columns: int
     whole: tuple[Dim, Dim] | None = None
+    inside: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """Float [1 h s t]. Raises ShapeError if the number of positions is not that of the grid."""
+        if self.inside:
+            (found,) = super().infer(*inputs)
+            window = axis(self.rows * self.columns)
+            return (found.with_axes(*found.axes[:2], window, window),)
         for number, x in enumerate(inputs):
             rows, columns = self._grid
             if x.rank < 2 or compare(x.shape[-2], "==", rows * columns) is not True:

@@ -108,13 +108,6 @@ class Concat(Primitive):
         return (f"torch.cat({operands}, dim={self.axis})",)
 
 
-def _beside(x: Motion, before: Sequence[TensorType], after: Sequence[TensorType], place: int) -> Motion:
-    """The motion of an operand that moves along the joined axis, beside still ones."""
-    assert isinstance(x, Moves)
-    front, back = (sum((one.shape[place] for one in part), Dim.of(0)) for part in (before, after))
-    return replace(x, front=x.front + front, back=x.back + back)
-
-
 def _bounded(inputs: Sequence[TensorType]) -> TensorType:
     """The first type, with a bound on values that holds for all operands."""
     first = inputs[0]

@@ -75,6 +75,8 @@ class Split(Primitive):
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`x.unflatten(2, (8, 64))`; the one size that is only known at run time is written as -1."""
+        if len(self.sizes) == 1:
+            return (inputs[0],)
         dynamic = [size for size in self.sizes if not size.size.is_constant]
         # PyTorch infers at most one size, so -1 stands for a dynamic size only if there is just one.
         parts = ["-1" if dynamic == [size] else e.size(size.size) for size in self.sizes]

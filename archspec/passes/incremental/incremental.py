@@ -9,6 +9,7 @@ from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.cache import KeptValue
 from archspec.ir.graph import Graph, Value
 from archspec.ir.verifier import verify
+from archspec.passes.absorb_latents import AbsorbLatents
 from archspec.passes.incremental.body import MASK, Body, CountOf, MaskOf, Operand, StateOf
 from archspec.passes.incremental.build import build_body
 from archspec.passes.incremental.forms import Fed
@@ -66,6 +67,7 @@ def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None, *,
     """
     source = {value.name: value for value in graph.inputs}[fed]
     symbol = _dim(source)
+    graph = AbsorbLatents(length=symbol).apply(graph)
     rows = source.type.shape[0]
     # All positions that the dim admits may come in one step.
     largest = max(symbol.max // symbol.multiple * symbol.multiple, 1)

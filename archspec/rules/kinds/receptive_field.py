@@ -64,7 +64,8 @@ class ReceptiveFieldRule(UpperKind):
         if compare(rule.input.type.shape[axis], "<=", rule.most) is True:
             told = f"`{rule.fields.input}` has no more than {rule.input.type.shape[axis].maximum()} positions"
             return Verdict(rule=rule, status="proved", explanation=told)
-        return too_wide(rule, evidence, lambda value: _fits(rule, field(value)), _told(rule, found))
+        assert found is not None
+        return too_wide(rule, evidence, lambda value: _fits(rule, field(value)), found, _told(rule, found))
 
     def target(self, rule: Rule, terms: Terms) -> NoReturn:
         """No set of pairs is what the rule is about. Raises Inexpressible."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
@@ -10,6 +10,7 @@ from archspec.ir.graph import Value
 from archspec.record import record
 from archspec.relation.atoms import Relation
 from archspec.rules.reads import Reads
+from archspec.rules.verdict import TooManyPositions
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.path import Witness, reaching
@@ -40,7 +41,13 @@ class Search:
 
 
 def find(
-    spec: Spec, reads: Reads, output: Value, source: Value, extra: Sequence[tuple[Value, Value, Relation]], bad: Bad
+    spec: Spec,
+    reads: Reads,
+    output: Value,
+    source: Value,
+    extra: Sequence[tuple[Value, Value, Relation]],
+    bad: Bad,
+    larger: Sequence[Mapping[str, int]] = (),
 ) -> Search:
     """A pair of positions that violates an upper rule, by wiring and confirmed by a replay, if one is found.
 
@@ -51,30 +58,50 @@ def find(
         source: the input of the rule.
         extra: the rule's own relations, over which cells must be exact.
         bad: the input positions that an output position must not read.
+        larger: sizes that are tried after the small ones, as far as they do not have too many positions.
 
     Wiring that no replay confirms is tried a limited number of times. No witness proves nothing: only small sizes and a
     few worlds are tried. Raises TooManyPositions.
     """
+    cells, pair = Cells(spec.graph, reads, extra), (output, source)
+    found = _searched(spec, reads, cells, pair, bad, _sizes(spec, extra), Search())
+    try:
+        return _searched(spec, reads, cells, pair, bad, larger, found)
+    except TooManyPositions:
+        return found
+
+
+def _searched(
+    spec: Spec,
+    reads: Reads,
+    cells: Cells,
+    pair: tuple[Value, Value],
+    bad: Bad,
+    tried: Iterable[Mapping[str, int]],
+    before: Search,
+) -> Search:
+    """The search at some sizes, after one at others: as `find`."""
     # Only rules that look violated are replayed, and the replay brings the interpreter with it.
     from archspec.rules.wiring.replay import Replay
 
-    cells = Cells(spec.graph, reads, extra)
-    unconfirmed = 0
-    for sizes in _sizes(spec, extra):
-        for world in worlds(spec, reads.terms, sizes):
-            wiring = Wiring(spec.graph, reads, cells, world)
-            replay, out = Replay(spec, wiring, output, source), wiring.grid(output)
-            for bit in rows(out):
-                wrong = bad(wiring, bit)
-                # The exact composition of declared reads, at these sizes and controls.
-                found = wrong and wiring.read(output, 1 << bit, source) & wrong
-                if not found:
-                    continue
-                witness = confirmed(replay, wiring, out.index(bit), found)
-                # A replay runs the whole graph: after too many without confirmation the rule stays unknown.
-                unconfirmed += witness is None
-                if witness is not None or unconfirmed == _MOST_REPLAYS:
-                    return Search(witness=witness, unconfirmed=unconfirmed)
+    output, source = pair
+    unconfirmed = before.unconfirmed
+    if before.witness is not None or unconfirmed == _MOST_REPLAYS:
+        return before
+    for world in (world for sizes in tried for world in worlds(spec, reads.terms, sizes)):
+        wiring = Wiring(spec.graph, reads, cells, world)
+        replay, out = Replay(spec, wiring, output, source), wiring.grid(output)
+        for bit in rows(out):
+            wrong = bad(wiring, bit)
+            # The exact composition of declared reads, at these sizes and controls.
+            found = wrong and wiring.read(output, 1 << bit, source) & wrong
+            if not found:
+                continue
+            witness = confirmed(replay, wiring, out.index(bit), found)
+            # A replay runs the whole graph: after too many without confirmation the rule stays unknown.
+            unconfirmed += witness is None
+            if witness is not None or unconfirmed == _MOST_REPLAYS:
+                return Search(witness=witness, unconfirmed=unconfirmed)
     return Search(unconfirmed=unconfirmed)
 
 

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import places
-from archspec.relation.atoms import NOTHING, Atom, Difference, Relation
-from archspec.relation.forms import index_at, used
+from archspec.relation.atoms import NOTHING, ZERO, Atom, Difference, Flat, Relation
+from archspec.relation.forms import form, index_at, used
 from archspec.rules.reads import Reads
 from archspec.rules.target import with_exempt
 from archspec.rules.wiring.grid import bits_of
-from archspec.rules.wiring.search import Bad, Witness, confirmed, find, inside
+from archspec.rules.wiring.search import LONGEST, Bad, Witness, confirmed, find, inside
 from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.worlds import small_sizes
 from archspec.spec import Rule, Spec
 
 
-def stretched(spec: Spec, reads: Reads, rule: Rule) -> tuple[tuple[Witness, Witness] | None, int]:
+def stretched(spec: Spec, reads: Reads, rule: Rule, extent: Dim | None) -> tuple[tuple[Witness, Witness] | None, int]:
     """Two witnesses of one output position, or None; and of how many positions no replay confirmed what wiring shows.
 
-    The first reads an input position, the second one that is at least `at_most` behind it. Raises TooManyPositions, and
-    Inexpressible where the output positions of the rule cannot be written exactly.
+    `extent` is that of the field, None where it is global. The first witness reads an input position, the second one
+    that is at least `at_most` behind it. Raises TooManyPositions, and Inexpressible where the output positions of the
+    rule cannot be written exactly.
     """
     along = _Along(rule, reads)
-    found = find(spec, reads, rule.output, rule.input, [(rule.output, rule.input, along.compared())], along.far())
+    extra = [(rule.output, rule.input, along.compared())]
+    found = find(spec, reads, rule.output, rule.input, extra, along.far(), list(_larger(spec, rule, extent)))
     far = found.witness
     if far is None:
         return None, found.unconfirmed
@@ -28,6 +34,19 @@ def stretched(spec: Spec, reads: Reads, rule: Rule) -> tuple[tuple[Witness, Witn
     # Without a replay the wiring alone stands for both positions.
     near = confirmed(far.replay, far.wiring, far.i, behind) if far.replay is not None else along.first(far, behind)
     return (None, 1) if near is None else ((near, far), found.unconfirmed)
+
+
+def _larger(spec: Spec, rule: Rule, extent: Dim | None) -> Iterator[dict[str, int]]:
+    """Sizes at which the axis of the rule is longer than it allows, twice the field, which no border clips, or typical.
+
+    The dims of other axes are small.
+    """
+    small = small_sizes(spec)
+    own = rule.input.type.shape[rule.axes[1][0]].symbols()
+    for wanted in (rule.most + 2, 2 * (rule.most if extent is None else extent)):
+        wide = small_sizes(spec, min(wanted.maximum(), LONGEST))
+        yield small | {symbol.name: wide[symbol.name] for symbol in own}
+    yield small | {symbol.name: symbol.typical for symbol in own}
 
 
 class _Along:
@@ -40,13 +59,16 @@ class _Along:
 
     def compared(self) -> Relation:
         """A relation that tells positions of the axis apart, over more of them than the rule allows."""
-        inp = used(self.place)[0]
+        inp, most = used(self.place)[0], self.rule.most
         source = self.rule.input.type.space[inp]
-        # Of the output a coordinate that grows with the axis, so that the sizes that are tried do.
         same = [k for k, size in enumerate(self.rule.output.type.space) if size == source]
-        most = self.rule.most
-        differences = frozenset({Difference(out=same[0] if same else 0, inp=inp, lo=-most, hi=most)})
-        return Relation((Atom(differences=differences), *self.exempt.atoms))
+        # Of the output a coordinate as long as the axis, so that the sizes that are tried do; else only the axis.
+        atom = (
+            Atom(differences=frozenset({Difference(out=same[0], inp=inp, lo=-most, hi=most)}))
+            if same
+            else Atom(flats=frozenset({Flat(out=(), inp=form(inp), lo=-most, hi=ZERO)}))
+        )
+        return Relation((atom, *self.exempt.atoms))
 
     def index(self, wiring: Wiring, bit: int) -> int:
         """The position along the axis of a position of the input."""

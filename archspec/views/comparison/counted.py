@@ -11,6 +11,7 @@ from archspec.analyses.memory import in_words
 from archspec.analyses.mixing import KINDS, Mixing, MixingKind
 from archspec.ir.graph import Node
 from archspec.record import record
+from archspec.views.comparison.measurement import Measurement
 from archspec.views.comparison.stages import ModelStage
 from archspec.views.comparison.subject import Compared
 from archspec.views.comparison.table import NOTHING, Answer, Question, Section
@@ -26,11 +27,18 @@ WORDS: Mapping[MixingKind, str] = {
 
 @record(eq=False)
 class Analysed:
-    """A spec that is compared, with its stages and the mixing of its nodes."""
+    """A spec that is compared, with its stages, the mixing of its nodes, and what was measured of it, if anything."""
 
     subject: Compared
     kinds: Mapping[Node, Mixing]
     stages: tuple[ModelStage, ...]
+    measured: Measurement | None = None
+
+    @property
+    def last(self) -> ModelStage | None:
+        """The stage that is the output; None where the output is no stage's value, such as a product of two."""
+        output = self.subject.spec.outputs[self.subject.output]
+        return next((stage for stage in self.stages[-1:] if stage.value is output), None)
 
     def at(self, size: Dim) -> int:
         """A formula at the sizes of the comparison."""
@@ -109,7 +117,7 @@ def mixing_section(found: Sequence[Analysed]) -> Section:
     for number in range(most):
         text = f"stage {number + 1}"
         rows.append(by_each(f"mixing_stage_{number + 1}", text, found, partial(_stage, number=number)))
-    title = "Mixing of positions, with coefficients that are static or depend on the input: share of all FLOPs"
+    title = "Mixing of positions, with static or input-dependent coefficients, and its share of all FLOPs"
     return Section(key="mixing", title=title, rows=tuple(rows))
 
 
@@ -122,7 +130,7 @@ def _all(one: Analysed, kind: MixingKind) -> Answer:
     value = {"present": bool(parts), "flops": flops, "share": flops / total if total else 0.0}
     if not parts:
         return Answer(text="none", known="proved", value=value)
-    text = f"{percent(flops, total)} of FLOPs: {billions(flops)}" if flops else "some, with no multiply-adds"
+    text = f"{percent(flops, total)} of FLOPs: {billions(flops)}" if flops else "yes, without multiply-adds"
     return Answer(text=text, known="proved", value=value)
 
 

@@ -22,7 +22,8 @@ class StageMotion:
     `extent` says where that is proved: `everywhere` under cyclic moves, `inside` where the field of a position does not
     reach over a border, `still` where nothing changes under cyclic moves, and `broken` where nothing is proved.
     `node` and `reason` are what keeps it from moving everywhere, or with `broken` at all; empty where nothing does.
-    `place` says where the positions of the value lie on the axis; None where that is not known.
+    `place` says where the positions of the value lie on the axis, None where that is not known; with `has_field` each
+    depends on no more than its field.
     """
 
     axis: int
@@ -31,6 +32,7 @@ class StageMotion:
     node: str
     reason: str
     place: Moves | None
+    has_field: bool
 
     def inside(self, sizes: Mapping[str, int]) -> tuple[int, int] | None:
         """How many positions have their field inside the input at some sizes, and how many there are."""
@@ -55,6 +57,8 @@ class Motions:
     def of(self, value: Value) -> StageMotion:
         """The motion of a value."""
         own = self._motion(value, 1, False)
+        if not isinstance(own, Moves):
+            own = self._motion(value, 1, True)
         if isinstance(own, Moves):
             # A move by 4 moves a value of stride 4 by one; a move by 1 moves one that is sampled up by more.
             self._unit = Fraction(own.span).numerator
@@ -65,7 +69,15 @@ class Motions:
         extent = _extent(interior, circular)
         if extent == "broken" and isinstance(interior, Moves):
             node, reason = self._broken(interior, unit, False)
-        return StageMotion(axis=self.axis, unit=unit, extent=extent, node=node, reason=reason, place=place)
+        return StageMotion(
+            axis=self.axis,
+            unit=unit,
+            extent=extent,
+            node=node,
+            reason=reason,
+            place=place,
+            has_field=isinstance(interior, Moves),
+        )
 
     def _motion(self, value: Value, unit: int, circular: bool) -> Motion:
         return self._of(unit, circular).motion(value)
@@ -85,12 +97,12 @@ class Motions:
 
     def _place(self, value: Value, interior: Motion, circular: Motion) -> Moves | None:
         """Where the positions of a value lie: its own motion tells, else that of an earlier value with equal axes."""
-        if isinstance(interior, Moves):
+        if isinstance(interior, Moves) and interior.step.denominator == 1:
             self._last = value, interior
             return interior
         if self._last is not None and _same_axes(value, self._last[0], self._last[1].axis):
             return self._last[1]
-        return circular if isinstance(circular, Moves) else None
+        return circular if isinstance(circular, Moves) and circular.step.denominator == 1 else None
 
 
 def _extent(interior: Motion, circular: Motion) -> Extent:

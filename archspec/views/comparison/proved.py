@@ -6,22 +6,39 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from archspec.analyses.field import ReceptiveField
+from archspec.contract.shifted import Deviation
 from archspec.record import record
 from archspec.views.comparison.counted import Analysed, by_each
+from archspec.views.comparison.measurement import ROUNDING
 from archspec.views.comparison.motions import StageMotion
 from archspec.views.comparison.stages import ModelStage
-from archspec.views.comparison.table import NOTHING, Answer, Question, Section
+from archspec.views.comparison.table import NOTHING, Answer, Known, Question, Section
 
 
 @record(eq=False)
-class _Staged:
-    """A spec and one of its stages."""
+class Staged:
+    """A spec and one of its stages, with its number."""
 
     of: Analysed
     stage: ModelStage
+    number: int
+
+    @property
+    def deviations(self) -> tuple[Deviation, ...]:
+        """How far the stage was from where it should be under moves by multiples of its unit; empty if not measured."""
+        measured = self.of.measured
+        if measured is None:
+            return ()
+        last = measured.output if self.stage is self.of.last else ()
+        unit = self.stage.motions[-1].unit
+        return tuple(one for one in measured.stages.get(self.number, last) if one.by % unit == 0)
+
+    def broken(self) -> Known:
+        """How it is known that the stage does not move everywhere: a measured move shows it, or nothing does."""
+        return "violated" if any(one.largest > ROUNDING for one in self.deviations) else "not proved"
 
 
-def _stage_rows(key: str, found: Sequence[Analysed], answer: Callable[[_Staged], Answer]) -> list[Question]:
+def stage_rows(key: str, found: Sequence[Analysed], answer: Callable[[Staged], Answer]) -> list[Question]:
     """A row for each number of a stage; a spec with fewer stages leaves the last rows empty."""
     rows = []
     for number in range(max((len(one.stages) for one in found), default=0)):
@@ -29,7 +46,7 @@ def _stage_rows(key: str, found: Sequence[Analysed], answer: Callable[[_Staged],
         def told(one: Analysed, number: int = number) -> Answer:
             if number >= len(one.stages):
                 return Answer(text="", known="none")
-            return answer(_Staged(of=one, stage=one.stages[number]))
+            return answer(Staged(of=one, stage=one.stages[number], number=number))
 
         rows.append(by_each(f"{key}_stage_{number + 1}", f"stage {number + 1}", found, told))
     return rows
@@ -38,10 +55,10 @@ def _stage_rows(key: str, found: Sequence[Analysed], answer: Callable[[_Staged],
 def field_section(found: Sequence[Analysed], unit: str) -> Section:
     """What part of the input one position of each stage depends on."""
     title = f"Field of one position of a stage, in {unit} of the input, not clipped at its borders"
-    return Section(key="field", title=title, rows=tuple(_stage_rows("field", found, _field)))
+    return Section(key="field", title=title, rows=tuple(stage_rows("field", found, _field)))
 
 
-def _field(one: _Staged) -> Answer:
+def _field(one: Staged) -> Answer:
     stage, fields = one.stage, list(one.stage.field.fields.values())
     value = {
         "stage": stage.name,
@@ -84,7 +101,7 @@ def move_section(found: Sequence[Analysed], unit: str) -> Section:
     rows = [
         by_each("moves_up_to", "moves up to", found, _up_to),
         by_each("broken_by", "broken by", found, _broken_by),
-        *_stage_rows("moves", found, _moves),
+        *stage_rows("moves", found, _moves),
     ]
     title = f"Does a stage move by one position when the {unit} move by its stride, whatever the weights?"
     return Section(key="moves", title=title, rows=tuple(rows))
@@ -101,7 +118,8 @@ def _up_to(one: Analysed) -> Answer:
         return NOTHING
     moving = [stage for stage in one.stages if _moving(stage)]
     if not moving:
-        return Answer(text="no stage", known="not proved", value=None)
+        known = Staged(of=one, stage=one.stages[0], number=0).broken() if one.stages else "not proved"
+        return Answer(text="no stage", known=known, value=None)
     last, where = moving[-1], {motion.extent for motion in moving[-1].motions}
     border = "everywhere" if where == {"everywhere"} else "inside the border"
     value = {"stage": last.name, "by": [motion.unit for motion in last.motions], "border": border}
@@ -119,17 +137,19 @@ def _broken_by(one: Analysed) -> Answer:
     """The first node that keeps a stage from moving, inside or at the border."""
     if one.subject.source is None:
         return NOTHING
-    motions = [motion for stage in one.stages for motion in stage.motions]
-    first = next((m for m in motions if m.extent == "broken" and m.place is not None), None)
-    first = first or next((m for m in motions if m.reason), None)
+    staged = [Staged(of=one, stage=stage, number=number) for number, stage in enumerate(one.stages)]
+    motions = [(stage, motion) for stage in staged for motion in stage.stage.motions]
+    first = next((pair for pair in motions if pair[1].extent == "broken" and pair[1].place is not None), None)
+    first = first or next((pair for pair in motions if pair[1].reason), None)
     if first is None:
         return Answer(text="nothing", known="proved", value=None)
-    border = " at the border" if first.extent == "inside" else ""
-    value = {"node": first.node or None, "reason": first.reason, "only_at_border": bool(border)}
-    return Answer(text=f"{first.node}{border}: {first.reason}", known="not proved", value=value)
+    stage, motion = first
+    border = " at the border" if motion.extent == "inside" else ""
+    value = {"node": motion.node or None, "reason": motion.reason, "only_at_border": bool(border)}
+    return Answer(text=f"{motion.node}{border}: {motion.reason}", known=stage.broken(), value=value)
 
 
-def _moves(one: _Staged) -> Answer:
+def _moves(one: Staged) -> Answer:
     """How one stage moves, by axis where the axes differ."""
     told = list(dict.fromkeys(_motion(one, motion) for motion in one.stage.motions))
     value = {
@@ -146,11 +166,12 @@ def _moves(one: _Staged) -> Answer:
         ],
     }
     is_proved = all(motion.extent != "broken" for motion in one.stage.motions)
+    known: Known = "proved" if is_proved else one.broken()
     text = f"{one.stage.name}: {'; '.join(told)}"
-    return Answer(text=text, known="proved" if is_proved else "not proved", value=value)
+    return Answer(text=text, known=known, value=value)
 
 
-def _motion(one: _Staged, motion: StageMotion) -> str:
+def _motion(one: Staged, motion: StageMotion) -> str:
     """The motion along one axis in words."""
     match motion.extent:
         case "everywhere":

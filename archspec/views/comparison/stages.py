@@ -18,7 +18,7 @@ from archspec.views.comparison.subject import Compared
 
 @record(eq=False)
 class ModelStage:
-    """Nodes under one name: the path and the value of the last one, its field, its motion by axis, and its mixing.
+    """Nodes under one name: their value and its path, empty if none names it, its field, motion by axis and mixing.
 
     `layers` is the number of repeated layers in it, `motions` has one for each axis of the input.
     """
@@ -38,8 +38,8 @@ class ModelStage:
 
     @property
     def has_places(self) -> bool:
-        """Whether it is known where its positions lie along every axis of the input."""
-        return all(one.place is not None and _on(self.value, one) for one in self.motions)
+        """Whether it has a name, and it is known where its positions lie along every axis of the input."""
+        return bool(self.path) and all(one.place is not None and _on(self.value, one) for one in self.motions)
 
 
 def _on(value: Value, motion: StageMotion) -> bool:
@@ -64,13 +64,12 @@ def stages(subject: Compared, kinds: Mapping[Node, Mixing]) -> tuple[ModelStage,
     motions = [Motions(graph, source, axis) for axis in subject.axes]
     found = []
     for name, nodes in _groups(subject, source, kinds):
-        last = nodes[-1]
-        value = last.outputs[0]
+        path, value = _result(subject, nodes[-1])
         field = field_of(subject.fields, graph, name, value, source, subject.axes)
         assert field is not None
         stage = ModelStage(
             name=name,
-            path=last.path,
+            path=path,
             value=value,
             layers=sum(_layers(node) for node in nodes),
             field=field,
@@ -79,6 +78,14 @@ def stages(subject: Compared, kinds: Mapping[Node, Mixing]) -> tuple[ModelStage,
         )
         found.append(stage)
     return tuple(found)
+
+
+def _result(subject: Compared, last: Node) -> tuple[str, Value]:
+    """The value of a group, by its name in the file: a block may turn the axes of what its last node makes."""
+    values = subject.spec.values
+    known = (path for path in (last.path.partition(".")[0], last.path) if path in values)
+    path = next(known, "")
+    return path, values[path] if path else last.outputs[0]
 
 
 def _groups(subject: Compared, source: Value, kinds: Mapping[Node, Mixing]) -> Iterator[tuple[str, list[Node]]]:

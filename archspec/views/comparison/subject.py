@@ -149,6 +149,14 @@ def check_names(specs: Sequence[Spec], inputs: Sequence[str], outputs: Sequence[
                 fail("E755", f"no spec has the {kind} `{name}`", None, help=help)
 
 
+def check_weights(labels: Sequence[str], weights: Iterable[str]) -> None:
+    """Raise SpecError E755 for weights of a spec that is not compared."""
+    for name in weights:
+        if name not in labels:
+            help = did_you_mean(name, labels, kind="specs")
+            fail("E755", f"weights are given for `{name}`, which is not compared", None, help=help)
+
+
 def sizes_at(spec: Spec, at: Mapping[str, int]) -> dict[str, int]:
     """The size of every dim: as given, else one row of a batch and the typical size of others. Raises E716 or E717."""
     rows = {symbol.name for symbol in leading_dims(value.type for value in spec.graph.inputs)}

@@ -19,8 +19,8 @@ MARKS: Mapping[Known, str] = {
 """How a cell is known, as the table shows it."""
 MEANINGS: Mapping[Known, str] = {
     "proved": "proved for all weights, from what every op declares",
-    "violated": "the proof stops at this node, and a measured move shows that it must",
-    "not proved": "the proof stops at this node, and nothing was measured",
+    "violated": "violated: the proof stops at this node, and a measured move shows the change",
+    "not proved": "not proved: the proof stops at this node, and no measured move shows a change",
     "counted": "counted from the graph",
     "measured": "measured on the compiled module in float32",
     "none": "does not apply",

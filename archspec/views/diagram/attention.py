@@ -14,6 +14,7 @@ from archspec.ops.position.rotary import Rotary
 from archspec.ops.position.rotary_grid_table import RotaryGridTable
 from archspec.ops.position.rotary_table import RotaryTable
 from archspec.passes.scopes import Scopes
+from archspec.views.cut_positions import sequence
 from archspec.views.diagram.plan import DiagramPart, Thumb
 from archspec.views.diagram.words import said
 from archspec.views.example import Example
@@ -49,10 +50,10 @@ class AttentionWords:
     def _part(self, title: str, kind: str, node: Node, region: Graph | None, more: list[str]) -> DiagramPart:
         op = node.op
         assert isinstance(op, Attention)
-        site = Site(path="", layers=(), kind="", node=node, op=op)
+        site = Site(path="", layers=(), kind="", node=node, op=op, module=region)
         drawn = drawn_mask(site, self._shown, _THUMB)
         notes = [_heads(node), ", ".join([*more, *self._positions(node, region), *_options(op)])]
-        if op.mask.kernel != "full":
+        if op.mask.kernel != "full" or sequence(site) is not None:
             notes.append(drawn.text)
         notes = [note for note in notes if note]
         return DiagramPart(role="attention", title=title, kind=kind, notes=tuple(notes), mask=Thumb(cells=drawn.cells))

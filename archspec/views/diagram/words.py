@@ -15,6 +15,7 @@ _SAID = {
     "group_norm": "Group norm",
     "relu": "ReLU",
     "relu_squared": "ReLU squared",
+    "relu6": "ReLU6",
     "gelu": "GELU",
     "gelu_tanh": "GELU",
     "quick_gelu": "quick GELU",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,12 +15,24 @@ from archspec.engines.profiles import declared, shapes
 from archspec.engines.registry import engines
 from archspec.model.ports import DTypeName
 from tests.engines.network.judging import Lowered, lowered
-from tests.mutation.shipped import SHIPPED, same_as
+from tests.mutation.shipped import SHIPPED, SIBLINGS, TWINS, ranked, same_as
 
-FAST = {"vit-b16"}
 HALVES: tuple[DTypeName, ...] = ("float16", "bfloat16")
 MEASURED = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 """What the reduced specs stay within, as a share of the largest value or 1; a build allows more."""
+
+
+def alternating() -> list[Any]:
+    """Every spec in one half of precision or the other in turn; in both in long runs."""
+    long = [pytest.mark.slow, pytest.mark.long]
+    ranks = {one.values[0]: one.marks for one in ranked()}
+    kept = [name for name in SHIPPED if name not in TWINS | SIBLINGS]
+    turns = {(name, HALVES[number % 2]) for number, name in enumerate(kept)}
+    return [
+        pytest.param(name, dtype, marks=ranks[name] if (name, dtype) in turns else long)
+        for name in SHIPPED
+        for dtype in HALVES
+    ]
 
 
 def largest(case: Lowered) -> float:
@@ -49,9 +62,7 @@ def furthest(made: Iterable[ParityTrial | str]) -> float:
     return max(one.largest / max(1.0, one.scale) for trial in trials for one in trial.differences)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in SHIPPED]
-)
+@pytest.mark.parametrize("name", ranked())
 def test_a_network_holds_the_contract_and_compiles(name: str, tmp_path: Path) -> None:
     from archspec.engines.rtx.building import build_engine
 
@@ -73,9 +84,7 @@ def test_half_precision_holds_the_contract(name: str, dtype: DTypeName, tmp_path
     assert 1e-5 < largest(lowered(name, tmp_path, dtype)) < MEASURED[dtype] < TOLERANCE[dtype]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("dtype", HALVES)
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(("name", "dtype"), alternating())
 def test_half_precision_is_within_its_rounding(name: str, dtype: DTypeName, tmp_path: Path) -> None:
     """How far a network in half precision is from the interpreter, which `pytest -rP` prints."""
     if name in same_as():
