@@ -48,6 +48,7 @@ class Affinities(Forward[Affinity]):
         return Affinity.AFFINE if value is self.source else fact
 
     def _result(self, node: Node, op: Primitive, operands: Sequence[Affinity], read: Sequence[int]) -> Affinity:
+        # Operands that are not read do not count, whatever they depend on.
         most = max((operands[k] for k in read), default=Affinity.FIXED)
         if most is not Affinity.AFFINE:
             return most

@@ -115,6 +115,7 @@ def _composed(outer: Stretch, inner: Stretch) -> Stretch:
     factor, low, high = gcd(a, b), lo.constant, hi.constant
     if factor == 1 or low is None or high is None:
         return Stretch(a, b, lo, hi)
+    # Rounded inward, since positions are whole numbers.
     return Stretch(a // factor, b // factor, Dim.of(-(-low // factor)), Dim.of(high // factor))
 
 

@@ -106,6 +106,7 @@ def peak(graph: Graph) -> tuple[Dim, ...]:
     sizes = {value: BYTES[value.type.dtype] * value.type.elements() for value in set(owner.values())}
     ends: dict[int, list[Value]] = {}
     for value in sizes:
+        # No node has the number -1: what nothing reads is held to the end, as an unused input is.
         ends.setdefault(last.get(value, -1), []).append(value)
     held = sum((sizes[value] for value in graph.inputs), Dim.of(0))
     points = [held]
@@ -123,5 +124,6 @@ def peak(graph: Graph) -> tuple[Dim, ...]:
 
 def _largest(points: Iterable[Dim]) -> tuple[Dim, ...]:
     """The formulas that are largest at the typical and at the largest sizes."""
+    # Repeated layers give the same formulas over and over.
     distinct = list(dict.fromkeys(points))
     return tuple(dict.fromkeys((max(distinct, key=Dim.typical), max(distinct, key=Dim.maximum))))

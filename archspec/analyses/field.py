@@ -40,6 +40,7 @@ class ReceptiveFields:
         self.graph = graph
         self._walks: dict[tuple[Value, tuple[int, ...]], _Walk] = {}
         self._bodies: dict[tuple[Graph, int, tuple[int, ...]], tuple[Readings | None, ...]] = {}
+        # Bodies are kept apart from walks, since layers share them.
         self._inner = frozenset(_repeated(graph))
 
     def of(self, value: Value, source: Value, axis: int) -> ReceptiveField | None:
@@ -198,6 +199,7 @@ def _field(found: Reading, size: Dim) -> ReceptiveField:
         return ReceptiveField(extent=size, why=found.why)
     if not found.bands:
         return ReceptiveField(extent=None, lost=found.lost)
+    # Of equally wide bands an exact one tells more.
     band = min(found.bands.values(), key=lambda one: (one.extent.maximum(), bool(one.why)))
     if band.line is None:
         return ReceptiveField(extent=band.extent, why=band.why)
@@ -205,6 +207,7 @@ def _field(found: Reading, size: Dim) -> ReceptiveField:
     return ReceptiveField(
         extent=band.extent,
         stride=Fraction(band.line.a, band.line.b),
+        # A line is `lo <= a*i - b*j <= hi`, so that position 0 reads from `-hi / b` on.
         offset=None if high is None else Fraction(-high, band.line.b),
         why=band.why,
     )

@@ -62,6 +62,7 @@ class Forward(ABC, Generic[Fact]):
     def _repeat(self, node: Node, op: Repeat, operands: Sequence[Fact]) -> list[Fact]:
         carried, captured = operands[0], operands[1:]
         while True:
+            # Joins only widen facts, of which there are finitely many, so that the loop ends.
             before, given = carried, []
             for region in node.regions:
                 given.append(self._region(region, [carried, *captured]))

@@ -9,8 +9,10 @@ from archspec.analyses.cost import BYTES
 from archspec.diagnostics import fail
 from archspec.ir.types import TensorType
 
+# torch counts elements in int64.
 _MOST_ELEMENTS = 2**63 - 1
 _SYSTEM = Path("/proc/meminfo")
+# The paths of version 2 of control groups, then those of version 1.
 _GROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -75,6 +77,7 @@ def _of_system() -> int | None:
     kilobytes = {line.partition(":")[0]: line.split()[1] for line in lines if len(line.split()) > 1}
     if "MemAvailable" not in kilobytes:
         return None
+    # `/proc/meminfo` counts in units of 1024 bytes.
     return 1024 * (int(kilobytes["MemAvailable"]) + int(kilobytes.get("SwapFree", "0")))
 
 

@@ -9,6 +9,7 @@ from archspec.algebra.dim import Dim
 from archspec.analyses.band import Stretch
 from archspec.analyses.cost import node_flops
 from archspec.analyses.forward import Forward
+from archspec.analyses.reading import merged
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
@@ -83,8 +84,12 @@ class _Walk(Forward[PositionsRead]):
         """Positions are handed on by every constraint that relates a coordinate to one of the operand."""
         assert isinstance(node.op, Primitive)
         rows = node.reads
+        # What a roll brings back from the other end of an axis is one position, and no sum of two.
+        read = rows[0]
+        if node.op.wraps:
+            read = tuple(_on_circle(relation, x) for relation, x in zip(read, node.inputs, strict=True))
         # A kind is what was found last: in a later pass over layers more may depend on the input.
-        if (kind := _kind(node, node.op, operands, rows[0])) is not None:
+        if (kind := _kind(node, node.op, operands, read)) is not None:
             self.kinds[node] = kind
         return [
             PositionsRead(
@@ -132,6 +137,11 @@ def _kind(node: Node, op: Primitive, operands: Sequence[PositionsRead], row: Seq
     if not any(told[k] & varying for k in mixed):
         return "static"
     return "maximum" if op.selects else "dynamic"
+
+
+def _on_circle(relation: Relation, operand: Value) -> Relation:
+    """What an op that wraps reads, with one atom for positions that are the same around a circle."""
+    return Relation(merged(relation, operand.type.space)[0])
 
 
 def _single(relation: Relation, place: int) -> bool:

@@ -73,6 +73,7 @@ def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:
     if not isinstance(node.op, Repeat):
         return ()
     schedule = node.op.schedule
+    # Shared layers hold one set, under the number of the first of them.
     return ((schedule.first(number),) if node.op.shared else tuple(schedule.layers(number)),)
 
 
@@ -103,6 +104,7 @@ def _expand(graph: Graph, indices: tuple[int, ...]) -> Iterator[tuple[str, Param
         if isinstance(node.op, Repeat):
             schedule = node.op.schedule
             for layer, body in enumerate(schedule):
+                # Shared layers are stored under the first that runs the body.
                 if not node.op.shared or schedule.first(body) == layer:
                     yield from _expand(node.regions[body], (*indices, layer))
         else:

@@ -217,4 +217,5 @@ def _stretch(place: Range, space: Space, why: str) -> Band | None:
     # What reads nearly all positions reads as far as a pool over all of them.
     if count != 1 and compare(2 * count, "<=", space[place.coordinate]) is not True:
         return None
+    # With a factor of 0 every position reads the same stretch.
     return band(0, 1, -place.hi, -place.lo, why)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.algebra.dim import Dim, Symbol
 from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Node
+from archspec.ir.op import Op
 from archspec.ir.types import TensorType
 from archspec.record import field_names
 
@@ -28,6 +29,11 @@ def sizes_in(thing: object) -> frozenset[Symbol]:
         # Ops, types and masks are records: their fields are searched without naming any of them.
         case _:
             return NONE.union(*(sizes_in(getattr(thing, name)) for name in field_names(thing)))
+
+
+def sizes_meant(op: Op) -> frozenset[Symbol]:
+    """The run-time sizes that an op's fields read, except those that only give the shape of a result."""
+    return NONE.union(*(sizes_in(getattr(op, name)) for name in field_names(op) if name not in op.sized))
 
 
 def sizes_of(node: Node) -> frozenset[Symbol]:

@@ -121,7 +121,9 @@ def _local(fields: Iterable[ReceptiveField]) -> str:
     known = list(fields)
     extents = " x ".join("all" if field.extent is None else f"{_size(field)}" for field in known)
     bound = "at most " if any(field.why for field in known) else ""
-    strides = list(dict.fromkeys(str(field.stride) for field in known if _is_plain(field)))
+    local = [field for field in known if field.extent is not None]
+    # Where tokens stand in front of a grid, one axis may have a number by chance: rows of 8 patches, 16 pixels high.
+    strides = list(dict.fromkeys(str(field.stride) for field in local)) if all(map(_is_plain, local)) else []
     stride = f", stride {' x '.join(strides)}" if strides and strides != ["1"] else ""
     plural = "" if set(extents.split(" x ")) == {"1"} else "s"
     return f"{bound}{extents} position{plural}{stride}"

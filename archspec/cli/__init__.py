@@ -35,6 +35,7 @@ COMMANDS = (
 
 INTERRUPTED = 128 + signal.SIGINT
 """The exit status after Ctrl-C, by the convention of shells."""
+# Not every system has all of these codes.
 _FULL = {getattr(errno, name, None) for name in ("ENOSPC", "EFBIG", "EDQUOT", "EIO")} - {None}
 
 
@@ -95,6 +96,7 @@ def main() -> None:
     except SpecError as error:
         from archspec.cli.output import report_errors
 
+        # Parsing may have ended before this option, so the words themselves are looked at.
         report_errors(error.diagnostics, as_json="--json" in sys.argv)
         sys.exit(1)
     except OSError as error:

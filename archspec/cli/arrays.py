@@ -50,6 +50,7 @@ def read_arrays(path: Path, inputs: Mapping[str, TensorType]) -> dict[str, NDArr
             members = zip(archive.namelist(), names, limits, strict=True)
             return {name: _array(archive, member, name, limit, path) for member, name, limit in members}
     except SpecError:
+        # The last clause would catch it too.
         raise
     except OSError as error:
         fail("E703", f"cannot read {path}: {(error.strerror or str(error)).lower()}", None)
@@ -72,12 +73,14 @@ def _array(archive: zipfile.ZipFile, member: str, name: str, limit: int, path: P
 
     with archive.open(member) as file:
         shape, dtype = _header(file)
+    # In whole numbers of Python, which do not overflow.
     count = 1
     for size in shape:
         count *= size
     # A few kilobytes can expand to any size, so the header decides before anything is allocated.
     if count > limit:
         fail("E716", f"`{name}` in {path} has {count:,} elements, expected at most {limit:,}", None)
+    # An element of a structured dtype may have any size.
     if dtype.itemsize > _LARGEST_ELEMENT:
         raise ValueError(f"not a dtype of numbers: {dtype}")
     require(count * dtype.itemsize, f"`{name}` in {path} has {count:,} elements", "give smaller inputs")

@@ -180,6 +180,7 @@ def _table(rows: list[list[str]], count: int) -> str:
         table.add_column(width=room, overflow="fold")
     for row in rows:
         table.add_row(*(f"  {row[0]}" if row[0] else "", *row[1:]))
+    # Into a text of fixed width, so that the table does not depend on the terminal.
     console = Console(file=StringIO(), width=WIDTH, color_system=None)
     console.print(table, markup=False, highlight=False)
     assert isinstance(console.file, StringIO)

@@ -58,6 +58,7 @@ def _files(incomplete: str) -> list[CompletionItem]:
     try:
         found = sorted(Path(head or ".").iterdir())
     except OSError:
+        # A completion never fails: there is nothing to offer.
         return []
     folders = [f"{head}{path.name}/" for path in found if path.is_dir() and not path.name.startswith(".")]
     files = [f"{head}{path.name}" for path in found if path.suffix in (".yaml", ".yml")]

@@ -10,6 +10,7 @@ import sys
 def tolerate_closed_pipe() -> None:
     """Replace standard output by a stream that ignores a closed pipe, so that the command ends with its own status."""
     found = sys.stdout
+    # Tests and notebooks put streams of their own here, which have no buffer to take over.
     if isinstance(found, io.TextIOWrapper):
         encoding, errors, by_lines = found.encoding, found.errors, found.line_buffering
         sys.stdout = _Tolerant(found.detach(), encoding=encoding, errors=errors, line_buffering=by_lines)
@@ -32,6 +33,7 @@ class _Tolerant(io.TextIOWrapper):
             super().flush()
         except BrokenPipeError:
             self._drop()
+            # The buffer still holds what the pipe refused.
             super().flush()
 
     def _drop(self) -> None:

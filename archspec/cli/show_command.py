@@ -57,6 +57,7 @@ def command(
     if (ir or fields) and svg is not None:
         raise click.UsageError(f"`--{'ir' if ir else 'fields'}` prints text: `--svg` does not apply")
     require_suffix(svg, ".svg", "--svg")
+    # Not `accepted`: a spec whose rules do not hold can be looked at all the same.
     loaded = load(spec, set=overrides, reduced=reduced)
     if mask is not None or relation is not None:
         _chart(loaded, mask, relation, svg, as_json)

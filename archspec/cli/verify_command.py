@@ -75,6 +75,7 @@ def command(
             )
         checks: Checks | None
         reports, checks, built_so = of_bundle(Path(spec), seed)
+        # A bundle that was built unproved says so in its manifest, and is verified on these terms.
         unproved = unproved or built_so
     else:
         from archspec.spec.claims import load_claims
@@ -198,6 +199,7 @@ def read_bindings(claims: Claims, texts: tuple[str, ...]) -> tuple[dict[str, str
         if name in claims.inputs:
             arguments[name] = place
         elif name in claims.outputs:
+            # A negative number counts from the end of a tuple.
             outputs[name] = int(place) if place.lstrip("-").isdecimal() else place
         else:
             help = did_you_mean(name, [*claims.inputs, *claims.outputs], kind="inputs and outputs")

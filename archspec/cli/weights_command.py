@@ -46,6 +46,7 @@ def command(
 
         with read_weights(file) as opened:
             warn(opened.warnings)
+            # Without the scales of fp8, which loading hides as well.
             found = (survey_checkpoint(loaded, Dequantised(opened, opened.shapes, fp8_names(opened)).shapes, layout),)
     holds = all(_holds(one) for one in found)
     if as_json:

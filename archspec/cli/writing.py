@@ -110,6 +110,7 @@ def _inputs() -> Iterator[tuple[str, Path]]:
     for name, value in ({} if context is None else context.params).items():
         values: tuple[Any, ...] = value if isinstance(value, tuple) else (value,)
         for one in values:
+            # A spec is text and not a path, since it may be the name of a shipped one.
             if name not in _OUTPUTS and (isinstance(one, Path) or name in ("spec", "specs")):
                 yield name, Path(one)
 
@@ -125,6 +126,7 @@ def _holds(read: Path, target: Path) -> bool:
 def _replace(target: Path, content: str | Callable[[IO[bytes]], object], mode: int) -> None:
     """Write a temporary file and rename it to the target; it is removed if anything fails."""
     # In the folder of the target, because a rename is atomic only within one file system.
+    # Shortened, since file systems bound names at 255 bytes or so.
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.", suffix=".tmp")
     temporary = Path(name)
     try:
@@ -139,5 +141,6 @@ def _replace(target: Path, content: str | Callable[[IO[bytes]], object], mode: i
         temporary.chmod(mode)
         temporary.replace(target)
     except BaseException:
+        # Ctrl-C must leave no temporary file behind either.
         temporary.unlink(missing_ok=True)
         raise

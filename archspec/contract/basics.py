@@ -33,6 +33,7 @@ def basics(claims: Claims, subject: Subject, seed: int) -> Iterator[Finding]:
     Raises:
         SpecError: where the model fails to run.
     """
+    # Of each claim the first problem is told.
     wrong: dict[str, str] = {}
     skipped: list[str] = []
     trials = 0
@@ -67,5 +68,6 @@ def _problems(claims: Claims, subject: Subject, arrays: Arrays, sizes: Mapping[s
         if wrong.any():
             place = [int(index) for index in np.argwhere(wrong)[0]]
             yield "finite", f"`{name}` is {array[tuple(place)]} at {place}"
+        # NaN on both sides is no sign of chance: `finite` reports it.
         if not np.array_equal(array, again[name], equal_nan=array.dtype.kind == "f"):
             yield "deterministic", f"`{name}` differs between two runs on the same inputs"

@@ -80,6 +80,7 @@ class Chosen:
         """Where an input is open: the first positions, or the last ones if it is padded at the left."""
         rows, length = _rows(given, self.sizes)
         counts = step * rows + np.arange(rows) + order * (length // 2)
+        # A promise of padding on one side needs a position in every row that is no padding.
         counts = counts % (length + 1) if given.padding == "any" else 1 + counts % max(1, length)
         is_open: Array = np.arange(length) < counts[:, None]
         is_open = is_open[:, ::-1] if given.padding == "left" else is_open

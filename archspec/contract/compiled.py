@@ -52,6 +52,7 @@ def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) 
     arrays = None if weights is None else _arrays(checked, weights)
     subject, parameters = compiled_subject(checked, claims, arrays, seed=seed)
     report = verify(subject, claims, parameters=parameters, seed=seed)
+    # A violation is told as it was found, and larger parameters would only add to it.
     if not report.holds or not isinstance(subject.exact, TorchRunner):
         return report
     large = [parity_at_large(claims, subject.exact, seed=seed)]
@@ -109,6 +110,7 @@ def compiled_subject(
         # On the meta device, because `assign=True` below puts the given tensors in place of the fresh ones.
         with torch.device("meta"):
             module = compile(checked, expose=inner).eval()
+        # Copied, since torch warns of arrays that cannot be written to.
         state = {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
         module.load_state_dict(state, strict=True, assign=True)
     runner = TorchRunner(module, claims.inputs, claims.outputs)

@@ -47,6 +47,7 @@ def difference(found: Array, wanted: Array, counted: Array | None = None) -> Apa
         return _share_that_differs(found, wanted, counted)
     index, largest, scale = 0, 0.0, 0.0
     for start, one, other, counts in _parts(found, wanted, counted):
+        # The difference of two infinities is NaN, which counts as infinitely far below.
         with np.errstate(invalid="ignore"):
             apart = np.abs(one - other)
         apart[~np.isfinite(apart)] = np.inf

@@ -69,6 +69,7 @@ def _chosen(result: Tensor, at: Mapping[int, int]) -> Tensor:
 def _energy(chosen: Tensor, leaves: Sequence[Tensor], axes: Sequence[int], generator: torch.Generator) -> Array:
     """The squared gradient of one weighted sum, added over all axes of the input that number no positions."""
     weights = torch.randn(chosen.shape, generator=generator, dtype=chosen.dtype)
+    # An embedding that the output does not depend on has no gradient.
     gradients = torch.autograd.grad((chosen * weights).sum(), leaves, retain_graph=True, allow_unused=True)
     # In float64: squares of small gradients leave the range of float32.
     squares = sum((one.double() ** 2 for one in gradients if one is not None), torch.zeros(leaves[0].shape).double())

@@ -57,6 +57,7 @@ def model_subject(
     from archspec.contract.loud import loud_runners
     from archspec.contract.module_steps import with_steps
 
+    # Given weights must not be filled over.
     seed = seed if weights is None else None
     if weights is not None and not isinstance(model, nn.Module):
         fail("E607", f"weights are loaded into a module, got a {type(model).__name__}", None, help="give a module")

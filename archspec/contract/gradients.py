@@ -123,6 +123,7 @@ def by_position(
         bool [outputs, inputs].
     """
     generator = torch.Generator().manual_seed(seed)
+    # The plain sum of normalised values is constant: with random weights its gradient does not vanish.
     weighted = result * torch.rand(result.shape, generator=generator, dtype=result.dtype)
     # [batch, output positions, rest], or [output positions, rest] where an output position is on the first axis.
     led = [0] if result.ndim and 0 not in outputs else []

@@ -34,5 +34,6 @@ def loud_runners(runner: TorchRunner, seed: int) -> Iterator[TorchRunner]:
         with torch.no_grad():
             for parameter in module.parameters():
                 if parameter.ndim > 1:
+                    # One element alone has no standard deviation.
                     parameter.mul_(deviation / float(parameter.std()) if parameter.numel() > 1 else deviation)
         yield runner.over(module, torch.float64)

@@ -134,6 +134,7 @@ class _Case:
         gradients = None if subject.gradients is None else subject.gradients()
         if gradients is None:
             return missing
+        # First a position in every row at once, which costs less, then those that are left one by one.
         for is_spread in (True, False):
             missing = self._less(gradients, self.arrays, missing, is_spread)
         for arrays in self.others() if turns(self.claims, self.rule, self.point.sizes) else ():

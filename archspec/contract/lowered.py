@@ -130,6 +130,7 @@ def lookups(plan: NetworkPlan, name: str) -> tuple[NetworkLayer, ...]:
     makers: Mapping[int, NetworkLayer] = {number: step for step in plan.steps for number in step.outputs}
     wanted = next(number for number in plan.inputs if plan.wires[number].name == name)
     floats = {number for number, wire in enumerate(plan.wires) if wire.dtype in ("FLOAT", "HALF", "BF16")}
+    # Other modes and axes do not look up rows of a table.
     rows = [
         step
         for step in plan.steps

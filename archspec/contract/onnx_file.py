@@ -23,6 +23,7 @@ class OnnxRunner:
         self.outputs = tuple(outputs)
         self._path = path
         (target,) = read_target("onnx")
+        # The names of inputs and outputs come from the file, so an empty interface is enough.
         self._runner = engine_of(target).open(path, Interface(dims={}, inputs={}, outputs={}))
 
     def run(self, arrays: Arrays) -> dict[str, Array]:

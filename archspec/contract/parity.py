@@ -70,6 +70,7 @@ def _farthest(found: Arrays, expected: Arrays, positions: Mapping[str, Array], l
 
     For outputs that are not float any difference counts as 1.
     """
+    # Below any share, so that an output without differences is named as well.
     farthest, share = "", -1.0
     for name, wanted in expected.items():
         apart = difference(found[name], wanted, over(positions[name], wanted.shape))

@@ -133,6 +133,7 @@ class Perturbation:
 
     def _moved(self, runner: Runner, probe: InputProbe, changed: Arrays) -> dict[str, Array]:
         """By output: how far each held position moved, relative to the output's largest value or to 1."""
+        # By identity, since runners need no hash of their own.
         if id(runner) not in self._kept:
             self._kept[id(runner)] = runner.run(self.arrays)
         before, after = self._kept[id(runner)], runner.run(changed)
@@ -148,6 +149,7 @@ class Perturbation:
         positions = self._counted[output]
         if positions.ndim > len(at):
             return False
+        # A leading axis of size 1 is broadcast.
         return not positions[tuple(min(place, size - 1) for place, size in zip(at, positions.shape, strict=False))]
 
     def _leak(

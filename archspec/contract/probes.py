@@ -73,6 +73,7 @@ def _changed_rows(count: int) -> Iterator[Array]:
     """
     numbers = np.arange(count)
     if count <= _MOST_SINGLE_ROWS:
+        # A single row has no other that it could depend on.
         yield from (numbers != row for row in range(count if count > 1 else 0))
         return
     for bit in range((count - 1).bit_length()):

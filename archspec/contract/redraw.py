@@ -48,6 +48,7 @@ def redraw(
     if given.type.dtype is DType.BOOL:
         return np.where(where, ~array, array)
     low, high = bounds(claims, given, sizes)
+    # A single value leaves no other one to draw.
     if high - low < 2:
         return None
     # Cyclic steps of 1 up to the number of values less 1 never lead back to the old value.
@@ -66,6 +67,7 @@ def _promised(
     """Draw whole inputs that keep the promises, until one also keeps them with values outside `where` unchanged."""
     known = patterns(claims)
     for attempt in range(_TRIES):
+        # Pattern by pattern, since some may never keep the promise around the fixed values.
         other = draw(claims, given, sizes, known[attempt % len(known)], generator)
         made = np.where(where, other, array)
         if keeps(given, made) and not np.array_equal(made, array):
@@ -79,6 +81,8 @@ def keeps(given: InputSpec, array: Array) -> bool:
         return False
     if given.padding == "any":
         return True
+    # Padding on the left is padding on the right, read backwards.
     forward = array if given.padding == "right" else array[..., ::-1]
+    # Of booleans `np.diff` gives only where they differ, without the direction.
     rises = np.diff(forward.astype(np.int8), axis=-1) > 0
     return not rises.any() and bool(forward[..., 0].all())

@@ -59,6 +59,7 @@ def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, A
         return
     known = {name: parameters[name] for name in matrices(claims.spec.graph, parameters)}
     for word, deviation in DEVIATIONS.items():
+        # The same draws at each deviation, which then differ in scale alone.
         generator = np.random.default_rng(seed)
         others = {name: drawn(array.shape, deviation, generator) for name, array in known.items()}
         changed, found = with_parameters(plan, parameters, others)
@@ -68,6 +69,7 @@ def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, A
             continue
         runner = NetworkRunner(changed, "exact")
         subject = Subject(name="network", runner=runner, exact=runner, precision=REDRAWN)
+        # The interpreter gets only the matrices that the network has taken over.
         both = ChainMap({name: others[name] for name in found}, dict(parameters))
         made = parity(claims, claims.spec, subject, both, probe(claims), seed)
         yield replace(made, claim=_claim(word))

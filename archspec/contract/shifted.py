@@ -141,6 +141,7 @@ def _inside(place: Moves, times: int, sizes: Mapping[str, int]) -> Array:
 def _relative(expected: Array, found: Array, scale: Array) -> float:
     """The largest difference relative to the largest value of `scale`."""
     largest = float(np.abs(scale.astype(np.float64)).max(initial=0.0))
+    # Infinity minus infinity is NaN, which is returned as an infinite difference below.
     with np.errstate(invalid="ignore"):
         difference = float(np.abs(found.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0))
     if largest == 0:
@@ -162,6 +163,7 @@ def coloured(noise: Array, axes: Sequence[int]) -> Array:
     along = [np.fft.fftfreq(noise.shape[axis]) for axis in axes]
     grid = np.meshgrid(*along, indexing="ij")
     frequency = np.sqrt(sum(one**2 for one in grid))
+    # The mean has frequency 0, by which nothing can be divided; an infinite one drops the mean.
     frequency[(0,) * len(axes)] = np.inf
     shape = [noise.shape[axis] if axis in axes else 1 for axis in range(noise.ndim)]
     made = np.fft.ifftn(spectrum / frequency.reshape(shape), axes=axes).real

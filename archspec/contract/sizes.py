@@ -138,6 +138,7 @@ def _cheap(claims: Claims, sizes: Mapping[str, int]) -> bool:
     return _elements(claims, sizes) <= MOST_RULE_ELEMENTS
 
 
+# The formula does not depend on the sizes, for which its value is asked many times.
 @lru_cache(maxsize=4)
 def _flops(graph: Graph) -> Dim:
     return cost(graph).flops

@@ -102,6 +102,7 @@ def _points(known: Decoded) -> Iterator[tuple[dict[str, int], bool]]:
 def _outcomes(known: Decoded, judged: Stepped, sizes: Mapping[str, int], seed: int, is_main: bool) -> Iterator[Finish]:
     """The outcome of each course; away from the main point, and with padding, of one of free rows alone."""
     arranged = patterns(known.claims)
+    # The last pattern has padding where some is admitted.
     for number, pattern in enumerate(arranged if is_main else arranged[-1:]):
         rows = rows_at(known, sizes, pattern, seed + 10 * number)
         plan = plan_of(rows, sizes[known.length.name])

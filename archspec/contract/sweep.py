@@ -49,6 +49,7 @@ def sweep(claims: Claims, rule: Rule, sizes: Mapping[str, int], seed: int, most:
         turns = -(-len(made) // max(1, prod(rows)))
         for turn in spaced(range(turns), most):
             arrays = generate(claims, sizes, patterns(claims)[0], seed + turn)
+            # In the last turn fewer arrangements than rows may be left, so that the first ones fill it up.
             numbers = (turn * prod(rows) + np.arange(prod(rows))) % len(made)
             arrays[given.name] = made[numbers].reshape(shape_at(given, sizes)).astype(given.type.dtype.value)
             yield Arranged(arrays=arrays, name=given.name, is_partial=turns > most)

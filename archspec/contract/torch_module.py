@@ -114,6 +114,7 @@ class TorchRunner:
         return TorchRunner(model, self.inputs, self.outputs, floats=floats, **options)
 
     def _tensor(self, array: Array) -> Tensor:
+        # A copy, because a model may write into its inputs.
         tensor = torch.from_numpy(np.array(array))
         if tensor.dtype == torch.bool:
             return tensor.to(self.bools)
@@ -126,6 +127,7 @@ class TorchRunner:
 
     def _pick(self, result: Any, place: int, name: str) -> Tensor:
         found = _part(result, self.picks.get(name, name))
+        # Outputs without names are told by their order.
         if found is None and name not in self.picks:
             found = _part(result, place) if isinstance(result, (tuple, list, Mapping)) else result
         if not isinstance(found, Tensor):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from archspec.contract.affine import affine
+from archspec.contract.alone import rows_alone
 from archspec.contract.basics import basics
 from archspec.contract.counted import hiding
 from archspec.contract.explaining import explained
@@ -24,7 +25,7 @@ from archspec.diagnostics import SpecError
 from archspec.model.runner import Array
 from archspec.model.samples import OPEN, generate
 from archspec.model.sizes import leading
-from archspec.rules.kind import AffineKind, LowerKind, UpperKind, rule_kinds
+from archspec.rules.kind import AffineKind, LowerKind, RowsKind, UpperKind, rule_kinds
 from archspec.rules.symmetric import SymmetricKind
 from archspec.spec import Rule
 from archspec.spec.claims import Claims
@@ -173,6 +174,8 @@ def _judge(claims: Claims, subject: Subject, rule: Rule, point: Point, seed: int
         return lower(claims, subject, rule, point, seed)
     if isinstance(kind, AffineKind):
         return affine(claims, subject, rule, point, seed)
+    if isinstance(kind, RowsKind):
+        return rows_alone(claims, subject, rule, point, seed)
     if isinstance(kind, SymmetricKind):
         return symmetric(claims, subject, rule, point, seed)
     return Finding(claim=str(rule), status="not measured", detail=f"`{rule.kind}` is not checked yet")

@@ -101,6 +101,7 @@ class PromptSearch:
 
     def _grown(self, scores: Tensor, likely: Tensor) -> list[tuple[int, Beam]]:
         """The most likely longer sequences, with the place of what they continue: enough that `beams` do not end."""
+        # In float64: sums of many log-probabilities lose digits in float32.
         totals = torch.tensor([one.total for one in self.running], dtype=torch.float64, device=scores.device)
         sums = (totals[:, None] + scores).flatten()
         # Each sequence may end with each of the end ids: so many more leave enough that grow on.

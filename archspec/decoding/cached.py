@@ -42,6 +42,7 @@ class CachedSteps:
 
     def select(self, places: Sequence[int]) -> None:
         """Make each row a continuation of the row at a place; the sequences are changed by the caller."""
+        # The batch may have a least size or a multiple, so the last row fills it up.
         filled = [*places, *[places[-1]] * (self.plan.batch(len(places)) - len(places))]
         self.rows.select(filled)
         self.kept = list(range(len(filled)))
@@ -73,6 +74,7 @@ class CachedSteps:
             return
         asked = set(rows)
         ended = [row for row in self.kept if row not in asked]
+        # Rows that have ended fill the batch up to an admitted size.
         left = {*asked, *ended[: count - len(rows)]}
         places = [place for place, row in enumerate(self.kept) if row in left]
         self.rows.select(places)

@@ -60,11 +60,13 @@ class CachedRows:
     def enter(self, row: int, given: Mapping[str, Tensor]) -> None:
         """Give a row its own inputs that are given once; what is made of them is made now, for this row alone."""
         plan = self.feeding.plan
+        # Only what is made once is taken of it, so its buffers may be small.
         part = self.stepped.new_cache(plan.batch(1), plan.capacity(1), given)
         self.cache = self.stepped.entered(self.cache, part, [row])
 
     def _moved(self, filled: RowBlock) -> RowBlock:
         """The block with the position numbers that its ids have in their rows."""
+        # Padding keeps position 0, so that it never exceeds a table.
         positions = filled.positions + filled.valid * [[count] for count in self.past]
         return RowBlock(ids=filled.ids, valid=filled.valid, positions=positions, last=filled.last)
 

@@ -17,6 +17,7 @@ _WORK = 10 * _MOST
 """The most that a call may make of a text or list, at the longest: its size times that of an argument."""
 _BITS = 10_000
 _WIDTH = re.compile(r"\d+")
+# A width that is taken from an argument is only known when the format is used.
 _COMPUTED = re.compile(r"%[^a-zA-Z%]*\*|\{[^{}]*\{")
 
 
@@ -108,6 +109,7 @@ def _check_widths(text: str) -> None:
     """Refuse a format that pads to more than the limit, or to what is only known when it is used."""
     if _COMPUTED.search(text):
         raise SecurityError("a width in a format must be a number")
+    # Longer numbers exceed the limit, leading zeros aside, and need not be converted.
     _check(sum(int(one) if len(one) < 8 else _WORK for one in _WIDTH.findall(text)))
 
 

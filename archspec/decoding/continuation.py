@@ -43,6 +43,7 @@ class Continuation:
     def _whole(self) -> int:
         """The number of ids of the prompt without those of a character that it begins and does not complete."""
         count = len(self._ids)
+        # From the longest on, since a prompt rarely ends inside a character.
         for kept in range(count, max(count - _WAITING, 0) - 1, -1):
             if not self._tokenizer.decode(self._ids[:kept]).endswith(_INCOMPLETE):
                 return kept

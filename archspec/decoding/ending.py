@@ -25,6 +25,7 @@ class Ending:
     def __post_init__(self) -> None:
         found = Collector()
         sound = [whole(name, getattr(self, name), found) for name in ("max_new", "min_new")]
+        # The comparisons below need numbers, so other types are reported first.
         if not all(sound):
             found.raise_if_errors()
         if self.max_new < 1:

@@ -53,6 +53,7 @@ class Feeding:
 
     def tensor(self, array: Any) -> Tensor:
         """An input that stays the same, as a tensor."""
+        # torch takes no array with negative strides, which a slice may have.
         found = torch.from_numpy(np.ascontiguousarray(array))
         return found.to(self.device, self.dtype if found.is_floating_point() else None)
 

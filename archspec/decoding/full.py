@@ -51,6 +51,7 @@ class FullForward:
         # Other rows only fill up the batch: rows are proved to be independent, so that their contents do not matter.
         sequences = [self.sequences[row if row in rows else rows[0]] for row in index]
         filled = block(sequences, self.plan.admitted(max(map(len, sequences))), self.plan.side)
+        # Selecting all rows would only copy the inputs.
         whole = index == list(range(len(self.sequences)))
         kept = {name: one if whole or name not in self.parts.led else one[index] for name, one in self.given.items()}
         fed = self.feeding.tensors(filled, self.types, self._sizes(*filled.ids.shape))

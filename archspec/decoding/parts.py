@@ -71,6 +71,7 @@ def parts(checked: Checked, decode: Decode, tensors: Mapping[str, Tensor]) -> Pa
 
 def _holds(value: Value, rows: Dim) -> bool:
     """Whether the batch is part of a value's size, but is not exactly its first axis."""
+    # A scalar is no mixture: it holds no rows.
     first, *others = value.type.shape or (rows,)
     mixed = first != rows and bool(first.symbols() & rows.symbols())
     return mixed or any(size.symbols() & rows.symbols() for size in others)
@@ -111,7 +112,9 @@ def loaded(
         fail("E607", f"the parameters do not match `{name}`", None, notes=notes, help=help)
     # Detached, because `requires_grad_(False)` below must not change the parameters of the module they come from.
     given = {one: tensors[one].detach() for one in wanted if one not in unused}
+    # Of the dtype and device of the given ones, so that the module stays of one dtype.
     like = next((one for one in given.values() if one.is_floating_point()), torch.empty(0))
+    # One element that is expanded: parameters that the step does not use take no memory.
     given |= {one: like.new_zeros(()).expand(wanted[one].shape) for one in unused}
     # Assigned, not copied: both modules have the same memory.
     module.load_state_dict(given, strict=True, assign=True)

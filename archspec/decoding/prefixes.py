@@ -75,6 +75,7 @@ def check_prefixes(
         found: takes the diagnostics.
     """
     for number, row in enumerate(sequences):
+        # At least 0, since `max` takes no empty sequence.
         length = max((0, *prefixes.numbers, *(int(inputs[name][number]) for name in prefixes.inputs)))
         if len(row) < length:
             message = f"row {number} starts with {len(row)} ids, but its prefix covers {length}"

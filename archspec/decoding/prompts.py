@@ -63,6 +63,7 @@ def _lists(prompts: Any) -> Sequences:
         help = "give a list of integers for each row"
         fail("E713", f"prompts must be lists of ids, got {short(prompts)}", None, help=help)
     rows = list(rows)
+    # A flat list of ids is one prompt.
     if rows and all(isinstance(one, (int, np.integer)) for one in rows):
         rows = [rows]
     result: Sequences = []
@@ -100,6 +101,7 @@ def _check_length(plan: GenerationPlan, number: int, row: Sequence[int], max_new
     if not row:
         help = "give at least one id, or a `start` in the spec's `decode`"
         found.error("E741", f"prompt {number} is empty and the spec has no start id", None, help=help)
+    # The last id is chosen and never fed.
     fed = len(row) + max_new - 1
     if fed > plan.most:
         message = f"row {number} needs {fed} positions, but `{plan.decode.input}` takes at most {plan.most}"
@@ -128,6 +130,7 @@ def prepared(plan: GenerationPlan, sequences: Sequences, inputs: Mapping[str, Ar
     first = block(sequences, width, plan.side)
     grown: dict[str, Array] = {plan.decode.input: first.ids.astype(_integer(plan, plan.decode.input))}
     if plan.growing.valid is not None:
+        # Where only equal lengths run together there is no padding at all.
         grown[plan.growing.valid] = first.valid if plan.side != "none" else np.ones_like(first.valid)
     for name in plan.growing.positions:
         grown[name] = first.positions.astype(_integer(plan, name))

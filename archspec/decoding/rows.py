@@ -44,6 +44,7 @@ class DecodingStep:
 
     def log_probabilities(self) -> list[float]:
         """The log-probability of each id under the softmax of its row's logits."""
+        # In float64, where the sum over a large vocabulary keeps its digits.
         likely = self.logits.double().log_softmax(-1)
         return [float(row[id]) for row, id in zip(likely, self.ids, strict=True)]
 

@@ -61,6 +61,7 @@ class Sampling:
 
     def stream(self, row: int) -> Generator:
         """The generator of random numbers of a row."""
+        # A seed of two numbers gives each row a stream of its own.
         return np.random.default_rng([self.seed, row])
 
 
@@ -80,6 +81,7 @@ def choose(logits: Tensor, sampling: Sampling, streams: Sequence[Generator]) -> 
         return [int(found) for found in logits.argmax(-1)]
     below = distribution(logits, sampling).cumsum(-1)
     drawn = torch.tensor([stream.random() for stream in streams], dtype=torch.float64, device=logits.device)
+    # The last sum need not be exactly 1, so marks are scaled by it.
     marks = drawn[:, None] * below[:, -1:]
     # The last id with a probability above 0 is the first whose cumulative sum is the whole sum. Rounding may put a mark
     # at the whole sum, which `searchsorted` would place after all ids.

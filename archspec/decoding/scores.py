@@ -45,6 +45,7 @@ class Scores:
 
         Source: Keskar et al. 2019, arXiv 1909.05858; negative logits are multiplied, as in transformers.
         """
+        # On the CPU, where the ids are, and moved once for all rows.
         seen = torch.zeros(logits.shape, dtype=torch.bool)
         for place, row in enumerate(rows):
             seen[place, self.sequences[row]] = True

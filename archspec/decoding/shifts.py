@@ -7,15 +7,14 @@ from dataclasses import replace
 
 from archspec.algebra.dim import Dim, Symbol
 from archspec.analyses.shift import Shifts
-from archspec.analyses.size_use import NONE, sizes_in
+from archspec.analyses.size_use import sizes_meant
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.motion import Motion, Move, Moves, Still, lost
-from archspec.ir.op import Op, Primitive
+from archspec.ir.op import Primitive
 from archspec.masks.atoms.within import Within
 from archspec.ops.attention.attention import Attention
 from archspec.ops.position.counted_positions import CountedPositions
 from archspec.passes.scopes import Scopes
-from archspec.record import field_names
 
 
 def counts_positions(graph: Graph, size: Symbol) -> bool:
@@ -23,12 +22,7 @@ def counts_positions(graph: Graph, size: Symbol) -> bool:
 
     If none is, and the graph is causal, the result at a position does not depend on how many positions follow.
     """
-    return any(size in _meant(node.op) for node in graph.walk())
-
-
-def _meant(op: Op) -> frozenset[Symbol]:
-    """The dims that an op's fields read, except those that only give the shape of a result."""
-    return NONE.union(*(sizes_in(getattr(op, name)) for name in field_names(op) if name not in op.sized))
+    return any(size in sizes_meant(node.op) for node in graph.walk())
 
 
 def moves_along(graph: Graph, valid: Value) -> bool:

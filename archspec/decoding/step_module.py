@@ -167,5 +167,6 @@ def _axes(made: Cached) -> dict[str, int | None]:
     for field, (type, first) in fields.items():
         axes = [axis for axis, size in enumerate(type.shape) if size.symbols() & rows.symbols()]
         if axes:
+            # Axes before `first` count layers.
             found[field] = axes[0] if len(axes) == 1 and type.shape[axes[0]] == rows and axes[0] >= first else None
     return found

@@ -15,6 +15,7 @@ class SpecError(Exception):
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics: tuple[Diagnostic, ...] = tuple(diagnostics)
+        # As the argument of the exception, which pickle passes to the class again.
         super().__init__(self.diagnostics)
 
     def __str__(self) -> str:

@@ -33,6 +33,7 @@ def to_sarif(diagnostics: Iterable[Diagnostic], *, file: str, version: str) -> d
     codes = sorted({one.code for one in found})
     run: dict[str, object] = {
         "tool": {"driver": {"name": "archspec", "version": version, "rules": [_rule(code) for code in codes]}},
+        # Said, because `_column` counts so and readers differ in what they assume.
         "columnKind": "utf16CodeUnits",
         "originalUriBaseIds": {_ROOT: {"uri": f"{Path.cwd().as_uri()}/"}},
         "invocations": [{"executionSuccessful": True}],
@@ -107,4 +108,5 @@ def _region(span: Span) -> dict[str, int]:
 def _column(source: Source, line: int, column: int) -> int:
     """A column in UTF-16 code units: a character beyond the basic plane takes two."""
     before = source.line_text(line)[: column - 1]
+    # A lone surrogate may be what the diagnostic is about.
     return 1 + len(before.encode("utf-16-le", "surrogatepass")) // 2

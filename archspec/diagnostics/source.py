@@ -79,4 +79,5 @@ class Span:
 
     def to(self, other: Span) -> Span:
         """The span from the start of this one to the end of another in the same source."""
+        # Either of the two may contain the other.
         return Span(self.source, self.start, max(self.end, other.end))

@@ -78,6 +78,7 @@ class Workshop:
             artifact, stage = taken.get(target) or self._build(target)
             built.append(artifact)
             stages.append(stage)
+        # Exports serve all targets and are no part of a bundle.
         shutil.rmtree(self.folder / EXPORTED)
         return tuple(built), tuple(stages)
 

@@ -76,6 +76,7 @@ def _own_code() -> str:
     # Changed builders may make other artifacts under the same version of the package.
     digest = hashlib.sha256()
     folder = Path(__file__).parent
+    # Sorted, since the order of a folder's files is that of its file system.
     for path in sorted(folder.rglob("*.py")):
         digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
     return digest.hexdigest()
@@ -222,6 +223,7 @@ def _kept(path: Path) -> Kept:
 def _age(path: Path) -> float:
     """Return the seconds since an entry was last taken."""
     marker = path / ENTRY if (path / ENTRY).exists() else path
+    # A clock that was set back must give no negative age.
     return max(0.0, time.time() - marker.stat().st_mtime)
 
 

@@ -43,6 +43,7 @@ def _dynamic(size: Dim, port: Port, roots: dict[str, Any]) -> Any:
 def affine(size: Dim, port: Port) -> tuple[int, Symbol, int]:
     """Return `size` as `factor * (symbol // multiple) + offset`. Raises SpecError E608 if it has another form."""
     rest = dict(size.terms)
+    # The term without factors is the offset.
     offset = rest.pop((), 0)
     atoms, factor = next(iter(rest.items()))
     atom = atoms[0]
@@ -59,6 +60,7 @@ def _root(symbol: Symbol, roots: dict[str, Any]) -> Any:
 
     if symbol.name not in roots:
         name = symbol.name if symbol.multiple == 1 else f"{symbol.name}_by_{symbol.multiple}"
+        # With a multiple these bounds count multiples, which is what torch's Dim then stands for.
         low, high = symbol.bounds()
         roots[symbol.name] = TorchDim(name, min=low, max=high)
     return roots[symbol.name]

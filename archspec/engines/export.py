@@ -83,6 +83,7 @@ def exported_program(
     """
     import torch
 
+    # By name, since the emitted `forward` has keyword-only arguments for inputs with defaults.
     inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
     shapes = dict(zip(inputs, dynamic_shapes(ports), strict=True))
     with torch.no_grad():
@@ -127,6 +128,7 @@ def _rename_inner_values(graph: Any) -> None:
     outer = [*graph.inputs, *graph.outputs]
     taken = {value.name for value in outer}
     inner = [value for node in graph.all_nodes() for value in node.outputs if value not in outer]
+    # A list, because renaming changes the map that is walked.
     for value in (*inner, *list(graph.initializers.values())):
         if value.name in taken:
             value.name = f"{value.name}.inner"

@@ -50,6 +50,7 @@ def load_module(program: Program, dtype: DTypeName) -> nn.Module:
         module = module_class(program.source, program.module)()
     state = load_file(program.weights)
     if program.partial:
+        # A part of a model uses only some of the weights in the file.
         own = module.state_dict()
         state = {name: tensor for name, tensor in state.items() if name in own}
     try:

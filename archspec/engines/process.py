@@ -101,6 +101,7 @@ def _converse(
         answer = _answer(process.stdout, tell)
     except BrokenPipeError:
         answer = None
+    # A worker that has answered and still runs ends when this pipe closes.
     process.stdin.close()
     process.wait()
     return answer
@@ -127,6 +128,7 @@ def _ended(stage: str, code: int, errors: IO[bytes]) -> NoReturn:
     """Raise E605 for a process that ended without an answer, with the last lines of its errors."""
     errors.seek(0)
     lines = [line.strip() for line in errors.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    # A negative code is the number of the signal that ended the process.
     if code >= 0:
         fail("E605", f"{stage} failed", None, notes=lines[-_LINES:])
     name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)

@@ -62,6 +62,7 @@ def _placed(diagnostic: Diagnostic, known: Mapping[str, tuple[str, ...]]) -> Dia
     if name is None:
         return diagnostic
     scopes = known[name]
+    # The last scope is the traced operation, and the model itself has an empty one.
     module = next((scope for scope in reversed(scopes[:-1]) if scope), "the model itself")
     notes = (*diagnostic.notes, f"the node `{name}` came from `{module}`")
     return Placed(

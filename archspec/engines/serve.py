@@ -59,11 +59,13 @@ def peak_bytes() -> int:
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # `getrusage` counts in bytes on macOS and in units of 1024 bytes on Linux.
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _end_with_parent() -> None:
     """End this process when its standard input closes, which happens when the parent dies."""
+    # Nothing is sent after the job, so that reading ends only with the pipe.
     os.read(0, 1)
     os._exit(1)
 

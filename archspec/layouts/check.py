@@ -94,4 +94,5 @@ def _samples(groups: Sequence[Group], written: AbstractSet[int]) -> dict[str, Sh
 def _numbers(layout: Layout) -> set[int]:
     """Return the numbers written in our names, such as the 0 of `layers.0`."""
     texts = (str(line.ours) for line in layout.lines)
+    # Numbers that are not those of layers, such as the 2 of `w2`, only add samples.
     return {int(number) for text in texts for number in re.findall(r"[0-9]+", text)}

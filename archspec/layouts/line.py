@@ -20,6 +20,7 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "from": ("name, or list of names", "their name; several are joined by `concat` or `stack`"),
     "index": ("expr over `i`", "their index in place of the one `*` in `from`, computed from ours: `2*i + 1`"),
     "map": ("map of names", "lines whose names are relative to the modules on both sides"),
+    # Each operation declares its own key, so that a new one is known here.
     **{kind.word: (kind.holds, kind.summary()) for kind in Operation.__subclasses__()},
     "sizes": ("map of exprs", "sizes of axes that a `rearrange` pattern leaves open, by name; constants only"),
 }
@@ -120,6 +121,7 @@ def _numberings(
     if ours.stars != 1 or any(name.stars != 1 for name in theirs):
         message = "`index` applies to exactly one `*`, in our name and in theirs"
         fail("E511", message, index.span, help="write `layers.*: {from: blocks.*, index: 2*i + 1, map: ...}`")
+    # Indices are numbered over the whole name, and those of the modules around it come first.
     place = outer.ours.stars if outer.ours is not None else 0
     return {place: read_numbering(index, constants)}
 

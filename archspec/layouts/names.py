@@ -16,6 +16,7 @@ from archspec.text.nodes import TextNode
 _PIECE = re.compile(r"\*|\(([^()*]*)\)|[^\s()*]+")
 # No leading zeros: index 1 would not produce `layers.01` again.
 _INDEX = "(0|[1-9][0-9]*)"
+# `str.isdigit` would take digits of other scripts as well.
 _DIGITS = frozenset("0123456789")
 
 
@@ -101,6 +102,7 @@ def _filling(pieces: Sequence[Piece], name: str, start: int) -> tuple[tuple[int,
     """Return the indices and the rest that make `pieces` the name from `start` on; None if nothing does."""
     if not pieces:
         rest = name[start:]
+        # A module ends where a dot follows, and something must come after the dot.
         return ((), rest[1:]) if not rest or (rest[0] == "." and len(rest) > 1) else None
     for end in _piece_ends(pieces[0], name, start):
         found = _filling(pieces[1:], name, end)
@@ -116,6 +118,7 @@ def _piece_ends(piece: Piece, name: str, start: int) -> Iterator[int]:
         end = start
         while end < len(name) and name[end] in _DIGITS:
             end += 1
+        # As in `_INDEX`, an index that begins with 0 is 0.
         yield from range(min(end, start + 1) if name[start:end].startswith("0") else end, start, -1)
     else:
         texts = piece if isinstance(piece, tuple) else (str(piece),)

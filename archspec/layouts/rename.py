@@ -85,6 +85,7 @@ def renamed(
     result: dict[str, str] = {}
     for name in names:
         new = unwrapped(name, wrappers)
+        # In the written order: an entry sees what the ones before it have made.
         for rename in renames:
             new = rename.apply(new)
         if new in result:

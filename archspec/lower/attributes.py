@@ -53,6 +53,7 @@ class Attributes:
         first, *rest = path.split(".")
         if first in self._methods:
             raise TakenByMethod(first)
+        # The parts behind the first are keys of dicts, which may be numbers.
         if not may_be_attribute(first) or not all(part.isalnum() or part.isidentifier() for part in rest):
             raise TakenName(first)
         found = self._found.setdefault(path, attribute)

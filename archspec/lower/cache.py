@@ -88,6 +88,7 @@ def is_private(home: Path) -> bool:
     Owner and mode are checked on POSIX systems only.
     """
     try:
+        # Not `stat`: a link could lead to a folder of another user.
         found = home.lstat()
     except OSError:
         return False
@@ -121,5 +122,6 @@ def _write(target: Path, source: str) -> None:
             file.write(source.encode())
         Path(temporary).replace(target)
     except BaseException:
+        # Ctrl-C must leave no temporary file behind either.
         Path(temporary).unlink(missing_ok=True)
         raise

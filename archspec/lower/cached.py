@@ -92,6 +92,7 @@ class Cached:
         return value.name not in {"past", "count", "last", *(one.name for one in self.found.state)}
 
     def _is_fed(self, value: Value) -> bool:
+        # What a step is fed has an axis for the new positions.
         return any(self.found.new in size.symbols() for size in value.type.shape)
 
 

@@ -77,6 +77,7 @@ class _Step:
         # In Python no argument without a default follows one with a default.
         code.arguments = [*required, self.cache, self.counts, *optional]
         code.optional = frozenset([self.counts, *optional])
+        # They are made from the cache above, so no caller passes them.
         code.needs = []
         past = self.tokens["past"]
         # Buffers are written in place: of the new cache only the counts differ.

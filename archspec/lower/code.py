@@ -56,6 +56,7 @@ class Need:
             return Variable(hint="slots" if self.what.ring is None else "ring_slots")
         if isinstance(self.what, Symbol):
             return Variable(hint=self.what.name, annotation="int")
+        # Two parts of the path, since `weight` alone would not tell whose it is.
         return Variable(hint="_".join(self.what.path.split(".")[-2:]))
 
 
@@ -202,4 +203,5 @@ class ClassCode:
         if need not in self.needs:
             self.needs.append(need)
             self.arguments.append(self.variable(need.variable))
+        # The arguments of needs follow all others, in their order.
         return self.arguments[len(self.arguments) - len(self.needs) + self.needs.index(need)]

@@ -26,6 +26,7 @@ def make_optional(code: ClassCode, graph: Graph, defaults: Mapping[str, Number])
     optional = {value: token for value, token in tokens.items() if value.name in defaults}
     required = {value: token for value, token in tokens.items() if value.name not in defaults}
     code.optional = frozenset(optional.values())
+    # In front of all other statements, which may read what is filled in.
     code.statements[:0] = [
         Default(target=token, value=parse(_filled(code, value, defaults[value.name], required)))
         for value, token in optional.items()

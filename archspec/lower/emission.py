@@ -49,6 +49,7 @@ def cached(spec: Spec, defaults: Mapping[str, Number]) -> Cached | None:
     try:
         found = incremental(spec.graph, spec.decode.input, [spec.decode.output])
     except SpecError:
+        # Such a decoder has `forward` alone; the commands that need steps tell why it has none.
         return None
     passes = (HoistMasks(promises=_promises(spec)),)
     step = run_passes(found.step, (LastPosition(positions=found.new), *passes)).graph

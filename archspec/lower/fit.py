@@ -64,6 +64,7 @@ def _sizes(code: ClassCode, parts: Sequence[str]) -> dict[str, int]:
     """Lengths in characters of inlined values, each with the values that are inlined in it."""
     values = {one.targets[0]: one.value for one in code.statements if isinstance(one, Assignment)}
     sizes: dict[str, int] = {}
+    # From the last on: inner values follow those that they are inlined in.
     for part in reversed(parts):
         sizes[part] = len(flat(values[part])) + sum(sizes.get(found, 0) for found in names(values[part]))
     return sizes

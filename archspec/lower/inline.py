@@ -90,6 +90,7 @@ def without_aliases(code: ClassCode) -> tuple[list[Statement], list[ast.expr]]:
     aliases: dict[str, ast.expr] = {}
     known: dict[str, str] = {}
     statements: list[Statement] = []
+    # In brackets, which no variable has in its name.
     dims = {token: name(f"({dim})") for token, dim in code.sizes.items()}
     for statement in code.statements:
         done = with_expressions(statement, lambda tree: substitute(tree, aliases))

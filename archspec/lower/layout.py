@@ -185,5 +185,6 @@ def _parenthesised(before: str, tree: ast.expr, after: str, indent: str) -> list
     opening, closing = f"{indent}{before}(", f"{indent}){after}"
     if fits(inner + flat(tree)) or not isinstance(tree, ast.BinOp):
         return [opening, inner + flat(tree), closing]
+    # The first operand has no operator in front of it, and so one space too many.
     parts = [f"{inner}{sign} {text}".replace(f"{inner} ", inner, 1) for sign, text in operands(tree)]
     return [opening, *parts, closing]

@@ -16,6 +16,7 @@ def identifier(text: str, fallback: str = "x") -> str:
 
     `fallback` is used for a text without valid characters, and as a prefix before a digit.
     """
+    # Without the flag, `\W` would leave letters of other scripts.
     name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_") or fallback
     if name[0].isdigit():
         name = f"{fallback}_{name}"

@@ -123,6 +123,7 @@ class Lowering:
                 if code_key(*made) == code_key(code, plan):
                     self.calls[node] = MethodCall(code=made[0])
                     continue
+                # A class has one method of a name, so all calls in one graph must agree.
                 known = methods.setdefault(method, made)
                 if code_key(*known) != code_key(*made):
                     raise ReusedDifferently(node.path)
@@ -207,6 +208,7 @@ class _Body:
     def call(self, node: Node, op: Call, operands: Sequence[str]) -> list[str]:
         """Lower a call of a module, such as `x = self.attention(x, mask)`, and the module's body."""
         path = relative(op.module, self.module)
+        # Only `forward` declares modules, which the other methods share.
         if self.is_forward:
             self.define(node, op, path)
         found = self.lowering.calls[node]
@@ -254,6 +256,7 @@ class _Body:
     def repeat(self, node: Node, op: Repeat, operands: Sequence[str]) -> list[str]:
         """Lower repeated layers as a list of modules and a loop."""
         path = relative(op.module, self.module)
+        # As for a call, only `forward` declares the layers.
         if self.is_forward:
             frozen = self.freezes(node)
             site = self.inner("", node.path, op.module, frozen)
@@ -281,6 +284,7 @@ class _Body:
         owned = [n.parameters[local] for n in inner for local in n.owned]
         # A node that reuses a module owns no parameters; both must give the same answer, because they share the module.
         held = owned or [parameter for n in inner for parameter in n.parameters.values()]
+        # Without parameters there is nothing to freeze.
         return bool(held) and not self.frozen and not any(parameter.trainable for parameter in held)
 
     def bring(self, need: Need) -> str:

@@ -57,6 +57,7 @@ def _loop(
     for found, _ in one.collected:
         yield StatementRow(before=f"{given[found]} = ", tree=parse("[]"), indent=indent)
     start = substitute(one.start, named)
+    # Both may have one name, which is not assigned to itself.
     if one.carried and flat(start) != given[one.carried]:
         yield StatementRow(before=f"{given[one.carried]} = ", tree=start, indent=indent)
     header = substitute(one.header, named)

@@ -104,6 +104,7 @@ def _solved(axis: Dim, symbol: Symbol, source: str) -> str | None:
     if not factor or len(linear.terms) != 1:
         return None
     text = f"({source} - {constant})" if constant > 0 else f"({source} + {-constant})" if constant else source
+    # In polynomials a dim with a multiple counts multiples, so that with this factor the axis is the dim.
     if factor == symbol.multiple:
         return text
     return f"({text} // {factor} * {symbol.multiple})" if symbol.multiple > 1 else f"({text} // {factor})"

@@ -44,6 +44,7 @@ def _copied(node: ast.AST, found: Mapping[str, ast.expr]) -> ast.AST:
     `copy.deepcopy` keeps a memo of all objects and asks each for its state, which took half the time of an emission.
     """
     if isinstance(node, ast.Name) and node.id in found:
+        # Copied too, since the same expression may stand at several places.
         return _copied(found[node.id], {})
     copy = type(node)()
     for key, value in vars(node).items():

@@ -139,3 +139,7 @@ class LowerKind(Kind):
 
 class AffineKind(Kind):
     """A kind that says on which inputs the effect of a change of its input depends: measured by second differences."""
+
+
+class RowsKind(Kind):
+    """A kind that compares the rows of a padded batch with the same rows alone: measured by running both."""

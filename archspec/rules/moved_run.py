@@ -34,7 +34,8 @@ MOVED = 1e-9
 _LENGTHS = (4, 7, 12)
 _LONGEST = 512
 _DRAWS = 2
-_MOST_FLOPS = 40_000_000_000
+MOST_FLOPS = 40_000_000_000
+"""All runs against one rule together cost at most so much."""
 
 
 @record(eq=False)
@@ -61,11 +62,11 @@ def witness(spec: Spec, rule: Rule, motion: Moves | None, terms: Terms) -> MoveW
         motion: how the output moves, where only positions count whose field is inside the input.
         terms: names of the controls.
     """
-    if not movable(spec.graph, rule.input) or _weights(spec.graph) > MOST_WEIGHTS:
+    if not movable(spec.graph, rule.input) or weights_of(spec.graph) > MOST_WEIGHTS:
         return None
-    left = _MOST_FLOPS
+    left = MOST_FLOPS
     for sizes in _sizes(spec, rule, motion):
-        elements = _elements(spec.graph, sizes)
+        elements = elements_of(spec.graph, sizes)
         # A value without entries is no evidence, and a maximum of none fails.
         if max(elements) > MOST_ELEMENTS or min(elements) == 0:
             continue
@@ -204,12 +205,13 @@ class _Run(Interpretation):
         }
 
 
-def _weights(graph: Graph) -> int:
+def weights_of(graph: Graph) -> int:
+    """The number of elements of all parameters."""
     found = {parameter.path: parameter for node in graph.walk() for parameter in node.parameters.values()}
     return sum(parameter.type.elements().value({}) for parameter in found.values())
 
 
-def _elements(graph: Graph, sizes: Mapping[str, int]) -> list[int]:
+def elements_of(graph: Graph, sizes: Mapping[str, int]) -> list[int]:
     """The number of elements of every value."""
     known = {"layer": 0, **sizes}
     values = (*graph.inputs, *(value for node in graph.walk() for value in node.outputs))

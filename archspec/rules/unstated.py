@@ -203,7 +203,7 @@ class _Search:
         """Whether a rule of a kind that can state what is hidden mentions a control."""
         if not rule_kinds()[rule.kind].hides:
             return False
-        named = (rule.where, rule.at, rule.by, *rule.controls)
+        named = (rule.where, rule.at, rule.by, rule.valid, *rule.controls)
         known = [literals for value in named if value is not None and (literals := self._terms(value))]
         return control in self._leaves(*(term for terms in known for term in terms))
 

@@ -24,6 +24,7 @@ def misplaced(
     `fields` lists, by kind, the fields that only some kinds have; a field that it does not list applies to all.
     """
     some = {field for names in fields.values() for field in names}
+    # An unknown kind is an error of its own, and tells nothing of the fields.
     for key in [key for key in data if key in some and kind in fields]:
         if key not in fields[kind or ""]:
             del data[key]

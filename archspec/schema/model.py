@@ -48,6 +48,7 @@ class Model(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         extra="forbid",
+        # Files are read without pydantic's validators, which are built for the JSON Schema alone.
         defer_build=True,
         arbitrary_types_allowed=True,
         populate_by_name=True,

@@ -50,6 +50,7 @@ class MovedValues:
             where=None if rule.where is None else self.value(rule.where),
             at=None if rule.at is None else self.value(rule.at),
             by=None if rule.by is None else self.value(rule.by),
+            valid=None if rule.valid is None else self.value(rule.valid),
         )
 
     def value(self, value: Value) -> Value:

@@ -37,7 +37,7 @@ class Rule:
 
     `output` and `input` are values at the top of the graph. `axes` are the axes whose positions it is about. `mask`
     reads `controls` by their numbers. `where` and `at` are bool values, which like computed controls are not part of
-    the graph; `by` are segments.
+    the graph; `by` are segments, `valid` is the input that marks the positions of a row that are no padding.
     """
 
     kind: str
@@ -55,6 +55,7 @@ class Rule:
     where: Value | None = None
     at: Value | None = None
     by: Value | None = None
+    valid: Value | None = None
 
     @property
     def axis(self) -> tuple[int, int]:

@@ -75,6 +75,7 @@ class InfixOperation(Generic[E]):
         return POWERS[self.op]
 
     def __str__(self) -> str:
+        # One more on the right: equal operators associate to the left, so `a - (b - c)` keeps its brackets.
         return f"{bracketed(self.left, self.power)} {self.op} {bracketed(self.right, self.power + 1)}"
 
 
@@ -122,6 +123,7 @@ class Arithmetic(Generic[E]):
         if token.kind == "name":
             return self._name_or_application(cursor)
         if cursor.take("-"):
+            # Tighter than any infix operator, so that `-a*b` is the product of `-a` and `b`.
             operand = cursor.parse(self.grammar(), UNARY)
             return self.negation(op="-", operand=operand, span=token.span.to(operand.span))
         if cursor.at("("):

@@ -103,6 +103,7 @@ class _Builder:
     def _check_properties(self, event: Any) -> None:
         """Refuse an anchor or a tag."""
         span = self._span(event)
+        # Anchor and tag may come in either order before the value.
         words = span.text.split(None, 2)[:2]
         if event.anchor is not None:
             place = _word(span, words, "&")

@@ -41,6 +41,7 @@ _OPERATORS: Mapping[str, Callable[[Scalar, Scalar], Scalar]] = {
 }
 _DIVISIONS = frozenset({"/", "//", "%"})
 _LARGEST = sys.float_info.max
+# The largest int64, in which PyTorch and ONNX hold sizes.
 _LARGEST_SIZE = 2**63 - 1
 FUNCTIONS = ("sqrt",)
 

@@ -18,6 +18,7 @@ MAX_TOKENS = 256
 _MAX_DIGITS = 40
 _MAX_EXPONENT = 300
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+# Operators of other languages come before the signs, or `**` would be read as two products.
 _TOKEN = re.compile(
     rf"(?P<space>[ \t\r\n]+)"
     rf"|(?P<name>{_NAME}(?:\.(?:{_NAME}|0|[1-9][0-9]*)(?![A-Za-z0-9_]))*)"
@@ -68,6 +69,7 @@ def tokenize(node: TextNode) -> tuple[Token, ...]:
         position = found.end()
         if kind != "space":
             tokens.append(_token(node, found))
+        # Inside the loop, so that a text that is far too long is not read to its end.
         if len(tokens) > MAX_TOKENS:
             fail("E126", f"more than {MAX_TOKENS} names, numbers and signs", node.span, help="split it into several")
     tokens.append(Token(kind="end", text="", span=_end(node)))

@@ -29,6 +29,7 @@ class TextNode:
         written = self.span.text
         if written == self.value:
             return self.span.start
+        # In quotes, and without escapes, the value begins one character later.
         return self.span.start + 1 if written[1:-1] == self.value else None
 
     def part(self, start: int, end: int) -> Span:
@@ -65,6 +66,7 @@ class MapNode:
     entries: tuple[Entry, ...]
     span: Span
     flow: bool = False
+    # Not compared: maps are equal whatever key holds them.
     name: Span | None = field(default=None, compare=False)
 
     @property

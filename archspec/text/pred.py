@@ -111,6 +111,7 @@ def _path_or_comparison(cursor: Cursor) -> PredExpr:
     if cursor.token.text not in COMPARISONS:
         return PredPath(path=path, span=path.span)
     op = cursor.advance().text
+    # A comparison is no operator of `EXPR`, so a second one ends it and is refused below.
     expr = cursor.parse(EXPR)
     if cursor.token.text in COMPARISONS:
         cursor.fail("one comparison", help="join two comparisons with `and`")

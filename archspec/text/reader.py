@@ -20,6 +20,7 @@ def read_bytes(name: str, data: bytes) -> MapNode:
 
     Raises SpecError E103 for a file above `MAX_BYTES` bytes, E104 for bytes that are not UTF-8, otherwise as `read`.
     """
+    # With an empty source: the bytes are not text yet.
     _check_size(Source(name, ""), len(data))
     try:
         text = data.decode("utf-8")
@@ -45,6 +46,7 @@ def read(source: Source) -> MapNode:
     """
     from archspec.text.builder import build
 
+    # A text that Python made may have surrogates, which UTF-8 lacks: `check_characters` refuses them at their place.
     _check_size(source, len(source.text.encode("utf-8", "surrogatepass")))
     # A byte order mark is allowed at the start only; `check_characters` refuses any other.
     if source.text.startswith("\ufeff"):
@@ -83,6 +85,7 @@ def _check_size(source: Source, size: int) -> None:
 def check_characters(source: Source) -> None:
     """Check that the text has only printable characters. Raises SpecError E104 at the first one that YAML excludes."""
     found = Reader.NON_PRINTABLE.search(source.text)
+    # To YAML a byte order mark is printable anywhere.
     places = [source.text.find(_BYTE_ORDER_MARK), -1 if found is None else found.start()]
     place = min((place for place in places if place >= 0), default=None)
     if place is not None:

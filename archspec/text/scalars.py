@@ -9,6 +9,7 @@ from archspec.diagnostics.error import fail
 from archspec.text.nodes import TextNode
 
 _BOOLS = {"true": True, "false": False}
+# What YAML 1.1 and people take for bools, for the help alone.
 _MEANT = {"yes": "true", "on": "true", "1": "true", "no": "false", "off": "false", "0": "false", "none": "false"}
 _INT = r"-?(0|[1-9][0-9]*)"
 _DECIMAL = r"-?(0|[1-9][0-9]*)(\.[0-9]+)?(?:[eE](?P<exponent>[+-]?[0-9]+))?"

@@ -125,6 +125,7 @@ def from_yaml(source: Source, error: MarkedYAMLError) -> Diagnostic:
     source itself; other errors from the parser's message. An unknown message gives a general E101.
     """
     start = _offset(source, error.problem_mark)
+    # What is written comes first: the parser tells what it missed, which may be somewhere else.
     special = (
         _tab(source, start)
         or _glued_key(source, error, start)
@@ -141,6 +142,7 @@ def from_yaml(source: Source, error: MarkedYAMLError) -> Diagnostic:
         return _diagnostic(source, "E101", "not valid YAML", start, help="quote the text")
     opening = None if error.context_mark is None else _offset(source, error.context_mark)
     if opening is not None and known.problem == "unexpected end of stream":
+        # The parser notices an open quote only at the end of the file.
         return _diagnostic(source, known.code, known.message, opening, help=known.help)
     secondary = []
     if opening is not None and opening != start and known.context is not None:
@@ -206,6 +208,7 @@ def _type(source: Source, start: int) -> Diagnostic | None:
     """E119 if the error is at the bracket of an unquoted type, such as `{type: float[batch, length]}`."""
     if source.text[start : start + 1] != "[":
         return None
+    # A dtype is short, so that looking back a little is enough.
     before = re.compile(_TYPE_BEFORE).search(source.text, max(start - 64, 0), start)
     after = re.compile(_TYPE_AFTER).match(source.text, start)
     if before is None:

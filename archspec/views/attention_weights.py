@@ -69,6 +69,7 @@ def attend(
     outputs = _with(spec, wanted).outputs
     arrays = _prepared(spec, inputs or {}, row)
     found = _computed(checked, wanted, outputs, weights, layout, arrays)
+    # Weights that do not depend on the batch have one row.
     chosen = found[min(row, found.shape[0] - 1)]
     queries, keys = (axis.size for axis in (site.node.inputs[0].type.axes[2], site.node.inputs[1].type.axes[2]))
     _check_size(chosen, path)
@@ -110,6 +111,7 @@ def _chosen(spec: Spec, node: str | None) -> tuple[Site, str]:
     # A node may contain several: prefer the last cross-attention, as without a node.
     site = ([one for one in found if one.is_cross] or list(found))[-1]
     given = site.named_by(node.removesuffix(".weights").split(".")) or ()
+    # Layers that the user gave no number are the last ones.
     rest = tuple(layers[-1] for layers in site.layers[len(given) :])
     return site, site.at(*given, *rest)
 

@@ -37,6 +37,7 @@ def positions(site: Site, sizes: Mapping[str, int]) -> Array | None:
         return None
     count = cut.type.shape[1].value(sizes)
     known = {cut: np.arange(count).reshape(1, count, 1)}
+    # Of one row of the batch, as in `known`.
     sizes = {**sizes, **{symbol.name: 1 for symbol in cut.type.shape[0].symbols()}}
     found, width = None, site.node.inputs[1].type.shape[2].value(sizes)
     for node in site.module.nodes:

@@ -137,6 +137,7 @@ class _Sheet:
         step = 160 / LEVELS
         group = canvas.group(kind="scale", rendering="crispEdges")
         for level in range(LEVELS):
+            # The overlap leaves no gaps between shades.
             group.rect((x + level * step, y), step + 0.5, 10, fill=shade(level))
         canvas.rect((x, y), 160, 10, fill="none", stroke=FAINT)
         canvas.text((x, y + 23), "0", size=10, color=GREY)

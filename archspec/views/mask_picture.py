@@ -80,6 +80,7 @@ def _panel(places: Sequence[Site], drawn: DrawnMask) -> Panel:
     for words, shown, found, size in zip(
         ("queries", "keys"), (drawn.queries, drawn.keys), whole, lengths(site), strict=True
     ):
+        # Of a length that varies, any number of positions is an example.
         if size.is_constant and shown < found:
             notes.append(f"the first {shown} of {found} {words}")
     return Panel(

@@ -229,6 +229,7 @@ def _holds(annotation: Any) -> str:
     if origin in (list, tuple):
         return f"list of {_holds(arguments[0])}"
     if origin in (Union, UnionType):
+        # That a field may be left out is said in a column of its own.
         return " or ".join(dict.fromkeys(_holds(one) for one in arguments if one is not NoneType))
     if isinstance(annotation, type) and issubclass(annotation, Model):
         return f"[{_title(annotation)}](#{_title(annotation).lower().replace(' ', '-')})"

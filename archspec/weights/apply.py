@@ -113,6 +113,7 @@ def take(matched: Match, parameters: Mapping[str, Shape], tensors: Mapping[str, 
     made: dict[str, Tensor] = {}
     found = Collector()
     for step in matched.steps:
+        # Line by line: only the tensors of one line are in memory beside the result.
         rows = [[_read(name, tensors, found) for name in row] for row in step.theirs]
         ours = [tuple(parameters[name]) for name in step.ours]
         made.update(zip(step.ours, forward(step.operations, rows, ours), strict=True))

@@ -11,6 +11,7 @@ from difflib import SequenceMatcher
 from archspec.layouts.operations import Shape
 from archspec.record import record
 
+# Only whole parts between dots: the 2 of `w2` belongs to a word.
 _NUMBER = re.compile(r"(?<![^.])[0-9]+(?![^.])")
 _WORD = re.compile(r"[a-z]+|[0-9]+")
 _ALIKE = {
@@ -91,6 +92,7 @@ def draft(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> tuple[Draft
     from k.
     """
     left = _groups(ours)
+    # Among equals the text decides, so that drafts are reproducible.
     found = sorted(_candidates(left, _groups(theirs)), key=lambda line: (-line.alike, str(line)))
     lines: list[DraftLine] = []
     used: set[str] = set()
@@ -253,6 +255,7 @@ def _alike(ours: str, theirs: str) -> float:
     shared = len(left & right) / len(left | right)
     # A norm after a part (post) is rarely the counterpart of the norm before it.
     after = 0.3 * ("post" in right - left)
+    # Words count most; letters decide between names with the same words.
     return 0.8 * shared + 0.2 * SequenceMatcher(None, ours, theirs).ratio() - after
 
 

@@ -109,6 +109,7 @@ def _opened(path: Path) -> Iterator[Any]:
         help = "download the file again; it may be incomplete"
         fail("E523", f"{path} is not a complete safetensors file", None, notes=[str(error)], help=help)
     with opened as handle:
+        # Once the reader has taken the file, the size that its header gives can be trusted.
         _check_names(path)
         yield handle
 
@@ -116,6 +117,7 @@ def _opened(path: Path) -> Iterator[Any]:
 def _check_names(path: Path) -> None:
     """Raise SpecError E523 for a header that gives a name twice; the reader would take the last entry in silence."""
     with path.open("rb") as file:
+        # The format begins with the size of the header in eight bytes; the header is JSON.
         header = file.read(int.from_bytes(file.read(8), "little"))
     json.loads(header, object_pairs_hook=lambda pairs: _unique(path, pairs))
 
@@ -143,6 +145,7 @@ def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
         # The temporary folder is next to the target because a file can only be replaced atomically on one file system.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as folder:
             made = Path(folder) / target.name
+            # transformers refuses a file without this entry.
             save_file(own, str(made), metadata={"format": "pt"})
             made.replace(target)
     except OSError as error:

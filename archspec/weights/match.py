@@ -107,6 +107,7 @@ class Checkpoint:
         largest = 0
         for pattern in binding.theirs:
             pieces = list(pattern.pieces)
+            # Our indices fill the `*` from the left, and the one that remains is the extra one.
             for index in binding.indices:
                 pieces[pieces.index(Star.STAR)] = str(index)
             rest = re.escape(f".{binding.rest}" if binding.rest else "")

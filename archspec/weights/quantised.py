@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BLOCK = 128
 _SCALES = ("_scale_inv", "_scale")
 _ACTIVATIONS = ("input_scale", "activation_scale")
+# The same dtypes as safetensors names them and, below, as PyTorch does.
 _WORDS = ("F8_E4M3", "F8_E5M2", "F8_E4M3FNUZ", "F8_E5M2FNUZ")
 _DTYPES = ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz")
 _HELP = "use weights that are not quantised, or scales for whole tensors, rows, or blocks of 128 x 128"
@@ -122,6 +123,7 @@ def _scaled(tensor: Tensor, scale: Tensor) -> Tensor:
     import torch
 
     values, scales = tensor.to(torch.float32), scale.to(torch.float32)
+    # A single scale may be stored with any number of axes.
     if scales.numel() == 1:
         return values * scales.reshape(())
     if scales.shape in ((*values.shape[:-1], 1), (*values.shape[:-2], 1, 1)):

@@ -95,6 +95,7 @@ def survey_checkpoint(spec: Spec, theirs: Mapping[str, Shape], layout: str | Non
     ours = parameter_shapes(spec.graph)
     matched = _best(spec, ours, theirs, layout)
     found = Collector()
+    # That a checkpoint does not fit is what a survey is about, so errors are a part of it.
     with found.catching():
         check_shapes(matched, ours, theirs)
     held = {name for step in matched.steps for name in step.ours}
@@ -112,6 +113,7 @@ def survey_checkpoint(spec: Spec, theirs: Mapping[str, Shape], layout: str | Non
         left=left,
         lines=spelled(drafted, missing),
         ties=_ties(spec, matched, drafted, left),
+        # Where nothing maps, every tensor would be an error of its own.
         diagnostics=found.diagnostics if matched.steps else (),
     )
 

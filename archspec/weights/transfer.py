@@ -31,6 +31,7 @@ def forward(operations: Sequence[Operation], rows: Rows, ours: Sequence[Shape]) 
     `rows` has a row for each name that the line lists. Returns one tensor for each of ours. Raises StepMisfit.
     """
     for number, operation in enumerate(operations):
+        # A split cuts parts of sizes that only the operations after it tell.
         after = _pulled_back(operations[number + 1 :], ours) if isinstance(operation, SplitOperation) else []
         with _placed(operation):
             rows = operation.forward(rows, after)

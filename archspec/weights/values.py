@@ -48,6 +48,7 @@ def _difference(one: Tensor, other: Tensor) -> str | None:
         return f"shapes {list(one.shape)} and {list(other.shape)}"
     if one.dtype != other.dtype:
         return " and ".join(str(x.dtype).removeprefix("torch.") for x in (one, other))
+    # The same memory need not be read twice.
     if one.data_ptr() == other.data_ptr() and one.stride() == other.stride():
         return None
     # Bytes are compared because values would treat 0.0 and -0.0 as equal, and NaN as different from itself.

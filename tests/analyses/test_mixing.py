@@ -33,6 +33,12 @@ KINDS = {
     "a maximum": ("y: {block: pool, input: x, kind: max}", ROW, {"maximum"}),
     "the first": ("y: {block: pool, input: x, kind: first}", ROW, set()),
     "a move": ("y: {block: shift, input: x, axis: 1, by: 2, fill: 0}", SEQUENCE, set()),
+    "a cyclic move": ("y: {block: roll, input: x, axis: 1, by: 2}", SEQUENCE, set()),
+    "a sum around a circle": (
+        TURNED + "y: {block: conv, input: a, channels: 8, kernel: 2, padding: circular}",
+        SIGNAL,
+        {"static"},
+    ),
     "a product of two values": (SCORES + "y: {block: matmul, left: s, right: x}", SEQUENCE, {"dynamic"}),
     "a norm of features": ("y: {block: norm, input: x, kind: layer_norm}", SEQUENCE, set()),
     "a gate": ("y: x * x", SEQUENCE, set()),
@@ -73,3 +79,10 @@ def test_patches_are_mixed_statically_and_their_tokens_dynamically() -> None:
     found = {node.path: set(one.flops) for node, one in mixing(spec.graph, position_axes(spec)).items()}
     assert found["tokens"] == {"static"}
     assert found["states"] == {"dynamic"}
+
+
+def test_windows_that_are_shifted_mix_by_attention_alone() -> None:
+    """A roll before and after it moves positions, and sums none of them."""
+    spec = load("swin-t", reduced=True)
+    found = {node.path: set(one.flops) for node, one in mixing(spec.graph, position_axes(spec)).items()}
+    assert found["stage1"] == found["stage2"] == {"dynamic"}

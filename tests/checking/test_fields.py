@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from archspec.checking.fields import field_text, output_fields
 from archspec.cli import cli
 from archspec.spec import load
+from archspec.views.fields import field_rows
 
 LINES = {
     "resnet-50": ["pixels: global from `logits.0` on, before it 427 x 427 positions, stride 32"],
@@ -48,6 +49,14 @@ def test_a_table_of_all_nodes() -> None:
     data = json.loads(CliRunner().invoke(cli, ["show", "vit-b16", "--fields", "--json"]).output)
     assert [row["name"] for row in data["nodes"]] == ["tokens", "states", "logits.0", "logits.1"]
     assert list(data["nodes"][1]["mixing"]) == ["dynamic"]
+
+
+def test_tokens_in_front_of_a_grid_have_no_stride() -> None:
+    """A row of 8 patches, each 16 pixels high: a token is 2 pixel rows further only on the average."""
+    (line,) = output_fields(load("vit-b16", set={"image": "128"}))
+    assert field_text(line) == "global from `states.layers.*.attention` on, before it 16 x 16 positions"
+    (tokens,) = (row for row in field_rows(load("vit-b16", set={"image": "128"})) if row.name == "tokens")
+    assert tokens.field_text == "16 x 16 positions"
 
 
 def test_fields_are_no_picture() -> None:

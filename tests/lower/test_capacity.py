@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.spec import load
+from tests.decoding import specs
+from tests.lower.stepping import BOUNDS, ModuleStepping
 
 COMPILED = "a row has more positions than its cache takes"
 
@@ -59,6 +61,12 @@ def test_each_row_counts(decoder: tuple[Any, int]) -> None:
     cache = cache._replace(past=torch.tensor([0, 7]))
     _, cache = module.step(ids(), cache)
     assert cache.past.tolist() == [1, 8]
+
+
+@pytest.mark.parametrize("mask", ["causal", "last(3)", "last(1)"])
+def test_what_fills_up_a_row_at_its_last_position_is_not_read(mask: str, tmp_path: Path) -> None:
+    run = ModuleStepping(specs.decoder(tmp_path, mask=mask, set=("context=11",)), rows=3, total=11)
+    assert run.largest([(10, 1, 8), (1, 4, 3), (0, 6, 0)]) < BOUNDS[torch.float64]
 
 
 def test_whole_buffers_end_at_their_capacity() -> None:

@@ -60,6 +60,7 @@ CASES = [
     Case(op=AxisPositions(size=Dim.of(7), filled=True), inputs=(ROWS, ROWS), loose=frozenset((1,))),
     *(Case(op=RowPositions(new=Dim.of(3), limit=Dim.of(9), kept=kept), inputs=(ROWS,)) for kept in (0, 1, 4)),
     *(Case(op=RowPositions(new=Dim.of(3), limit=Dim.of(4), kept=kept), inputs=(ROWS,)) for kept in (0, 2)),
+    Case(op=RowPositions(new=Dim.of(3), limit=None), inputs=(ROWS,)),
     *(
         Case(op=MaskedPositions(limit=Dim.of(limit), new=new), inputs=(MARKS,), loose=frozenset((0,)))
         for new in (None, Dim.of(2))

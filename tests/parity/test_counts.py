@@ -30,6 +30,8 @@ COUNTS = {
     "swin-t": 28_288_354,
     "convnext-small": 50_223_688,
     "mlp-mixer-b16": 59_880_472,
+    "mit-b0": 3_319_392,
+    "segformer-b0": 3_752_694,
     "whisper-tiny": 37_760_640,
     "conformer-m": 24_351_232,
     "conformer-m-causal": 24_351_232,

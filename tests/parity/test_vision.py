@@ -97,3 +97,22 @@ def test_mixer(size: tuple[int, int]) -> None:
     reference = filled(Mixer(patches, 8, 320, 24, 640, 2), 0).eval()
     sizes = sized(size, patch=8, d_model=320, d_tokens=24, d_channels=640, layers=2)
     close(given_weights("mlp-mixer-b16", reference, sizes)(image(size)), reference(image(size)))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (64, 96)])
+def test_segformer_and_its_encoder(size: tuple[int, int], tmp_path: Path) -> None:
+    config = transformers.SegformerConfig(hidden_sizes=[8, 16, 40, 64], decoder_hidden_size=24, num_labels=7)
+    reference = filled(transformers.SegformerForSemanticSegmentation(config), 0)
+    reference.save_pretrained(tmp_path)
+    sizes = {"height": str(size[0]), "width": str(size[1]), "channels": "8"}
+    maps = reference.segformer(image(size), output_hidden_states=True).hidden_states
+    encoder = given_weights("mit-b0", reference.segformer, sizes)(image(size))
+    close(encoder.stage1, maps[0])
+    close(encoder.stage4, maps[3])
+    wanted = reference(image(size)).logits
+    # What is saved has the older names; the modules in memory have those of version 5.
+    for saved, layout in ((None, "huggingface"), (tmp_path, "huggingface-4")):
+        constants = {**sizes, "fused": "24", "classes": "7"}
+        found = given_weights("segformer-b0", reference, constants, saved, layout)(image(size))
+        close(found.logits, wanted)
+        close(found.scores, nn.functional.interpolate(wanted, size=size, mode="bilinear", align_corners=False))

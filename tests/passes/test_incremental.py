@@ -105,6 +105,13 @@ def test_other_inputs_that_grow(case: str, tmp_path: Path) -> None:
     check(stepping(specs.decoder(tmp_path, **GROWN[case])))
 
 
+@pytest.mark.parametrize("mask", ["causal", "last(3)", "last(1)", "causal & last(1)"])
+def test_what_fills_up_a_row_at_the_last_position_is_not_read(mask: str, tmp_path: Path) -> None:
+    """Entries behind the capacity are at no position that a row has, not even at the last one."""
+    run = stepping(specs.decoder(tmp_path, mask=mask))
+    assert largest(run, [(10, 1, 8), (1, 4, 3), (0, 6, 0)]) < 1e-10
+
+
 PREFIXES = {"fixed": "causal | prefix(4)", "window": "last(2) | prefix(4)"}
 
 

@@ -527,3 +527,18 @@ def test_a_field_of_one_position_is_told_in_the_singular(tmp_path: Path) -> None
     found = report(tmp_path, SIGNAL, *rules, multiple=4)
     assert found.verdicts[0].explanation.endswith("where the one position of the field is inside")
     assert found.verdicts[1].explanation.endswith("the field is 1 position")
+
+
+@pytest.mark.parametrize(("parts", "holds"), [("1, 20", (False, True)), ("20, 1", (True, False))])
+def test_what_moves_is_in_the_part_that_has_positions(parts: str, holds: tuple[bool, ...], tmp_path: Path) -> None:
+    """A part of one position in front, as the channel of a spectrogram, does not take the move of all behind it."""
+    names = "(c f) -> b c f t" if parts.startswith("1,") else "(f c) -> b f c t"
+    path = tmp_path / "split.yaml"
+    for axis, expected in zip((1, 2), holds, strict=True):
+        path.write_text(
+            "archspec: 1\nname: split\ndims: {batch: [1, 2, 4]}\ninputs:\n  x: float[batch, 12, 20]\ngraph:\n"
+            f"  y: {{block: rearrange, input: x, pattern: b t {names}, sizes: {{c: 1}}}}\n"
+            f"outputs:\n  y: float[batch, {parts}, 12]\nrules:\n"
+            f"  - equivariant: {{output: y, input: x, axis: [{axis}, 2], stride: 1, border: circular}}\n"
+        )
+        assert check(path).holds is expected

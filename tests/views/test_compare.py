@@ -180,3 +180,11 @@ def test_a_spec_that_does_not_hold_is_refused(tmp_path: Path) -> None:
     found = compare([str(path), "resnet-50"], unproved=True)
     assert found.specs[0].subject.checked.unproved
     assert "86,567,657" in json.dumps(data_of(found)["specs"])
+
+
+def test_a_spectrogram_has_its_bins_and_not_its_channel_as_positions() -> None:
+    """An axis of one channel in front of the bins: a map of 1 x 1, then patches of 8 that are 4 apart."""
+    found = compare(["ast-base", "vit-b16"], reduced=True)
+    first, second = (values(found, f"field_stage_{number}")[0] for number in (1, 2))
+    assert (first["extent"], first["stride"]) == ([1, 1], ["1", "1"])
+    assert (second["extent"], second["stride"]) == ([8, 8], ["4", "4"])

@@ -55,6 +55,7 @@ def _vocabulary(spec: Spec) -> int:
 
 def _decoder(form: GenaiForm, file: str) -> dict[str, Any]:
     """Return the part about the ONNX file."""
+    # Keys are [rows, heads, past, size].
     heads, size = (form.interface.inputs[form.pasts[0]].type.shape[k].value({}) for k in (1, 3))
     return {
         "filename": file,

@@ -67,6 +67,7 @@ class GenaiSteps:
         # The file itself takes any number: the runtime holds rows to the length of its context.
         check_room(mask.sum(axis=1), state.capacity)
         found = self.runner.run({IDS: ids, MASK: mask, **state.cache})
+        # The first output is the logits.
         presents = list(self.form.interface.outputs)[1:]
         cache = {past: found[name] for past, name in zip(self.form.pasts, presents, strict=True)}
         return found[LOGITS][:, 0], replace(state, mask=mask, cache=cache)

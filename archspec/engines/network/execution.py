@@ -142,6 +142,7 @@ def _last_uses(plan: NetworkPlan) -> list[list[int]]:
     """Return for each step the tensors that no later step reads; outputs of the network are not among them."""
     last: dict[int, int] = {}
     for place, step in enumerate(plan.steps):
+        # An output that nothing reads dies where it is made.
         for number in (*step.outputs, *(one for one in step.inputs if one is not None)):
             last[number] = place
     dead: list[list[int]] = [[] for _ in plan.steps]

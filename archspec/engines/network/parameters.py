@@ -33,6 +33,7 @@ def with_parameters(
     def changed(step: NetworkLayer) -> NetworkLayer:
         attribute = _HOLDERS.get(step.kind)
         array = step.attributes.get(attribute) if attribute is not None else None
+        # Only float32 is compared: other types of a plan were converted and have other bytes.
         form = None if array is None or array.dtype.name != "float32" else forms.get(_digest(array))
         if attribute is None or form is None:
             return step

@@ -145,6 +145,7 @@ def _nodes(layers: list[Any]) -> Iterator[str | None]:
     """Return the ONNX node of each layer; helper layers precede the layer that names the node."""
     named = [_NODE.search(layer.metadata) for layer in layers]
     following: str | None = None
+    # Backwards, since the layer that names a node follows its helpers.
     nodes: list[str | None] = []
     for found in reversed(named):
         following = found.group(1) if found is not None else following

@@ -29,6 +29,7 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
     functions = type(module).forward.__globals__
     attention = GroupedQueryAttention(functions[HELPER]) if HELPER in functions else None
     if attention is not None:
+        # The traced module calls the helper by its name in the file, so it is replaced there.
         functions[HELPER] = attention
     name_norms(module)
     ports, partial = program.interface.input_ports, program.partial

@@ -25,6 +25,7 @@ def _normalised(norm: nn.RMSNorm, x: Tensor) -> Tensor:
 
     # The runtime has this operator in the standard domain, which does not.
     assert norm.eps is not None
+    # A `stash_type` of 1 is float32: the statistics of half precision are computed in it.
     options: dict[str, Any] = {"axis": -1, "epsilon": norm.eps, "stash_type": 1}
     found: Tensor = symbolic(_NORM, (x, norm.weight), options, dtype=x.dtype, shape=x.shape, version=1)
     return found
@@ -32,6 +33,7 @@ def _normalised(norm: nn.RMSNorm, x: Tensor) -> Tensor:
 
 def join_sums(graph: Any) -> None:
     """Let each norm of a sum of two tensors of one shape make the sum, too."""
+    # A list, because joining changes the graph that is walked.
     for node in list(graph):
         added = node.inputs[0].producer() if node.op_type == _NORM else None
         if added is not None and added.op_type == "Add" and _is_plain(added):

@@ -48,6 +48,7 @@ class CachedAttention:
         lengths: Any,
     ) -> None:
         self.wiring, self.updated, self.causal, self.lengths = wiring, updated, frozenset(causal), lengths
+        # Tensors of TensorRT are told apart by their Python objects alone.
         self.names = {id(tensor): name for name, tensor in (*sources.items(), *updated.items())}
 
     def place(self) -> None:

@@ -21,6 +21,7 @@ class RecordingLogger(trt.ILogger):  # type: ignore[misc]
 
     def log(self, severity: Any, message: str) -> None:
         """Record a message; called by TensorRT."""
+        # Severities are numbered from the worst, so that internal errors count too.
         if severity <= trt.ILogger.Severity.ERROR:
             self.errors.append(message)
         elif severity == trt.ILogger.Severity.WARNING and message not in self.warnings:

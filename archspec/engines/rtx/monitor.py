@@ -29,6 +29,7 @@ class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
 
     def phase_start(self, name: str, parent: str | None, steps: int) -> None:
         """Note that a phase begins; called by TensorRT."""
+        # A phase may have no steps, and shares are divided by them.
         self.phases[name] = _Phase(parent=parent, steps=max(1, steps))
         self.done[name] = 0
 

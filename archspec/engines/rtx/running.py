@@ -59,6 +59,7 @@ class OpenedEngine:
         Inputs are moved to the GPU and to the engine's dtypes. Raises SpecError E610 for shapes that no profile admits,
         and if the engine fails.
         """
+        # Errors of earlier calls say nothing about this one.
         self._heard = len(self._logger.errors)
         # The engine gets an address alone, so the values must lie close together.
         given = {

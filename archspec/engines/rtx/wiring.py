@@ -58,6 +58,7 @@ class LiveWiring:
         if old.is_network_output:
             name = old.name
             self.network.unmark_output(old)
+            # The name must be free before the new tensor takes it.
             old.name = f"{name}.replaced"
             new.name = name
             self.network.mark_output(new)

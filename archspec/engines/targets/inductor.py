@@ -48,6 +48,7 @@ class Inductor(Engine):
             help = "use float32 or float16, or build bfloat16 only for `tensorrt-rtx`"
             message = f"`{target}` does not support {dtype}: it runs on NumPy arrays, which have no such dtype"
             fail("E603", message, None, help=help)
+        # Chosen as inductor chooses it.
         compiler = os.environ.get("CXX") or _COMPILERS.get(sys.platform, "g++")
         if shutil.which(compiler) is None:
             help = "install one, or name it in the environment variable CXX"

@@ -56,6 +56,7 @@ class Attended:
     def motion(self) -> Motion:
         """The motion of what is attended, by the positions of the queries."""
         given = (self.query, self.key, self.value, *(one.motion for one in self.scores), *self.controls)
+        # An operand that is read everywhere or not understood decides for all: nothing better is known of the result.
         unknown = first(given, Everywhere) or first(given, Lost)
         if unknown is not None:
             return unknown
@@ -86,6 +87,7 @@ class Attended:
         if not isinstance(self.query, Moves):
             return lost(APART)
         query = self.query
+        # Scores depend on differences of positions, and these change where the queries move and the keys do not.
         if query.angles is not None:
             query = replace(query.breaks(TURNS), angles=None)
         if any(not isinstance(one.motion, Still) or one.by_query for one in self.scores):
@@ -144,6 +146,7 @@ class Attended:
             found = found.breaks(BIASED)
         if any(leaf.absolute or (leaf.controls() and not self._moves_with(leaf, keys)) for leaf in leaves(self.mask)):
             found = found.breaks(HELD)
+        # A window that reaches over the end of what moves meets something else there.
         if (behind > 0 and not keys.ends[0]) or (ahead > 0 and not keys.ends[1]):
             found = found.breaks(CUT)
         # Query i sees keys from `i - behind` to `i + ahead`.

@@ -201,7 +201,9 @@ class Attention(Primitive):
 
         q, k, v, *more = inputs[: self.first]
         allowed = evaluate(self.mask, q.shape[2], k.shape[2], inputs[self.first :], sizes)
+        # The mask of a batch is [b s t]: it has no axis for the heads.
         allowed = allowed[..., None, :, :] if allowed.ndim == 3 else allowed
+        # Query head h reads key head h // group, so each key head stands for adjacent query heads.
         k, v = (np.repeat(x, q.shape[1] // x.shape[1], axis=1) for x in (k, v))
         scores = q @ k.swapaxes(-1, -2)
         scores = scores * (q.shape[-1] ** -0.5 if self.scale is None else self.scale.evaluate(sizes))
@@ -236,6 +238,7 @@ class Attention(Primitive):
         mask, keep = ("", "") if self._is_causal else self._masking(e, inputs)
         if self.bias:
             mask = self._biased(e, inputs[3], mask)
+        # A default scale is left out: Torch-TensorRT rounds an explicit one to the dtype of the queries.
         attended = call(
             "F.scaled_dot_product_attention",
             *inputs[:3],
@@ -252,6 +255,7 @@ class Attention(Primitive):
     @property
     def _is_causal(self) -> bool:
         """Whether the kernel's own causal mask is enough; it cannot be combined with a bias."""
+        # `is_causal` aligns at the upper left: the same here, as masks that compare positions require equal axes.
         return normal(self.mask).kernel == "causal" and not self.bias
 
     def _biased(self, e: Emitter, bias: str, mask: str) -> str:
@@ -368,6 +372,7 @@ def _row(out: TensorType, found: TensorType, operands: MaskOperands, keys: Tenso
     scores = out.with_axes(*out.axes[:3], keys.axes[2])
     pairs = broadcast_axes(scores, found)
     read = aligned(scores, found, [pair for pair in pairs if pair[0] != 3])
+    # What has no axis of keys is the same for all of them, so that the mask hides nothing of it.
     if found.rank == 0 or found.axes[-1] != keys.axes[2]:
         return read
     batched = found.rank == 4 and found.axes[0] == out.axes[0]

@@ -32,6 +32,7 @@ def group_bounds(x: TensorType, y: TensorType, groups: int) -> list[AxisBound]:
     One bound per group; a single one for one group, or where each group has one channel on a side.
     """
     inputs, outputs = x.shape[1] // groups, y.shape[1] // groups
+    # Channels of several factors have no single coordinate that a bound could be about.
     if groups == 1 or len(x.axes[1].factors) > 1:
         return [AxisBound()]
     # With one channel per group on a side, the single bound is exact.

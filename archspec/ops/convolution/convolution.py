@@ -122,6 +122,7 @@ class Convolution(Primitive):
         """The interval that the kernel covers; one part per tap if dilation leaves gaps in it."""
         if len(x.axes[2 + k].factors) > 1:
             return [AxisBound()]
+        # Without gaps between the taps a single interval holds these positions and no others.
         if self.dilation[k] == 1 or self.kernel[k] == 1:
             return [self._tap_bound(x, y, k)]
         return [self._tap_bound(x, y, k, tap) for tap in range(self.kernel[k])]

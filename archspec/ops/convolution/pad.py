@@ -51,8 +51,10 @@ class Pad(Primitive):
         if x.rank != 2 + len(self.before):
             raise ShapeError(f"needs batch, channels and {len(self.before)} spatial axes, got {x}", (0,))
         for size, before, after in zip(x.shape[2:], self.before, self.after, strict=True):
+            # PyTorch refuses circular padding that wraps around more than once.
             if self.circular and compare(size, ">=", max(before, after)) is not True:
                 raise ShapeError(f"circular padding of {max(before, after)} may exceed an axis of size {size}", (0,))
+        # An axis without padding keeps its factors.
         pads = zip(x.axes[2:], self.before, self.after, strict=True)
         return (x.with_axes(*x.axes[:2], *(axis.size + (b + a) if b + a else axis for axis, b, a in pads)),)
 

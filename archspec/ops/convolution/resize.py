@@ -155,11 +155,13 @@ class Resize(Primitive):
         size = f"({', '.join(map(e.size, self.sizes))}{',' * (len(self.sizes) == 1)})"
         if self.mode == "nearest":
             return (call(e.helper(_NEAREST), inputs[0], size),)
+        # PyTorch names a mode by the number of axes: `linear`, but `bilinear` and `bicubic`.
         mode = f"bi{self.mode}" if len(self.sizes) == 2 else self.mode
         return (call("F.interpolate", inputs[0], size=size, mode=f'"{mode}"', align_corners="False"),)
 
 
 def _ratio(old: Dim, new: Dim) -> Fraction | None:
     """`old/new` where it is the same at all sizes, else None."""
+    # If one ratio holds at all sizes, it is that of the typical ones.
     ratio = Fraction(old.typical(), new.typical())
     return ratio if compare(old * ratio.denominator, "==", new * ratio.numerator) is True else None

@@ -120,6 +120,7 @@ class WindowPool(Primitive):
             for neutral, sizes in ((1, self.kernel), (1, self.stride), (0, self.padding))
         )
         x = f"{operand(inputs[0])}.unsqueeze(2)" if signals else inputs[0]
+        # PyTorch's default stride of a pool is its kernel, so it is not written then.
         pooled = call(
             f"F.{'max' if self.kind == 'max' else 'avg'}_pool2d",
             x,

@@ -22,6 +22,7 @@ class Dropout(Elementwise):
     """
 
     name = "dropout"
+    # Memory is estimated for evaluation, in which the output is the operand.
     view = True
     acts = "affine"
 

@@ -44,6 +44,7 @@ def _sigmoid(np: Any, x: Any) -> Any:
 
 def _normal_cdf(np: Any, x: Any) -> Any:
     """The distribution function of the standard normal distribution."""
+    # NumPy has no error function.
     return 0.5 * (1 + np.vectorize(math.erf, otypes=[float])(x / math.sqrt(2)))
 
 

@@ -117,6 +117,7 @@ def _guarded(relation: Relation, y: TensorType, condition: TensorType, *, negate
     own = y.axes[: condition.rank]
     if not relation.atoms or [axis.factors for axis in own] != [axis.factors for axis in condition.axes]:
         return relation
+    # `aligned` gives one atom, since equal positions are a single conjunction.
     (atom,) = relation.atoms
     at = tuple(places(y)[: condition.rank])
     guard = Guard(side="out", predicate=0, coordinates=at, negated=negated)

@@ -89,6 +89,7 @@ def _guard_places(out: TensorType, condition: TensorType) -> tuple[Place, ...] |
 
 def _guarded(relation: Relation, at: tuple[Place, ...], *, negated: bool) -> Relation:
     """The relation of one branch, restricted to output positions where the condition chooses the branch."""
+    # `aligned` gives one atom, since equal positions are a single conjunction.
     (atom,) = relation.atoms
     guard = Guard(side="out", predicate=0, coordinates=at, negated=negated)
     return Relation((replace(atom, guards=frozenset((guard,))),))

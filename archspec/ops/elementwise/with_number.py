@@ -37,6 +37,7 @@ class WithNumber(Elementwise):
         refuse_integer_quotient(self.kind, x)
         if x.dtype != DType.FLOAT and self.number.as_dim() is None:
             raise ShapeError(f"integers need a whole number, got {self.number.python(str)} and {x}", (0,))
+        # `with_axes` drops the bound on the values, which arithmetic need not keep.
         return (x.with_axes(*x.axes),)
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:

@@ -44,6 +44,7 @@ class Linear(Primitive):
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The weight and, if requested, the bias."""
         x = inputs[0]
+        # A stored weight has plain axes: factors matter in what is computed.
         specs = {"weight": ParameterSpec(type=x.with_axes(self.out.size, x.shape[-1]))}
         if self.bias:
             specs["bias"] = ParameterSpec(type=x.with_axes(self.out.size), role="bias")

@@ -59,6 +59,7 @@ class BatchNorm(Primitive):
         return specs | {
             "running_mean": ParameterSpec(type=channels, role="mean"),
             "running_var": ParameterSpec(type=channels, role="variance"),
+            # The formula does not use it, but PyTorch's checkpoints hold it.
             "num_batches_tracked": ParameterSpec(type=TensorType.of(DType.INT64), role="count"),
         }
 
@@ -79,6 +80,7 @@ class BatchNorm(Primitive):
         import numpy as np
 
         x = inputs[0]
+        # All but the count of batches, which has no axis.
         p = {name: array.reshape(-1, *(1,) * (x.ndim - 2)) for name, array in parameters.items() if array.ndim}
         y = (x - p["running_mean"]) / np.sqrt(p["running_var"] + self.eps)
         y = y * (p["weight"] + self.unit_offset) if self.weight else y
@@ -88,6 +90,7 @@ class BatchNorm(Primitive):
         """`nn.BatchNorm2d`; with a unit offset it only holds the parameters and is not called."""
         affine = None if self.weight else "False"
         bias = "False" if self.weight and not self.bias else None
+        # `nn.BatchNorm1d` takes [b c] as well as [b c x].
         name = f"nn.BatchNorm{max(inputs[0].rank - 2, 1)}d"
         return call(name, str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine, bias=bias)
 

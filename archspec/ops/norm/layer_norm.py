@@ -72,6 +72,7 @@ class LayerNorm(Primitive):
 
         x = inputs[0]
         mean = x.mean(axis=-1, keepdims=True)
+        # Around the mean: the mean of squares less the square of the mean would cancel digits.
         variance = ((x - mean) ** 2).mean(axis=-1, keepdims=True)
         y = (x - mean) / np.sqrt(variance + self.eps)
         y = y * (parameters["weight"] + self.unit_offset) if self.weight else y

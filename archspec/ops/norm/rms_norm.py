@@ -77,6 +77,7 @@ class RMSNorm(Primitive):
         """`nn.RMSNorm`, which does not support a unit offset."""
         if self.unit_offset or not self.weight:
             return None
+        # Always with eps: left out, PyTorch takes that of the dtype.
         return call("nn.RMSNorm", str(inputs[0].shape[-1]), eps=literal(self.eps))
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
@@ -85,4 +86,5 @@ class RMSNorm(Primitive):
         weight = parameters.get("weight")
         if weight and self.unit_offset:
             weight = f"1 + {operand(weight)}"
+        # Always with eps: left out, PyTorch takes that of the dtype.
         return (call("F.rms_norm", inputs[0], shape, weight=weight, eps=literal(self.eps)),)

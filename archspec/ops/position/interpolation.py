@@ -24,6 +24,7 @@ def interpolation_weights(old: int, new: int, mode: Interpolation) -> Array:
             continue
         centre = (place + 0.5) * old / new - 0.5
         if mode == "linear":
+            # PyTorch stops the centre at 0 for linear weights only.
             centre = max(centre, 0.0)
         first = int(np.floor(centre))
         # Four taps cover both kernels; the linear one is zero at the outer two. Taps outside repeat the border.

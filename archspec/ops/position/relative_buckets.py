@@ -99,6 +99,7 @@ class RelativeBuckets(ScoreBias):
 
         ahead = self.distances(inputs)
         distance = np.abs(ahead) if self.bidirectional else np.maximum(-ahead, 0)
+        # A distance at which a bucket begins belongs to that bucket.
         numbers = np.searchsorted(self.starts(), distance, side="right")
         if self.bidirectional:
             numbers = numbers + np.where(ahead > 0, self.buckets // 2, 0)

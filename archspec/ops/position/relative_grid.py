@@ -97,6 +97,7 @@ class RelativeGrid(ScoreBias):
 
         rows, columns = (size.value(sizes) for size in self._grid)
         row, column = np.divmod(np.arange(rows * columns), columns)
+        # Pairs farther apart are in different windows, which the mask separates: clipping keeps them inside the table.
         down = np.clip(row[:, None] - row, 1 - self.rows, self.rows - 1) + self.rows - 1
         along = np.clip(column[:, None] - column, 1 - self.columns, self.columns - 1) + self.columns - 1
         return (looked_up(parameters["table"], down * (2 * self.columns - 1) + along),)

@@ -130,6 +130,7 @@ class YarnScaling(Scaling):
         )
         if self.truncate:
             first, last = math.floor(first), math.ceil(last)
+        # Up to `size - 1`, though there are only half as many frequencies, as in the reference implementation.
         low, high = max(first, 0), min(last, size - 1)
         # The reference implementation avoids a division by zero in the same way.
         return low, (high if high != low else high + 0.001)

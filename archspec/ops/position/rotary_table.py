@@ -73,6 +73,7 @@ class RotaryTable(Primitive):
         ids = inputs[1]
         if not 1 <= ids.rank <= 2 or ids.shape[-1] != x.shape[-2]:
             raise ShapeError(f"ids must match the positions of {x}, got {ids}", (0, 1))
+        # The axis of size 1 is that of the heads.
         leading = (ids.axes[0], axis(1)) if ids.rank == 2 else ()
         return (x.with_axes(2, *leading, ids.axes[-1], half),)
 
@@ -108,6 +109,7 @@ class RotaryTable(Primitive):
             frequencies = self.scaling.frequencies(frequencies, self.base, sizes)
             magnitude = self.scaling.magnitude
         positions = inputs[1] if self.ids else np.arange(inputs[0].shape[-2])
+        # The axis of size 1 is that of the heads.
         if positions.ndim == 2:
             positions = positions[:, None]
         angles = positions[..., None] * frequencies

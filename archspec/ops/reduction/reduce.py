@@ -79,6 +79,7 @@ class Reduce(Primitive):
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`x.mean(1)`, `x.amax((2, 3))`."""
+        # `max` along an axis would return indices too, and takes only one axis.
         method = "amax" if self.kind == "max" else self.kind
         axes = str(self.axes[0]) if len(self.axes) == 1 else str(self.axes)
         return (f"{operand(inputs[0])}.{method}({axes})",)

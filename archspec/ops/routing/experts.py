@@ -113,7 +113,7 @@ class Experts(Primitive):
         x, weights = inputs
         total = np.zeros(x.shape)
         for expert in range(weights.shape[-1]):
-
+            # As a default, since the name would follow the loop.
             def run(name: str, h: Array, expert: int = expert) -> Array:
                 y: Array = h @ parameters[name][expert].T
                 return y + parameters[f"{name}_bias"][expert] if self.bias else y
@@ -138,8 +138,10 @@ class Experts(Primitive):
         """Sends the rows of each expert through its maps, and adds up what a token's experts return."""
         x, weights = named(e, "x", inputs[0]), operand(inputs[1])
         flat = e.types[0].rank > 2
+        # `ChosenExperts` takes tokens as the rows of one matrix.
         tokens = f"{x}.flatten(0, -2)" if flat else x
         weights = f"{weights}.flatten(0, -2)" if flat else inputs[1]
+        # Any of the maps tells the number of experts, the dtype and the device.
         stacked = parameters["up"]
         experts = e.assign("experts", call(e.helper(CHOSEN_EXPERTS), tokens, weights, str(self.top_k), stacked))
 

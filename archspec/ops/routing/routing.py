@@ -86,6 +86,7 @@ class Routing(Primitive):
     def _check_groups(self, experts: int, groups: Groups) -> None:
         """Raise ShapeError unless the experts fill the groups and the best groups hold at least `top_k` experts."""
         size, rest = divmod(experts, groups.count)
+        # A group is ranked by its two best experts (DeepSeek-V3, arXiv 2412.19437).
         if rest or size < 2:
             raise ShapeError(f"{experts} experts cannot be split into {groups.count} equal groups of at least 2")
         if groups.top > groups.count:
@@ -122,6 +123,7 @@ class Routing(Primitive):
         x = inputs[0]
         logs = np.minimum(x, 0) - np.log1p(np.exp(-np.abs(x)))
         if self.scores == "softmax":
+            # The largest is subtracted, so that no exponential overflows.
             shifted = x - x.max(-1, keepdims=True)
             logs = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
         ranks = np.exp(logs) + parameters.get("bias", 0) if self._ranks_scores else x
@@ -153,6 +155,7 @@ class Routing(Primitive):
             weights = f'{logs}.masked_fill(~{chosen}, float("-inf")).softmax(-1)'
         else:
             weights = f"{scores} * {chosen}"
+            # Ranks need float32 or more, but the weights return to the dtype of the model.
             weights = f"({weights}).to({logits}.dtype)" if self._ranks_scores else weights
         return (weights if self.scale == 1 else f"{literal(self.scale)} * {weights}",)
 

@@ -44,6 +44,7 @@ class Shift(Primitive):
         size = x.shape[axis_number(x, self.axis)]
         if compare(self.by, "<=", size) is not True or compare(-self.by, "<=", size) is not True:
             raise ShapeError(f"a shift by {self.by} may exceed axis {self.axis} of {x}", (0,))
+        # `with_axes` drops the bound on the values, which the fill need not keep.
         return (x.with_axes(*x.axes),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:

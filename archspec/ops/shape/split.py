@@ -95,7 +95,8 @@ def _part(x: Moves, place: int, sizes: Sequence[Dim]) -> Motion:
         if around is not None and inside is not None:
             return replace(x, axis=place + number, outer=around, inner=inside)
         parts = _over(inner, x.inner)
-        if around == 1 and parts is not None and compare(size * parts, "==", x.size) is True:
+        # A part of one position holds what moves only as a whole; one behind it holds it by position.
+        if size != 1 and around == 1 and parts is not None and compare(size * parts, "==", x.size) is True:
             return _by_parts(replace(x, axis=place + number, outer=Dim.of(1), inner=Dim.of(1)), size, parts)
     return lost("splits what moves into parts that do not hold it")
 

@@ -9,6 +9,7 @@ from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import INTEGER, require
+from archspec.ir.source import operand
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
 
@@ -36,9 +37,10 @@ class RowPositions(Primitive):
     """Positions [b, kept + new] of entries that are kept in a ring and of new ones, from each row's count of past ones.
 
     New entry n of a row with p past positions is at p + n. A row that has fewer new ones than others is filled up:
-    what lies beyond the limit is at `limit - 1`, so that it has a row in tables; with a ring, whose positions are
-    those of keys, nowhere (-1), so that no query reads it. Entry r of the ring holds the last position below p that is
-    r modulo `kept`, and -1 where there is none yet.
+    what lies beyond the limit is at `limit - 1`, so that it has a row in tables; without a limit it stays where it is,
+    apart from all positions of the row; with a ring, whose positions are those of keys, it is nowhere (-1), so that no
+    query reads it. Entry r of the ring holds the last position below p that is r modulo `kept`, and -1 where there is
+    none yet.
     """
 
     name = "row_positions"
@@ -46,14 +48,16 @@ class RowPositions(Primitive):
     acts = "nonlinear"
 
     new: Dim
-    limit: Dim
+    limit: Dim | None
     kept: int = 0
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """Integers below the limit. Raises ShapeError for counts that are not one a row."""
+        """Integers below the limit. Raises ShapeError for counts that are not one a row, or a ring without a limit."""
         require(inputs, INTEGER)
         if inputs[0].rank != 1:
             raise ShapeError(f"needs one count a row, got {inputs[0]}", (0,))
+        if self.limit is None and self.kept:
+            raise ShapeError("needs a limit where a ring is kept")
         return (TensorType.of(DType.INT64, inputs[0].axes[0], self.new + self.kept, bound=self.limit),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
@@ -66,8 +70,11 @@ class RowPositions(Primitive):
         """The definition."""
         import numpy as np
 
-        past, limit = inputs[0][:, None], self.limit.value(sizes)
+        past = inputs[0][:, None]
         new = past + np.arange(self.new.value(sizes))
+        if self.limit is None:
+            return (new,)
+        limit = self.limit.value(sizes)
         if not self.kept:
             return (np.minimum(new, limit - 1),)
         new = np.where(new < limit, new, -1)
@@ -75,5 +82,8 @@ class RowPositions(Primitive):
         return (np.concatenate((np.maximum(ring, -1), new), axis=1),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """A call of a helper function."""
+        """A call of a helper function; a sum where there is no limit."""
+        if self.limit is None:
+            past = operand(inputs[0])
+            return (f"{past}[:, None] + torch.arange({e.size(self.new)}, device={past}.device)",)
         return (f"{e.helper(_HELPER)}({inputs[0]}, {self.kept}, {e.size(self.new)}, {e.size(self.limit)})",)

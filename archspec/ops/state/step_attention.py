@@ -128,6 +128,7 @@ class StepAttention(Primitive):
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """A call of a helper function, which a runtime may have a kernel for."""
+        # For its effect: the helper below calls this one.
         e.helper(HALF)
         scale = Scalar.of(1) / Scalar.of(self.size.size).sqrt() if self.scale is None else self.scale
         made = e.assign("attended", call(e.helper(_HELPER), *inputs[:6], e.number(scale), *inputs[6:]))

@@ -29,9 +29,10 @@ class Operand:
 
 @record
 class PlacesOf:
-    """An input for the positions of the entries of axes in a mode."""
+    """An input for the positions of the entries of axes in a mode; `apart` as in `Body.positions`."""
 
     mode: Mode
+    apart: bool
 
 
 @record
@@ -72,7 +73,7 @@ class Body:
         self.nodes: list[Node] = []
         self.made: dict[tuple[Value, Form], Value] = {}
         self.updates: dict[StateOf, Value] = {}
-        self._positions: dict[Mode, Value] = {}
+        self._positions: dict[PlacesOf, Value] = {}
 
     def take(self, key: Key, name: str, type_: TensorType) -> Value:
         """The input of this body for something of the bodies around it."""
@@ -112,20 +113,25 @@ class Body:
         """What positions are computed from."""
         return self.counts("past") if self.fed.past is None else self.mask()
 
-    def positions(self, mode: Mode) -> Value:
-        """The positions of the entries of an axis in a mode; they are made once, in the outermost body."""
+    def positions(self, mode: Mode, *, apart: bool = False) -> Value:
+        """The positions of the entries of an axis in a mode; they are made once, in the outermost body.
+
+        `apart` are new entries, of which those that fill up a row may lie beyond the limit, so that no two are at one
+        position; others are counted as the last position there is.
+        """
+        key = PlacesOf(mode=mode, apart=apart)
         if self.around is not None:
-            found = self.root().positions(mode)
-            return self.take(PlacesOf(mode=mode), found.name, found.type)
-        if mode not in self._positions:
-            self._positions[mode] = self._make_positions(mode)
-        return self._positions[mode]
+            found = self.root().positions(mode, apart=apart)
+            return self.take(key, found.name, found.type)
+        if key not in self._positions:
+            self._positions[key] = self._make_positions(mode, None if apart else Dim.of(self.fed.length))
+        return self._positions[key]
 
     def root(self) -> Body:
         """The outermost body."""
         return self if self.around is None else self.around.root()
 
-    def _make_positions(self, mode: Mode) -> Value:
+    def _make_positions(self, mode: Mode, limit: Dim | None) -> Value:
         length = Dim.of(self.fed.length)
         if self.fed.past is not None:
             new = Dim.of(self.fed.new) if mode == NEW else None
@@ -135,7 +141,7 @@ class Body:
         past = self.counts("past")
         if mode is not None:
             name = "positions" if mode == NEW else f"last_{mode}_positions"
-            return self.add(RowPositions(new=Dim.of(self.fed.new), limit=length, kept=mode), [past], name)
+            return self.add(RowPositions(new=Dim.of(self.fed.new), limit=limit, kept=mode), [past], name)
         if not self.planner.needs.has_prefix:
             return self.add(AxisPositions(size=length), [past], "key_positions")
         # Entries behind a row's end may lie in the prefix, and do not exist yet.

@@ -83,8 +83,8 @@ def _given(body: Body, node: Node, key: Key, type_: TensorType) -> Value:
     match key:
         case Operand(number=number, form=form):
             return body.get(node.inputs[number], form)
-        case PlacesOf(mode=mode):
-            return body.positions(mode)
+        case PlacesOf(mode=mode, apart=apart):
+            return body.positions(mode, apart=apart)
         case CountOf(name=name):
             return body.counts(name)
         case MaskOf():

@@ -11,7 +11,7 @@ from archspec.ir.op import OwnEntries, PositionsOf, Primitive, ShapeError
 from archspec.ir.types import Axis, TensorType
 from archspec.ops.state.axis_positions import AxisPositions
 from archspec.passes.incremental.body import Body
-from archspec.passes.incremental.forms import Form
+from archspec.passes.incremental.forms import NEW, Form
 from archspec.passes.incremental.plan import StepRun
 from archspec.passes.incremental.refusal import refusal
 
@@ -49,7 +49,7 @@ def _operand(body: Body, run: StepRun, one: int | PositionsOf | OwnEntries) -> V
         case PositionsOf():
             modes = body.planner.modes(run, one)
             if modes:
-                return body.positions(modes[0])
+                return body.positions(modes[0], apart=_are_compared(body, run))
             value = run.node.outputs[0] if one.operand is None else run.node.inputs[one.operand]
             return body.add(AxisPositions(size=value.type.shape[one.axis]), [body.counted()], "")
         case OwnEntries(operand=number):
@@ -57,6 +57,16 @@ def _operand(body: Body, run: StepRun, one: int | PositionsOf | OwnEntries) -> V
             return body.get(value, body.planner.needs.new(value))
         case _:
             return body.get(run.node.inputs[one], run.operands[one])
+
+
+def _are_compared(body: Body, run: StepRun) -> bool:
+    """Whether an op only compares new entries with each other, as attention does that reads no past ones.
+
+    Then what fills up a row must not be at the position of another entry, and no table needs a row for it.
+    """
+    asked = [one for one in run.taken if isinstance(one, PositionsOf)]
+    alone = all(one.operand is not None and body.planner.modes(run, one) == (NEW,) for one in asked)
+    return alone and body.fed.past is None
 
 
 def _fits(body: Body, run: StepRun, found: TensorType) -> bool:

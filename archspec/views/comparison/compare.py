@@ -66,6 +66,7 @@ def compare(
     check_weights(labels, files)
     pairs = zip(labels, checked, strict=True)
     found = [_analysed(compared(label, one, inputs, outputs, sizes)) for label, one in pairs]
+    # All are analysed before one is measured: an error then ends the command before its long part.
     if measured:
         found = [_measured(one, files.get(one.subject.label), seed) for one in found]
     sections = _sections(found, _unit(found), measured)
@@ -102,6 +103,7 @@ def _check_different(checked: Sequence[Checked]) -> None:
         fail("E754", f"{len(checked)} specs were given, expected at least 2", None)
     known: dict[str, str] = {}
     for one in checked:
+        # By the document: a spec under two names is still one spec.
         if one.spec.digest in known:
             fail("E754", f"{one.spec.name} was given twice", None, help="compare specs that differ")
         known[one.spec.digest] = one.spec.name

@@ -26,6 +26,7 @@ MOVES = (*range(1, 9), 10, 12, 14, 15, 16, 17, 20, 24, 28, 30, 31, 32)
 FEW = (1, 2, 4, 8, 16, 32)
 """The moves of a spec of which one run costs much."""
 _MOST_FLOPS = 1_500_000_000_000
+# How far the seed of the other input is from that of the first.
 _OTHER = 1000
 
 
@@ -81,6 +82,7 @@ def _runner(found: Analysed, paths: Sequence[str], weights: Path | None, seed: i
     count = checked.cost.parameters
     help = "leave out what is measured with `--proved`, or compare the small copies with `--reduced`"
     require(checked.cost.weight_bytes, f"`{checked.spec.name}` has {count:,} parameters", help)
+    # The random state of the caller stays as it is.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = compile(checked, expose=paths)

@@ -32,6 +32,7 @@ class EffectiveField:
 
     def radius(self, share: float) -> int:
         """The smallest r within which a share of the energy is."""
+        # Sums of shares may end just below 1, which must not cost a step.
         return int((self.shares < share - 1e-12).sum())
 
 

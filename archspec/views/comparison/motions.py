@@ -40,6 +40,7 @@ class StageMotion:
             return None
         length, place = self.place.move.length.value(sizes), self.place
         count = place.size.value(sizes)
+        # Rounded outwards: a position that touches the border is not inside.
         low, high = floor(place.low), ceil(place.high)
         fits = sum(floor(place.span * m) + low >= 0 and ceil(place.span * m) + high < length for m in range(count))
         return fits, count

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _MARGIN, _GAP, _SIDE, _STRIP = 24.0, 28.0, 240.0, 60.0
 _CHART = (560.0, 220.0)
 _MOST_CELLS = 56
+# Four powers of ten, as the legend of the shades says.
 _DECADES = 4.0
 _COLORS = ("#2f6db5", "#c4432b", "#3a8a4d", "#8250a8", "#b07d12", "#57606a")
 

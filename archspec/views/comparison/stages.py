@@ -105,10 +105,12 @@ def _used(subject: Compared, source: Value) -> list[Node]:
     """The named nodes at the top on the way from the input to the output, in order."""
     wanted = {subject.spec.outputs[subject.output]}
     found: list[Node] = []
+    # From the output backwards, so that one pass finds all that leads to it.
     for node in reversed(subject.spec.graph.nodes):
         if wanted.isdisjoint(node.outputs):
             continue
         wanted.update(node.inputs)
+        # Whether a value depends on the input at all is the same along every axis.
         depends = subject.fields.of(node.outputs[0], source, subject.axes[0]) is not None
         if depends and node.path:
             found.append(node)

@@ -123,6 +123,7 @@ def _output(
     if len(chosen) > 1:
         _several(spec, "output", chosen)
     if not chosen:
+        # Without a source every output may be compared, and a spec has outputs.
         assert source is not None
         fail("E755", f"no output of {spec.name} depends on `{source.name}`", None)
     return chosen[0]

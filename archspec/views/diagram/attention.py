@@ -69,6 +69,7 @@ class AttentionWords:
             words = "rotary in a grid" if isinstance(op, RotaryGridTable) else "rotary"
             part = isinstance(op, RotaryTable | RotaryGridTable) and op.size != features
             yield f"partly {words}" if part else words
+        # Operands after q, k and v and before the controls of the mask belong to the scores.
         for value in node.inputs[3 : getattr(node.op, "first", 3)]:
             maker = self._scopes.origin(value).producer
             match maker.op if maker is not None else None:

@@ -254,6 +254,7 @@ def _mixture(kind: str, experts: Node, region: Graph) -> DiagramPart:
     notes = [f"{size(width)} → {op.hidden:,} → {size(width)}", f"{act}, gated" if op.gated else act]
     if routing is not None:
         notes.insert(0, f"{routing.top_k} of {number} for each token")
+    # The router is a linear map as well, but no expert.
     shared = any(isinstance(node.op, Linear) and node.name != "router" for node in region.nodes)
     notes += ["and one shared expert"] if shared else []
     return DiagramPart(role="feed_forward", title=f"Mixture of {number} experts", kind=kind, notes=tuple(notes))

@@ -44,6 +44,7 @@ def _asides(plan: DiagramPlan) -> dict[int, tuple[int, ...]]:
     """Parts to place beside their only reader, at most one for each reader that is not opened."""
     found: dict[int, list[int]] = {}
     for number, part in enumerate(plan.parts):
+        # A part that reads an aside twice is one reader.
         readers = {wire.target for wire in plan.out_of(number)}
         if part.role == "aside" and len(readers) == 1 and not plan.into(number):
             beside = found.setdefault(readers.pop(), [])

@@ -110,6 +110,7 @@ def _raise(placing: Placing) -> None:
         own = {*column, *(k for part in column for k in placing.lanes.asides.get(part, ()))}
         given = {wire.source for part in column for wire in placing.plan.into(part)}
         readers = [wire.target for wire in placing.plan.out_of(column[-1])]
+        # Inputs stay at the bottom.
         if given <= own and readers and placing.plan.parts[column[0]].role != "input":
             reader = min(readers, key=lambda part: placing.bottoms[part])
             if placing.plan.parts[reader].inside is None:

@@ -200,6 +200,7 @@ class _Router:
             x, axis, height = self._axis(result), self.layout.axis, self.layout.height
             level = height - _ABOVE / 2
             points = [(x, self.placing.top(result)), (x, level), (axis, level), (axis, height)]
+            # Without a bend the two inner corners coincide.
             if x == axis:
                 points = [points[0], points[-1]]
             self.layout.lines.append(PlacedWire(points=points, arrow=False))

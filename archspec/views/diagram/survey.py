@@ -41,6 +41,7 @@ def surveyed(graph: Graph, words: AttentionWords) -> DiagramPlan:
     plan = tidied(body.draft, len(body.draft.parts) - 1)
     outputs = [number for number, part in enumerate(plan.parts) if part.role == "output"]
     far = depths(plan)
+    # The main column of a diagram leads to the output with the longest path, of several to the first.
     return replace(plan, result=max(outputs, key=lambda number: (far[number], -number)))
 
 
@@ -85,6 +86,7 @@ class _Body:
         for k, (inner, outer) in enumerate(zip(region.inputs, node.inputs, strict=True)):
             body.known[inner] = (-1 - k,) if self.known.get(outer) else ()
         body.run(region.nodes)
+        # A value that comes from no part is that of the first input.
         return tidied(body.draft, max(body.known.get(region.outputs[0], ()), default=-1))
 
     def _sources(self, node: Node, operands: Iterable[int]) -> dict[int, Refs]:
@@ -227,6 +229,7 @@ class _Runs:
         total = 0
         for number, times in runs:
             groups = parameter_groups(self.node.regions[number])
+            # Layers that share weights have them once.
             total += (1 if self.op.shared else times) * sum(group.count * group.elements for group in groups)
         return (count(total),) if total else ()
 

@@ -25,6 +25,7 @@ class Draft:
             target = kept if wire.target == gone else wire.target
             source = kept if wire.source == gone else wire.source
             found.append(replace(wire, source=source, target=target))
+        # Both parts may have read one source, from which one wire is left.
         self.wires = list({(wire.source, wire.target, wire.port): wire for wire in found}.values())
 
     def pairs(self) -> list[tuple[int, int]]:
@@ -68,6 +69,7 @@ def tidied(draft: Draft, result: int) -> DiagramPlan:
                 alone = draft.reads(second) == [first]
                 made = rule(one, other, alone)
                 if made is not None:
+                    # A merge changes the pairs, so that they are listed anew.
                     draft.merge(first, second, made)
                     again = True
                     break

@@ -50,5 +50,6 @@ def size(dim: Dim) -> str:
 
 def count(number: int) -> str:
     """A number of parameters, to three digits: `63.1M parameters`."""
+    # By digits, since a logarithm may be rounded across a power of 1000.
     power = min((len(str(number)) - 1) // 3, len(_UNITS) - 1)
     return f"{number / 1000**power:.3g}{_UNITS[power]} parameters"

@@ -17,9 +17,11 @@ FORMULAS: dict[str, Formula] = {
     "SIGMOID": lambda x, a, b: x.sigmoid(),
     "TANH": lambda x, a, b: x.tanh(),
     "LEAKY_RELU": lambda x, a, b: torch.where(x >= 0, x, a * x),
+    # `expm1` keeps the digits of a small x that `exp(x) - 1` would cancel.
     "ELU": lambda x, a, b: torch.where(x >= 0, x, a * x.expm1()),
     "SELU": lambda x, a, b: torch.where(x > 0, b * x, b * a * x.expm1()),
     "SOFTSIGN": lambda x, a, b: x / (1 + x.abs()),
+    # `logaddexp` does not overflow for a large x.
     "SOFTPLUS": lambda x, a, b: a * torch.logaddexp(b * x, torch.zeros_like(x)),
     "CLIP": lambda x, a, b: x.clamp(a, b),
     "HARD_SIGMOID": lambda x, a, b: (a * x + b).clamp(0, 1),

@@ -54,6 +54,7 @@ def _parameters(
     """Return kernel and bias: the inputs where there are any, otherwise the layer's own."""
     if kernel is None:
         kernel = weights(at["kernel"]).to(x.dtype).reshape(shape)
+    # TensorRT gives an omitted bias as weights without elements.
     if bias is None and at["bias"] is not None and at["bias"].size:
         bias = weights(at["bias"]).to(x.dtype)
     return kernel, bias

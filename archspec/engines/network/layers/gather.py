@@ -29,6 +29,7 @@ def gather(at: Attributes, x: Tensor, indices: Tensor) -> Tensor:
 
 def within(indices: Tensor, size: int) -> Tensor:
     """Return indices counted from the start. Raises IndexError for one outside the axis."""
+    # An empty tensor has no minimum.
     if indices.numel() and (int(indices.min()) < -size or int(indices.max()) >= size):
         raise IndexError(
             f"index {int(indices.max())} or {int(indices.min())} is out of range for an axis of size {size}"

@@ -20,6 +20,7 @@ def normalization(at: Attributes, x: Tensor, scale: Tensor | None = None, bias: 
     if 0 in axes:
         raise UnsupportedError("it has groups and normalizes over the batch axis")
     grouped = x.reshape(len(x), groups, -1, *x.shape[2:])
+    # Grouping puts an axis before the spatial ones, which moves them by one.
     normal = _normal(grouped, [2, *(axis + 1 for axis in axes if axis > 1)], at["epsilon"])
     if at["is_v2"]:
         return _scaled(normal.flatten(1, 2), scale, bias)

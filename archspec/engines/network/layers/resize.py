@@ -52,6 +52,7 @@ def _sizes(
         return sizes, [new / one for new, one in zip(sizes, old, strict=True)]
     if len(factors) != len(old):
         raise UnsupportedError("it has neither a shape nor scales")
+    # Rounded down, as TensorRT does.
     return [int(one * factor) for one, factor in zip(old, factors, strict=True)], factors
 
 

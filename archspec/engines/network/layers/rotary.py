@@ -18,6 +18,7 @@ def rotary(at: Attributes, x: Tensor, cosines: Tensor, sines: Tensor, positions:
     width = at["rotary_embedding_dim"] or x.shape[-1]
     if positions is not None:
         cosines, sines = cosines[positions.long()], sines[positions.long()]
+    # The tables have no axis for the heads.
     cos, sin = (table.unsqueeze(-3) for table in (cosines, sines))
     turned, rest = x[..., :width], x[..., width:]
     if at["interleaved"]:

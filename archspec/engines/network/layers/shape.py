@@ -34,6 +34,7 @@ def unsqueeze(at: Attributes, x: Tensor, axes: Tensor) -> Tensor:
     """Insert axes of size 1 at positions of the result."""
     places = integers(axes)
     rank = x.ndim + len(places)
+    # From the front, so that each place is one of the result so far.
     for axis in sorted(place % rank for place in places):
         x = x.unsqueeze(axis)
     return x

@@ -57,6 +57,7 @@ def _along(x: Tensor, axis: int, places: Tensor, mode: str, fill: Tensor | None)
     size = x.shape[axis]
     outside = (places < 0) | (places >= size)
     if mode == "FILL":
+        # Clamped only to be able to read: the value replaces these entries below.
         found = x.index_select(axis, places.clamp(0, max(0, size - 1)))
         shape = [len(places) if one == axis else 1 for one in range(x.ndim)]
         value = torch.zeros((), dtype=x.dtype) if fill is None else fill.reshape(()).to(x.dtype)
@@ -70,6 +71,7 @@ def _along(x: Tensor, axis: int, places: Tensor, mode: str, fill: Tensor | None)
     elif mode == "CLAMP":
         places = places.clamp(0, size - 1)
     elif mode == "REFLECT":
+        # A reflection does not repeat the positions at the ends, which its period leaves out.
         period = max(1, 2 * (size - 1))
         places = places % period
         places = torch.where(places < size, places, period - places)

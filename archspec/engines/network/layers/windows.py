@@ -31,6 +31,7 @@ def padding(at: Attributes, sizes: Sizes | None, window: Sizes, dilation: Sizes)
             # Add the positions that the last window lacks.
             after[axis] += -(size + before[axis] + after[axis] - reach) % stride[axis]
             continue
+        # TensorFlow's `SAME`: as many positions as give ceil(size / stride) windows.
         total = max(0, (-(-size // stride[axis]) - 1) * stride[axis] + reach - size)
         small, large = total // 2, total - total // 2
         before[axis], after[axis] = (small, large) if mode == "SAME_UPPER" else (large, small)
@@ -41,5 +42,6 @@ def spread(x: Tensor, before: Sizes, after: Sizes, value: float = 0.0) -> Tensor
     """Pad the last axes with a value; negative counts remove positions."""
     if not any((*before, *after)):
         return x
+    # `F.pad` counts axes from the last.
     pairs = [size for pair in zip(reversed(before), reversed(after), strict=True) for size in pair]
     return F.pad(x, pairs, value=value)
