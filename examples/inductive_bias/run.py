@@ -179,7 +179,7 @@ def draw(results: Sequence[Result], path: Path) -> None:
     matplotlib.rcParams["svg.hashsalt"] = "archspec"
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     panels = figure.subplots(1, 1 + len(MOVES), sharey=True)
-    titles = ("digits in the middle, as in training", *(f"digits moved by {by} pixels" for by in MOVES))
+    titles = ("digits in the middle, as in training", *(f"digits moved by {_pixels(by)}" for by in MOVES))
     for panel, title, read in zip(panels, titles, _reads(), strict=True):
         _curves(panel, results, read)
         panel.set(title=title, xlabel="images to train on", xscale="log", ylim=(0, 100))
@@ -188,6 +188,10 @@ def draw(results: Sequence[Result], path: Path) -> None:
     panels[0].set_ylabel("test images told right, %")
     panels[0].legend(loc="lower right")
     figure.savefig(path, metadata={"Date": None})
+
+
+def _pixels(count: int) -> str:
+    return "1 pixel" if count == 1 else f"{count} pixels"
 
 
 def _curves(panel: Axes, results: Sequence[Result], read: Callable[[Result], float]) -> None:
