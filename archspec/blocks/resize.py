@@ -55,10 +55,10 @@ class ResizeBlock(Block):
         space = x.type.rank - 2
         mode = _MODES.get((self.mode, space))
         if mode is None:
-            axes = "one axis" if space == 1 else "two axes"
+            axes = "one spatial axis" if space == 1 else "two spatial axes"
             known = ", ".join(f"`{word}`" for word, count in _MODES if count == space)
             help = f"use one of {known}"
-            cx.fail("E242", f"`{self.mode}` does not apply to {axes} spatial axes", self.input.span, help=help)
+            cx.fail("E242", f"`{self.mode}` does not apply to {axes}", self.input.span, help=help)
         return Built(main=cx.leaf(Resize(mode=mode, sizes=self._sizes(cx, x.type.shape[2:])), x))
 
     def _sizes(self, cx: Context, old: Sequence[Dim]) -> tuple[Dim, ...]:

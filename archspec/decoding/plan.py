@@ -13,6 +13,7 @@ from archspec.diagnostics import SpecError, fail
 from archspec.model.ports import Interface, interface_of
 from archspec.passes.incremental.incremental import incremental
 from archspec.record import record
+from archspec.rules.unpadded import Unpadded
 from archspec.spec import Spec
 from archspec.spec.decode import check_ids
 from archspec.spec.spec import Decode
@@ -169,7 +170,9 @@ def _side(spec: Spec, others: Growing, length: Symbol | None, proofs: Proofs) ->
     if valid is not None and spec.inputs[valid].padding == "left":
         value = next(value for value in spec.graph.inputs if value.name == valid)
         fits = (length is None or not counts_positions(spec.graph, length)) and moves_along(spec.graph, value)
-        return "left" if fits and proofs.ignores_unless(valid) else "none"
+        # Padding that is hidden as values may still be counted: zeros in place of keys are attended to.
+        alone = fits and Unpadded(spec.graph, value, "left").holds(spec.outputs[proofs.decode.output])
+        return "left" if alone and proofs.ignores_unless(valid) else "none"
     if length is not None and counts_positions(spec.graph, length):
         return "none"
     return "right" if valid is None or proofs.is_causal_in(valid) else "none"

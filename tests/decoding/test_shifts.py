@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import archspec
+from archspec.decoding.plan import plan
 from archspec.decoding.shifts import counts_positions, moves_along
 from archspec.ir.call import Call
 from archspec.ir.repeat import Repeat
@@ -42,6 +43,10 @@ CONV = """
 AHEAD = """
   before: {block: shift, input: source, axis: 1, by: 1, fill: 0}
   back: {block: attention, query: source, memory: before, heads: 2, mask: causal & key_valid(valid)}
+"""
+ZEROS = """
+  kept: {block: select, input: source, where: valid}
+  back: {block: attention, query: source, memory: kept, heads: 2, mask: MASK}
 """
 BUCKETS = ", positions: {kind: relative_buckets, buckets: 8, max_distance: 16, bidirectional: false, share: true}"
 
@@ -78,3 +83,17 @@ def test_rows_padded_on_the_left_against_rows_alone(options: dict[str, str], exp
     with torch.no_grad():
         apart = (module(padded, valid=kept)[:, 3:] - module(ids)).abs().max()
     assert (apart < 1e-9) == expected
+
+
+@pytest.mark.parametrize(("mask", "side"), [("causal & key_valid(valid)", "left"), ("causal", "none")])
+def test_zeros_in_place_of_padding_are_keys_that_are_attended_to(mask: str, side: str, tmp_path: Path) -> None:
+    nodes = ZEROS.replace("MASK", mask)
+    spec = specs.decoder(tmp_path, more=VALID, mask="causal & key_valid(valid)", source="", nodes=nodes)
+    assert plan(spec).side == side
+    torch.manual_seed(0)
+    module = archspec.compile(spec).double().eval()
+    ids = torch.randint(41, (2, 5))
+    padded = torch.cat([torch.randint(41, (2, 3)), ids], 1)
+    with torch.no_grad():
+        apart = (module(padded, valid=torch.arange(8).expand(2, 8) >= 3)[:, 3:] - module(ids)).abs().max()
+    assert (apart < 1e-9) == (side == "left")

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from archspec import check, weights
 from archspec.analyses.field import ReceptiveFields
 from archspec.checking import compile
+from archspec.diagnostics import SpecError
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
 from tests.blocks.surroundings import complaints
@@ -279,6 +280,17 @@ def test_windows_that_do_not_fit_are_refused(windows: str, code: str) -> None:
 def test_a_sequence_whose_grid_nothing_tells_needs_it() -> None:
     node = "{block: attention, query: x, heads: 1, mask: all, windows: {size: 2}}"
     assert complaints(node) == [("E345", "the `n` positions are not known to be rows and columns", "windows")]
+
+
+@pytest.mark.parametrize(("least", "shift", "holds"), [(2, (1, 2), False), (2, (0, 0), True), (4, (1, 2), True)])
+def test_a_shift_must_mean_the_same_at_every_size(least: int, shift: tuple[int, int], holds: bool) -> None:
+    """A window of 2 fills 2 rows, where nothing is shifted, and no more of them."""
+    text = edited(grid(shift, "all"), ("rows: {min: 4,", f"rows: {{min: {least},"))
+    if holds:
+        draft(text)
+        return
+    with pytest.raises(SpecError, match="`shift` does not apply where a window of 2 fills a side of rows positions"):
+        draft(text)
 
 
 def test_the_field_of_windows_is_a_bound() -> None:

@@ -44,7 +44,7 @@ def each_axis(cx: Context, value: PerAxis, space: int, field: str) -> Sequence[E
     if not isinstance(value, Sequence):
         return (value,) * space
     if len(value) != space:
-        axes = "one axis" if space == 1 else f"{space} axes"
-        message = f"`{field}` has {len(value)} numbers, but the input has {axes} spatial axes"
+        axes = "one spatial axis" if space == 1 else f"{space} spatial axes"
+        message = f"`{field}` has {len(value)} numbers, but the input has {axes}"
         cx.fail("E204", message, value[0].span, help="write one number, or one for each axis")
     return value

@@ -152,7 +152,7 @@ def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | N
     """Check windows over the positions of `x`.
 
     Raises SpecError E241 in cross-attention, E345 for a grid of another number of positions or one that windows do not
-    fill, E244 for a shift of a window or more.
+    fill, E244 for a shift of a window or more, or one that holds at some sizes of the grid alone.
     """
     if memory is not None:
         cx.fail("E241", "`windows` does not apply to attention to another sequence", fields.at)
@@ -167,7 +167,18 @@ def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | N
             cx.fail("E244", f"`shift` is {moved}, expected less than a window of {window}", _span(fields.shift))
     # As in Swin: where one window spans the grid there is nothing to exchange with others.
     fills = any(compare(side, "==", window) is True for side, window in zip((rows, columns), size, strict=True))
+    if not fills and any(shift):
+        _check_never_fills(cx, fields, (rows, columns), size)
     return Windows(rows=rows, columns=columns, size=size, shift=(0, 0) if fills else shift)
+
+
+def _check_never_fills(cx: Context, fields: WindowsFields, sides: tuple[Dim, Dim], size: tuple[int, int]) -> None:
+    """Raise SpecError E244 for a shift of windows that fill a side at some sizes and not at others."""
+    for side, window in zip(sides, size, strict=True):
+        if compare(side, ">", window) is not True:
+            assert fields.shift is not None
+            found = f"`shift` does not apply where a window of {window} fills a side of {side} positions"
+            cx.fail("E244", found, _span(fields.shift), help="let the side be longer than a window at every size")
 
 
 def _pair(numbers: tuple[int, ...]) -> tuple[int, int]:
