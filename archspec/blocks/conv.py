@@ -56,8 +56,8 @@ class ConvBlock(Block):
     padding: PaddingField | None = Field(
         default=None,
         description="zeros added at each end, 0 when left out; `same` keeps the size, or with a stride makes it "
-        "`ceil(size / stride)`, an odd zero behind; `circular` takes as many positions of the other end as keep the "
-        "size without a stride; `causal` adds zeros in front, `(kernel - 1)*dilation`, so that no later position is "
+        "`ceil(size / stride)`, an odd zero behind; `circular` adds values of the other end, as many as keep the size "
+        "at stride 1; `causal` adds zeros in front, `(kernel - 1)*dilation`, so that no later position is "
         "read; or a list with the number of each axis",
     )
     dilation: PerAxisField | None = Field(

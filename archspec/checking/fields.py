@@ -123,7 +123,7 @@ def _local(fields: Iterable[ReceptiveField]) -> str:
     bound = "at most " if any(field.why for field in known) else ""
     local = [field for field in known if field.extent is not None]
     # Where tokens stand in front of a grid, one axis may have a number by chance: rows of 8 patches, 16 pixels high.
-    strides = list(dict.fromkeys(str(field.stride) for field in local)) if all(map(_is_plain, local)) else []
+    strides = list(dict.fromkeys(str(field.stride) for field in local)) if have_strides(local) else []
     stride = f", stride {' x '.join(strides)}" if strides and strides != ["1"] else ""
     plural = "" if set(extents.split(" x ")) == {"1"} else "s"
     return f"{bound}{extents} position{plural}{stride}"
@@ -133,6 +133,11 @@ def _size(field: ReceptiveField) -> str:
     assert field.extent is not None
     whole = field.extent.constant
     return str(field.extent) if whole is None else f"{whole:,}"
+
+
+def have_strides(fields: Iterable[ReceptiveField]) -> bool:
+    """Whether the strides of a value's fields say how its positions lie, along all axes where these are bounded."""
+    return all(_is_plain(field) for field in fields if field.extent is not None)
 
 
 def _is_plain(field: ReceptiveField) -> bool:

@@ -10,7 +10,7 @@ import click
 from archspec.analyses.memory import in_words
 from archspec.checking import Report, check
 from archspec.checking.decoding_cache import DecodingCache, decoding_cache
-from archspec.checking.fields import FieldOf, field_text, output_fields
+from archspec.checking.fields import FieldOf, field_text, have_strides, output_fields
 from archspec.cli.options import spec_options
 from archspec.cli.output import at_sizes, grouped, print_json, report_errors, scaled
 from archspec.cli.verdicts import verdict_data, verdict_lines
@@ -102,12 +102,13 @@ def field_lines(fields: Sequence[FieldOf], *, several: bool) -> list[str]:
 
 
 def field_data(found: FieldOf) -> dict[str, object]:
-    """The fields of an output over an input as JSON-compatible data; an extent of null is global."""
+    """The fields of an output over an input as JSON-compatible data; null is a global extent or an unknown stride."""
+    strides = have_strides(found.fields.values())
     axes = [
         {
             "axis": axis,
             "extent": None if field.extent is None else field.extent.constant or str(field.extent),
-            "stride": None if field.stride is None else str(field.stride),
+            "stride": str(field.stride) if strides and field.stride is not None else None,
             "bound": field.why or None,
             "global_from": None if field.lost is None else field.lost.path or field.lost.op.name,
         }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archspec.cli.completion import complete_specs
-from archspec.cli.options import JSON, UNPROVED, seed_option
+from archspec.cli.options import JSON, UNPROVED, by_name, seed_option
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import require_suffix, write_whole
@@ -77,8 +77,8 @@ def command(
         unproved=unproved,
         inputs=inputs,
         outputs=outputs,
-        at=dict(_size(text) for text in sizes),
-        weights=dict(_file(text) for text in weights),
+        at=by_name("--at", map(_size, sizes)),
+        weights=by_name("--weights", map(_file, weights)),
         seed=seed,
         measured=not proved,
     )

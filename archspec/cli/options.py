@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import click
@@ -10,6 +10,7 @@ import click
 from archspec.cli.completion import complete_specs
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+T = TypeVar("T")
 
 SPEC = click.argument("spec", metavar="SPEC", shell_complete=complete_specs)
 UNPROVED = click.option(
@@ -24,6 +25,16 @@ OF_BUNDLE = "a bundle has its own spec and weights: --set, --reduced, --weights,
 
 # The largest signed 64-bit integer, which torch and NumPy both accept.
 _LARGEST_SEED = 2**63 - 1
+
+
+def by_name(option: str, pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+    """What a repeated option gives, by name. Raises click.BadParameter for a name that is given twice."""
+    found: dict[str, T] = {}
+    for name, value in pairs:
+        if name in found:
+            raise click.BadParameter(f"`{name}` is given twice", param_hint=option)
+        found[name] = value
+    return found
 
 
 def seed_option(help: str) -> Callable[[Command], Command]:

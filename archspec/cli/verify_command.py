@@ -196,6 +196,8 @@ def read_bindings(claims: Claims, texts: tuple[str, ...]) -> tuple[dict[str, str
         name, _, place = (part.strip() for part in text.partition("="))
         if not name or not place:
             fail("E734", f"`--bind {text}` has no target", None, help="write `--bind NAME=PLACE`")
+        if name in arguments or name in outputs:
+            fail("E734", f"`{name}` is bound twice", None, help="remove one `--bind`")
         if name in claims.inputs:
             arguments[name] = place
         elif name in claims.outputs:

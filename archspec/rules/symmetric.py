@@ -76,7 +76,7 @@ def _move(rule: Rule, circular: bool) -> Move:
 
 
 def _has_inside(rule: Rule, evidence: Evidence, motion: Motion) -> bool:
-    """Whether at the largest admitted sizes an output position has its field inside the input, or none is known."""
+    """Whether at the largest admitted sizes a position and the one it moves to are inside, or no field is known."""
     if not isinstance(motion, Moves):
         return True
     sizes = {symbol.name: symbol.max for symbol in evidence.spec.dims.values()}
@@ -84,13 +84,17 @@ def _has_inside(rule: Rule, evidence: Evidence, motion: Motion) -> bool:
 
 
 def _vacuous(rule: Rule) -> Verdict:
-    """The verdict on a rule about positions inside the input, where there are none."""
-    why = f"at no admitted size is the field of a position of `{rule.fields.output}` inside `{rule.fields.input}`"
+    """The verdict on a rule about positions inside the input, where there are no two."""
+    output, source = rule.fields.output, rule.fields.input
+    why = (
+        f"at no admitted size are the fields of two positions of `{output}`, one moved to the other, inside `{source}`"
+    )
+    help = "admit larger sizes, name an output with a smaller field, or, without zero padding, write `border: circular`"
     diagnostic = Diagnostic(
         code="E425",
         message=f"`{rule}` says nothing: {why}",
         primary=Label(rule.span),
-        help="write `border: circular`, or name an output with a smaller field",
+        help=help,
     )
     return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(diagnostic,))
 

@@ -57,6 +57,9 @@ def test_tokens_in_front_of_a_grid_have_no_stride() -> None:
     assert field_text(line) == "global from `states.layers.*.attention` on, before it 16 x 16 positions"
     (tokens,) = (row for row in field_rows(load("vit-b16", set={"image": "128"})) if row.name == "tokens")
     assert tokens.field_text == "16 x 16 positions"
+    ran = CliRunner().invoke(cli, ["show", "vit-b16", "--set", "image=128", "--fields", "--json"])
+    (data,) = json.loads(ran.output)["nodes"][0]["fields"]
+    assert [(axis["extent"], axis["stride"]) for axis in data["axes"]] == [(16, None), (16, None)]
 
 
 def test_fields_are_no_picture() -> None:

@@ -77,7 +77,12 @@ def test_without_positions_only_counts_are_compared(archspec: Command, folder: P
     assert {rows[key][0]["known"] for key in ("moves_up_to", "mixing_static", "shift_largest")} == {"none"}
     # A kernel of 5 and one of 3, then a stride of 2.
     assert rows["field_stage_2"][1]["value"]["extent"] == [7]
-    assert rows["moves_up_to"][1]["value"] == {"stage": "second", "by": [2], "border": "inside the border"}
+    assert rows["moves_up_to"][1]["value"] == {
+        "stage": "second",
+        "by": [2],
+        "border": "inside the border",
+        "at_size": "second",
+    }
     assert rows["shift_stage_2"][1]["value"]["inside"] < 1e-5
     assert archspec("compare", "features.yaml", "signal.yaml").status == 0
 
@@ -108,10 +113,12 @@ def test_what_is_too_large_to_measure_can_still_be_proved(archspec: Command, mon
     ("arguments", "status", "said"),
     [
         ((), 2, "Missing argument 'SPEC...'"),
-        (("gpt2",), 1, "1 specs were given, expected at least 2"),
+        (("gpt2",), 1, "1 spec was given, expected at least 2"),
         (("gpt2", "gpt2"), 1, "gpt2 was given twice"),
         (("gpt2", "gtp3"), 1, "error[E208]"),
         (("gpt2", "vit-b16", "--at", "length"), 2, "'length' is not DIM=SIZE"),
+        (("gpt2", "vit-b16", "--at", "length=5", "--at", "length=7"), 2, "`length` is given twice"),
+        (("gpt2", "vit-b16", "--weights", "gpt2=a", "--weights", "gpt2=b"), 2, "`gpt2` is given twice"),
         (("gpt2", "vit-b16", "--at", "length=0"), 1, "the dim `length` of gpt2 is 0"),
         (("gpt2", "vit-b16", "--weights", "a.safetensors"), 2, "is not NAME=FILE"),
         (("gpt2", "vit-b16", "--weights", "gpt=a.safetensors"), 1, "did you mean `gpt2`?"),

@@ -170,9 +170,10 @@ def test_the_command_binds_as_python_does(tmp_path: Path) -> None:
     assert found.notes == ("its parameters: ids, attention_mask",)
 
 
-@pytest.mark.parametrize("binding", ["=mask", "valid", "vald=mask"])
+@pytest.mark.parametrize("binding", ["=mask", "valid", "vald=mask", "valid=mask"])
 def test_a_binding_that_cannot_be_read(binding: str, tmp_path: Path) -> None:
-    done = verified(tmp_path, "Foreign", "--bind", binding)
+    # The last one is bound before.
+    done = verified(tmp_path, "Foreign", "--bind", "valid=attention_mask", "--bind", binding)
     assert [found.code for found in done.exception.diagnostics] == ["E734"]
 
 

@@ -243,9 +243,29 @@ def test_the_field_of_a_proof_is_told(tmp_path: Path) -> None:
 def test_a_rule_without_positions_is_vacuous(tmp_path: Path) -> None:
     found = report(tmp_path, MAPS, equivariant("zeros", "[2, 2]", 2), most=16)
     assert [one.code for one in found.verdicts[0].diagnostics] == ["E425"]
+    assert "the fields of two positions of `zeros`" in found.verdicts[0].explanation
     everywhere = report(tmp_path, PATCHES, equivariant("grid", "[1, 2]", 4))
     assert [one.code for one in everywhere.verdicts[0].diagnostics] == ["E425"]
     assert not everywhere.holds
+
+
+SHORT = """archspec: 1
+name: short
+dims: {{batch: [1, 2, 4], length: [1, 2, {most}]}}
+inputs: {{x: "float[batch, 2, length]"}}
+graph:
+  y: {{block: conv, input: x, channels: 2, kernel: 3, padding: same}}
+outputs: {{y: "float[batch, 2, length]"}}
+rules:
+{rules}
+"""
+
+
+@pytest.mark.parametrize(("most", "codes"), [(2, ["E425"]), (3, ["E425"]), (4, [])])
+def test_a_move_takes_two_positions_inside(most: int, codes: list[str], tmp_path: Path) -> None:
+    """Of n positions n - 2 have a field of 3 inside: none, one, which nothing moves to, and two."""
+    found = report(tmp_path, SHORT, "equivariant: {output: y, input: x, axis: [2, 2], stride: 1}", most=most)
+    assert [one.code for one in found.verdicts[0].diagnostics] == codes
 
 
 @pytest.mark.parametrize("axes", ["[1, 2]", "[2, 3]"])

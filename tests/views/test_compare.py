@@ -15,6 +15,7 @@ from archspec.diagnostics import SpecError
 from archspec.spec import load
 from archspec.views.comparison.compare import Comparison
 from archspec.views.comparison.compare import compare as compare_all
+from archspec.views.comparison.table import counted, ordinal
 
 GOLDEN = Path(__file__).parent / "golden" / "compare.txt"
 compare = partial(compare_all, measured=False)
@@ -66,7 +67,7 @@ def test_fields_of_the_transformer(images: Comparison) -> None:
 
 def test_what_moves_and_what_breaks_it(images: Comparison) -> None:
     resnet, vit = values(images, "moves_up_to")
-    assert resnet == {"stage": "stage4", "by": [32, 32], "border": "inside the border"}
+    assert resnet == {"stage": "stage4", "by": [32, 32], "border": "inside the border", "at_size": "stage2"}
     assert vit is None
     border, patches = values(images, "broken_by")
     assert (border["node"], border["only_at_border"]) == ("stem.0", True)
@@ -79,6 +80,70 @@ def test_positions_inside_are_counted_by_hand(images: Comparison) -> None:
     stage2 = sum(8 * m >= 45 and 8 * m + 45 < 224 for m in range(28))
     assert f"inside: {stem} of 56" in answers(images, "moves_stage_1")[0].text
     assert f"inside: {stage2} of 28" in answers(images, "moves_stage_3")[0].text
+
+
+def cell(length: int, padding: str, tmp_path: Path) -> Any:
+    """The row `moves up to` of two convolutions of 3, beside a spec of one, on a signal of some length."""
+    for name, second in (
+        ("flat", ""),
+        ("deep", "  z: {block: conv, input: y, channels: 2, kernel: 3, padding: PAD}\n"),
+    ):
+        text = SIGNAL.format(name=name, padding=padding, second=second.replace("PAD", padding))
+        (tmp_path / f"{name}.yaml").write_text(text.replace("last", "z" if second else "y"), encoding="utf-8")
+    found = compare([str(tmp_path / "deep.yaml"), str(tmp_path / "flat.yaml")], at={"time": length})
+    return answers(found, "moves_up_to")[0]
+
+
+SIGNAL = """\
+archspec: 1
+name: {name}
+dims: {{batch: [1, 2, 4], time: [1, 16, 64]}}
+inputs: {{x: "float[batch, 2, time]"}}
+graph:
+  y: {{block: conv, input: x, channels: 2, kernel: 3, padding: {padding}}}
+{second}outputs: {{last: "float[batch, 2, time]"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("length", "padding", "said", "stage"),
+    [
+        # Of n positions n - 2 have a field of 3 inside, and n - 4 one of 5; a move takes two.
+        (6, "same", "z, by 1 position, inside the border", "z"),
+        (5, "same", "z, by 1 position; at this size inside the border up to y", "y"),
+        (4, "same", "z, by 1 position; at this size inside the border up to y", "y"),
+        (3, "same", "z, by 1 position; at this size no stage has two positions inside the border", None),
+        (1, "same", "z, by 1 position; at this size no stage has two positions inside the border", None),
+        (2, "circular", "z, by 1 position, everywhere", "z"),
+        (1, "circular", "z, by 1 position; at this size no stage has two positions", None),
+    ],
+)
+def test_a_move_is_claimed_only_where_two_positions_show_it(
+    length: int, padding: str, said: str, stage: str | None, tmp_path: Path
+) -> None:
+    found = cell(length, padding, tmp_path)
+    assert (found.text, found.value["at_size"]) == (said, stage)
+
+
+def test_numbers_agree_with_their_words(tmp_path: Path) -> None:
+    cell(1, "same", tmp_path)
+    found = compare([str(tmp_path / "deep.yaml"), str(tmp_path / "flat.yaml")], at={"time": 1})
+    assert answers(found, "input")[0].text == "x: 1 position"
+    assert [one.text for one in answers(found, "depth")] == [
+        "2 layers with weights in a row",
+        "1 layer with weights in a row",
+    ]
+    assert [counted(number, "layer") for number in (1, 2)] == ["1 layer", "2 layers"]
+    assert [ordinal(number) for number in (1, 2, 3, 4, 11, 12, 21, 112)] == [
+        "1st", "2nd", "3rd", "4th", "11th", "12th", "21st", "112th"
+    ]  # fmt: skip
+
+
+def test_a_bound_is_a_bound_in_the_data() -> None:
+    found = compare(["swin-t", "resnet-50"], reduced=True)
+    swin, resnet = answers(found, "field_stage_2")
+    assert "at most" in swin.text
+    assert (swin.value["at_most"], resnet.value["at_most"]) == (True, False)
 
 
 def test_mixing_of_the_transformer_is_its_scores_and_values(images: Comparison) -> None:
@@ -145,7 +210,7 @@ def test_json_has_every_row_of_the_table(images: Comparison) -> None:
 @pytest.mark.parametrize(
     ("specs", "options", "code", "said"),
     [
-        (["resnet-50"], {}, "E754", "1 specs were given"),
+        (["resnet-50"], {}, "E754", "1 spec was given"),
         (["resnet-50", "vit-b16", "resnet-50"], {}, "E754", "resnet-50 was given twice"),
         (["resnet-50", "vit-b99"], {}, "E208", "vit-b99"),
         (["t5-small", "gpt2"], {}, "E755", "has 2 inputs that can be compared: `src_ids`, `tgt_ids`"),

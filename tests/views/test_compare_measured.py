@@ -125,7 +125,12 @@ def test_what_is_proved_is_measured_and_what_is_broken_is_violated(small: Compar
 
 def test_circular_padding_moves_everywhere(plain: list[str]) -> None:
     found = compare(plain)
-    assert answer(found, "moves_up_to", 1).value == {"stage": "second", "by": [1, 1], "border": "everywhere"}
+    assert answer(found, "moves_up_to", 1).value == {
+        "stage": "second",
+        "by": [1, 1],
+        "border": "everywhere",
+        "at_size": "second",
+    }
     assert answer(found, "broken_by", 1).text == "nothing"
     assert answer(found, "shift_largest", 1).value["largest"] < 1e-5
     # Of zeros only what is inside moves.
@@ -179,7 +184,7 @@ def test_what_enters_a_slice_and_what_is_global_before_a_stride(tmp_path: Path) 
     # A column that the slice left out before the move is no position of the slice.
     assert answer(found, "shift_stage_1", 0).value["inside"] < 1e-6
     # The gate is a mean over all positions, which cyclic moves leave as it is.
-    assert answer(found, "moves_up_to", 1).value == {"stage": "y", "by": [2, 2], "border": "everywhere"}
+    assert answer(found, "moves_up_to", 1).value == {"stage": "y", "by": [2, 2], "border": "everywhere", "at_size": "y"}
     assert answer(found, "shift_stage_2", 1).value["largest"] < 1e-5
 
 

@@ -100,7 +100,8 @@ def _analysed(subject: Compared) -> Analysed:
 def _check_different(checked: Sequence[Checked]) -> None:
     """Raise SpecError E754 for fewer than two specs, or for one that is given twice."""
     if len(checked) < 2:
-        fail("E754", f"{len(checked)} specs were given, expected at least 2", None)
+        given = "1 spec was" if checked else "no specs were"
+        fail("E754", f"{given} given, expected at least 2", None)
     known: dict[str, str] = {}
     for one in checked:
         # By the document: a spec under two names is still one spec.
@@ -128,7 +129,7 @@ def _notes(found: Sequence[Analysed], seed: int) -> list[str]:
     """Remarks: what marks mean, with what was measured, what is not alike, and where data appetite is measured."""
     units = {one.subject.label: one.subject.unit for one in found if one.subject.source is not None}
     notes = [
-        "inside: at positions of a stage whose field does not reach over a border of the input",
+        "inside: at positions whose field does not reach over a border of the input; a move takes two",
         "mixing: what is left of the FLOPs acts on each position alone",
     ]
     measured = {one.subject.label: one.measured for one in found if one.measured is not None}

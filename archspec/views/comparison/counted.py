@@ -14,7 +14,7 @@ from archspec.record import record
 from archspec.views.comparison.measurement import Measurement
 from archspec.views.comparison.stages import ModelStage
 from archspec.views.comparison.subject import Compared
-from archspec.views.comparison.table import NOTHING, Answer, Question, Section
+from archspec.views.comparison.table import NOTHING, Answer, Question, Section, counted, ordinal
 
 WORDS: Mapping[MixingKind, str] = {
     "static": "static",
@@ -71,7 +71,8 @@ def _input(one: Analysed) -> Answer:
         return Answer(text="no input has positions", known="counted")
     lengths = " x ".join(map(str, subject.lengths))
     value = {"name": source.name, "positions": list(subject.lengths), "unit": subject.unit}
-    return Answer(text=f"{source.name}: {lengths} {subject.unit}", known="counted", value=value)
+    unit = subject.unit.removesuffix("s") if subject.lengths == (1,) else subject.unit
+    return Answer(text=f"{source.name}: {lengths} {unit}", known="counted", value=value)
 
 
 def _output(one: Analysed) -> Answer:
@@ -107,7 +108,7 @@ def _activations(one: Analysed) -> Answer:
 def _depth(one: Analysed) -> Answer:
     graph = one.subject.spec.graph
     count = depth(graph, one.subject.spec.outputs[one.subject.output])
-    return Answer(text=f"{count} layers with weights in a row", known="counted", value=count)
+    return Answer(text=f"{counted(count, 'layer')} with weights in a row", known="counted", value=count)
 
 
 def mixing_section(found: Sequence[Analysed]) -> Section:
@@ -115,7 +116,7 @@ def mixing_section(found: Sequence[Analysed]) -> Section:
     rows = [by_each(f"mixing_{kind}", WORDS[kind], found, partial(_all, kind=kind)) for kind in KINDS[:3]]
     most = max((len(one.stages) for one in found), default=0)
     for number in range(most):
-        text = f"stage {number + 1}"
+        text = ordinal(number + 1)
         rows.append(by_each(f"mixing_stage_{number + 1}", text, found, partial(_stage, number=number)))
     title = "Mixing of positions, with static or input-dependent coefficients, and its share of all FLOPs"
     return Section(key="mixing", title=title, rows=tuple(rows))

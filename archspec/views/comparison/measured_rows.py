@@ -25,7 +25,7 @@ def shift_section(found: Sequence[Analysed], unit: str) -> Section:
         by_each("shift_largest", "largest", found, _largest),
         by_each("shift_another", "another input", found, _another),
     ]
-    title = f"Moved by 1 to 32 {unit} around the edge of the last axis: largest change / largest value"
+    title = f"Moved by 1 to 32 {unit} along the last axis, cyclically: largest change / largest value"
     return Section(key="shift", title=title, rows=tuple(rows))
 
 

@@ -45,6 +45,13 @@ class StageMotion:
         fits = sum(floor(place.span * m) + low >= 0 and ceil(place.span * m) + high < length for m in range(count))
         return fits, count
 
+    def comparable(self, sizes: Mapping[str, int]) -> int | None:
+        """How many positions there are at some sizes where the motion is proved; None where that is not known."""
+        counts = self.inside(sizes)
+        if counts is None:
+            return None
+        return counts[0] if self.extent == "inside" else counts[1]
+
 
 class Motions:
     """The motions of values of a graph along one axis of an input; values are asked for in the order of the graph."""

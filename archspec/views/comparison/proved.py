@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 
 from archspec.analyses.field import ReceptiveField
@@ -12,7 +12,7 @@ from archspec.views.comparison.counted import Analysed, by_each
 from archspec.views.comparison.measurement import ROUNDING
 from archspec.views.comparison.motions import StageMotion
 from archspec.views.comparison.stages import ModelStage
-from archspec.views.comparison.table import NOTHING, Answer, Known, Question, Section
+from archspec.views.comparison.table import NOTHING, Answer, Known, Question, Section, counted, ordinal
 
 
 @record(eq=False)
@@ -48,7 +48,7 @@ def stage_rows(key: str, found: Sequence[Analysed], answer: Callable[[Staged], A
                 return Answer(text="", known="none")
             return answer(Staged(of=one, stage=one.stages[number], number=number))
 
-        rows.append(by_each(f"{key}_stage_{number + 1}", f"stage {number + 1}", found, told))
+        rows.append(by_each(f"{key}_stage_{number + 1}", ordinal(number + 1), found, told))
     return rows
 
 
@@ -65,14 +65,15 @@ def _field(one: Staged) -> Answer:
         "layers": stage.layers or None,
         "local": stage.is_local,
         "extent": [_number(field) for field in fields],
+        "at_most": any(field.why for field in fields),
         "stride": [_stride(motion) for motion in stage.motions] if stage.has_places else None,
     }
-    name = f"{stage.name} ({stage.layers} layers)" if stage.layers else stage.name
+    name = f"{stage.name} ({counted(stage.layers, 'layer')})" if stage.layers else stage.name
     if all(field.extent is None for field in fields):
         lost = next((field.lost for field in fields if field.lost is not None), None)
         text = f"{name}: global" if lost is None else f"{name}: global, by {lost.path or lost.op.name}"
         return Answer(text=text, known="proved", value=value)
-    bound = "at most " if any(field.why for field in fields) else ""
+    bound = "at most " if value["at_most"] else ""
     extents = " x ".join("all" if one.extent is None else str(one.extent) for one in fields)
     where = "local" if stage.is_local else "global along one axis"
     return Answer(text=f"{name}: {bound}{extents}{_strides(stage)}, {where}", known="proved", value=value)
@@ -120,10 +121,27 @@ def _up_to(one: Analysed) -> Answer:
     if not moving:
         known = Staged(of=one, stage=one.stages[0], number=0).broken() if one.stages else "not proved"
         return Answer(text="no stage", known=known, value=None)
-    last, where = moving[-1], {motion.extent for motion in moving[-1].motions}
-    border = "everywhere" if where == {"everywhere"} else "inside the border"
-    value = {"stage": last.name, "by": [motion.unit for motion in last.motions], "border": border}
-    return Answer(text=f"{last.name}, by {_units(last, one.subject.unit)}, {border}", known="proved", value=value)
+    last, border = moving[-1], _border(moving[-1])
+    seen = [stage for stage in moving if _has_two(stage, one.subject.sizes)]
+    here = seen[-1].name if seen else None
+    value = {"stage": last.name, "by": [motion.unit for motion in last.motions], "border": border, "at_size": here}
+    text = f"{last.name}, by {_units(last, one.subject.unit)}"
+    if here == last.name:
+        return Answer(text=f"{text}, {border}", known="proved", value=value)
+    place = "" if border == "everywhere" else " inside the border"
+    at = f"{_border(seen[-1])} up to {here}" if seen else f"no stage has two positions{place}"
+    return Answer(text=f"{text}; at this size {at}", known="proved", value=value)
+
+
+def _border(stage: ModelStage) -> str:
+    """Where a moving stage does: inside the border if it is so along any axis."""
+    where = {motion.extent for motion in stage.motions}
+    return "everywhere" if where == {"everywhere"} else "inside the border"
+
+
+def _has_two(stage: ModelStage, sizes: Mapping[str, int]) -> bool:
+    """Whether at some sizes two positions on each axis are such that one may move to the other, or none is counted."""
+    return all((count := motion.comparable(sizes)) is None or count > 1 for motion in stage.motions)
 
 
 def _units(stage: ModelStage, unit: str) -> str:

@@ -27,6 +27,9 @@ MEANINGS: Mapping[Known, str] = {
 }
 
 
+_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+
+
 @record
 class Answer:
     """A cell: the answer in words, how it is known, and the same as data for JSON."""
@@ -37,6 +40,17 @@ class Answer:
 
 
 NOTHING = Answer(text="does not apply", known="none")
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things in words: `1 layer`, `2 layers`."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def ordinal(number: int) -> str:
+    """A place in a row in words: `1st`, `12th`. Stages are counted so, since a node may be called `stage1`."""
+    last = 0 if 10 < number % 100 < 20 else number % 10
+    return f"{number}{_ENDINGS.get(last, 'th')}"
 
 
 @record

@@ -135,10 +135,18 @@ CASES: dict[str, Case] = {
     "E528": _fp8,
     "W510": _skipped_head,
     "W511": _stray,
+    "E754": lambda folder: _compared(["vit-b16", "vit-b16"]),
+    "E755": lambda folder: _compared(["vit-b16", "clip-vit-b32"]),
     "E730": lambda folder: _model(lambda x: {"states": x}, {"x": "logits"}),
     "E731": lambda folder: _model(lambda x: x @ x, {"x": "y"}),
     "E732": lambda folder: _without_a_graph(folder),
 }
+
+
+def _compared(sources: list[str]) -> None:
+    from archspec.views.comparison.compare import compare
+
+    compare(sources, reduced=True, measured=False)
 
 
 def _model(model: object, names: dict[str, str]) -> None:
