@@ -65,6 +65,17 @@ def sublayer(draft: Draft) -> Made | None:
     return draft.node(way, f"query: {x.name}{memory}, heads: 2, mask: {mask.text}{windows}", x.axes, reads=reads)
 
 
+def merge(draft: Draft) -> Made | None:
+    """Positions of a grid of two rows, which are two values one after another, put side by side."""
+    x = draft.recent(draft.sequences())
+    others = [v for v in draft.sequences() if v.axes == x.axes]
+    y = draft.r.choice(others)
+    axes = (x.axes[0], draft.total([x.axes[1], x.axes[1]]), x.axes[2])
+    both = draft.node("concat", f"inputs: [{x.name}, {y.name}], axis: 1", axes, reads=[x, y])
+    grid = f"grid: [2, {x.axes[1].text}], patch: [2, 1]"
+    return draft.node("patch_merging", f"input: {both.name}, {grid}, dim: {WIDTH}", x.axes, reads=[both])
+
+
 def pointwise(draft: Draft) -> Made | None:
     """A map of each position alone."""
     r = draft.r
