@@ -39,9 +39,8 @@ def rotary_grid_table(
 
     The angles of the first `tokens` positions are 0.
     """
-    angles = torch.broadcast_tensors(
-        (rows[:, None] * row_frequencies)[:, None], columns[:, None] * column_frequencies
-    )
+    by_row = (rows[:, None] * row_frequencies)[:, None]
+    angles = torch.broadcast_tensors(by_row, columns[:, None] * column_frequencies)
     angles = F.pad(torch.cat(angles, dim=-1).flatten(0, 1), (0, 0, tokens, 0))
     return torch.stack((angles.cos(), angles.sin())).to(x.dtype)
 '''
