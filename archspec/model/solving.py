@@ -153,13 +153,20 @@ def _admitted(one: _Equation, symbol: Symbol, size: int, solved: dict[str, Solve
     """Record a size that is in range and a multiple; otherwise report E716 or E717."""
     place = f"`{symbol.name}` is {size} in `{one.place}`"
     notes = [] if alone(one.dim) == symbol else [f"{one}, which is {one.dim}"]
+    if not admits(symbol, size, place, found, notes):
+        return False
+    solved[symbol.name] = Solved(size=size, place=one.place)
+    return True
+
+
+def admits(symbol: Symbol, size: int, place: str, found: Collector, notes: Sequence[str] = ()) -> bool:
+    """Whether a dim admits a size, of which `place` says where it stands; otherwise report E716 or E717."""
     if not symbol.min <= size <= symbol.max:
         found.error("E716", f"{place}, expected {symbol.min} to {symbol.max}", None, notes=notes)
         return False
     if size % symbol.multiple:
         found.error("E717", f"{place}, expected a multiple of {symbol.multiple}", None, notes=notes)
         return False
-    solved[symbol.name] = Solved(size=size, place=one.place)
     return True
 
 

@@ -9,10 +9,11 @@ from typing import NoReturn
 from archspec.algebra.dim import Symbol
 from archspec.analyses.field import ReceptiveFields
 from archspec.checking.fields import position_axes
-from archspec.diagnostics import did_you_mean, fail
+from archspec.diagnostics import Collector, did_you_mean, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.model.checked import Checked
+from archspec.model.solving import admits
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec.rule_axes import leading_dims
@@ -171,11 +172,7 @@ def sizes_at(spec: Spec, at: Mapping[str, int]) -> dict[str, int]:
 
 def _admitted(spec: Spec, symbol: Symbol, size: int) -> int:
     """A size that a dim admits. Raises SpecError E716 or E717."""
-    if not symbol.min <= size <= symbol.max:
-        expected = f"expected {symbol.min} to {symbol.max}"
-        fail("E716", f"the dim `{symbol.name}` of {spec.name} is {size}, {expected}", None)
-    if size % symbol.multiple:
-        fail(
-            "E717", f"the dim `{symbol.name}` of {spec.name} is {size}, expected a multiple of {symbol.multiple}", None
-        )
+    found = Collector()
+    admits(symbol, size, f"the dim `{symbol.name}` of {spec.name} is {size}", found)
+    found.raise_if_errors()
     return size
