@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
@@ -46,6 +47,7 @@ def build(
     cache: bool = True,
     benchmark: bool = False,
     unproved: bool = False,
+    expect: Expected = None,
     progress: Progress | None = None,
 ) -> Bundle:
     """Build a bundle: the spec, the emitted module, weights, an artifact for each target, and a report of parity.
@@ -64,6 +66,7 @@ def build(
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
+        expect: an .npz file, or arrays by name: inputs and outputs of the original, to which given weights are held.
         progress: called with each step's name and the share of it that is done (None: not known).
 
     Returns the bundle, opened. Raises SpecError for a spec that does not hold, a target, dtype or output that is not
@@ -71,11 +74,13 @@ def build(
     """
     checked = accepted(spec, unproved=unproved)
     _check_options(layout, seed, weights_layout if weights is None else None)
+    if expect is not None and weights is None:
+        fail("E641", "a reference of the original is given without weights", None, help="give the weights too")
     wanted = read_targets(_listed(targets), dtype)
     ranges = _ranges(_listed(profiles), checked, wanted)
     carried = check_carried(_listed(files))
     _check_layout(layout, checked, wanted, read_dtype(dtype), carried)
-    with staging(Path(out)) as folder:
+    with kept(expect, checked.spec) as reference, staging(Path(out)) as folder:
         work = Work(
             folder=folder,
             checked=checked,
@@ -85,10 +90,12 @@ def build(
             cache=cache,
             benchmark=benchmark,
             progress=progress or _silent,
+            reference=reference,
         )
         work.write(texts_of(checked))
         entry, stages = put_weights(folder, checked, work.program, weights, weights_layout, seed, work.progress)
-        work.finish(wanted, carried, entry, stages)
+        entry, compared = work.held(entry)
+        work.finish(wanted, carried, entry, (*stages, *compared))
     # Opening checks every file once more in its final place.
     return open_bundle(out)
 

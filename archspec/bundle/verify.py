@@ -15,6 +15,7 @@ from archspec.bundle.sources import MODULE, SPEC
 from archspec.bundle.step_verify import verify_steps
 from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
+from archspec.contract.held import CLAIM, UNTIED
 from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import ContractReport, Finding
 from archspec.contract.verify import verify
@@ -84,7 +85,17 @@ def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: 
     claims = with_inner(claims.spec)
     subject, parameters = compiled_subject(checked, claims, weights)
     made = verify(replace(subject, name=f"{bundle.path.name}: {MODULE}"), claims, parameters=parameters, seed=seed)
-    return replace(made, findings=(_source(bundle, checked), *made.findings))
+    return replace(made, findings=(_source(bundle, checked), *_original(bundle), *made.findings))
+
+
+def _original(bundle: Bundle) -> Iterator[Finding]:
+    """Yield what given weights were held to when the bundle was built, or that nothing tied them to their original."""
+    weights = bundle.manifest.weights
+    if weights.is_untied:
+        yield Finding(claim=CLAIM, status="not measured", detail=f"{UNTIED}: build with `--expect`")
+    elif weights.original is not None:
+        detail = f"when it was built: {weights.original}"
+        yield Finding(claim=CLAIM, status="holds", detail=detail, trials=1)
 
 
 def _source(bundle: Bundle, checked: Checked) -> Finding:

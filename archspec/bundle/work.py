@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec.bundle.command import rebuilding
+from archspec.bundle.expected import KeptReference
 from archspec.bundle.files import entries_under
 from archspec.bundle.genai import GenaiWork, genai_entry
 from archspec.bundle.inspection import Inspection, spanned
@@ -16,6 +17,7 @@ from archspec.bundle.manifest import (
     MANIFEST,
     ArtifactEntry,
     Manifest,
+    OriginalEntry,
     ProgramEntry,
     RejectedStep,
     VerdictEntry,
@@ -50,7 +52,7 @@ CARRIED = "files"
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A bundle that is being written in `folder`."""
+    """A bundle that is being written in `folder`; module and artifacts are held to `reference`, if there is one."""
 
     folder: Path
     checked: Checked
@@ -60,6 +62,7 @@ class Work:
     cache: bool
     benchmark: bool
     progress: Progress
+    reference: KeptReference | None = None
 
     @property
     def spec(self) -> Spec:
@@ -90,6 +93,21 @@ class Work:
         """Write text files by name."""
         for name, text in texts.items():
             (self.folder / name).write_text(text, encoding="utf-8")
+
+    def held(self, weights: WeightsEntry) -> tuple[WeightsEntry, tuple[Stage, ...]]:
+        """Hold the module to the reference. Returns the entry of its weights; raises SpecError E640 or E641."""
+        if self.reference is None:
+            return weights, ()
+        job = {"program": self.program.to_json(), "spec": SPEC, "reference": self._reference}
+        outcome = self._step("hold", job, "compare with the original")
+        original = OriginalEntry.model_validate(outcome.result["original"])
+        return weights.model_copy(update={"original": original}), (outcome.stage,)
+
+    @property
+    def _reference(self) -> dict[str, str] | None:
+        """The reference as plain data, for a job."""
+        one = self.reference
+        return None if one is None else {"path": str(one.path), "name": one.name, "sha256": one.sha256}
 
     def finish(
         self, targets: Sequence[Target], carried: Sequence[Path], weights: WeightsEntry, before: tuple[Stage, ...]
@@ -201,6 +219,7 @@ class Work:
             "file": str(one.folder / one.artifact.files[0]),
             "program": self.program.to_json(),
             "spec": SPEC,
+            "reference": self._reference,
         }
 
     def manifest(

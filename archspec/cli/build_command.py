@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 @click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
 @click.option("--weights-layout", help="Name of the weights layout (default: the one that matches).")
 @click.option(
+    "--expect",
+    type=click.Path(path_type=Path),
+    help="An .npz file with inputs and outputs of the original, to which module and artifacts are held.",
+)
+@click.option(
     "--target",
     "targets",
     multiple=True,
@@ -74,6 +79,7 @@ def command(
     output: Path,
     weights: Path | None,
     weights_layout: str | None,
+    expect: Path | None,
     targets: tuple[str, ...],
     dtype: str,
     profiles: tuple[str, ...],
@@ -105,6 +111,7 @@ def command(
             seed=seed,
             cache=not no_cache,
             benchmark=benchmark,
+            expect=expect,
             progress=tell,
         )
     if as_json:

@@ -1,0 +1,65 @@
+"""How inputs and outputs of a spec are named in models of transformers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import field
+
+from archspec.record import record
+from archspec.spec.claims import Claims
+
+_ARGUMENTS: Mapping[str, tuple[str, ...]] = {
+    # The ids of a decoder are those of `input_ids` unless the model has an encoder for something else.
+    "ids": ("input_ids", "decoder_input_ids"),
+    "valid": ("attention_mask",),
+    "types": ("token_type_ids",),
+    "text": ("attention_mask",),
+    "src_ids": ("input_ids",),
+    "src_valid": ("attention_mask",),
+    "tgt_ids": ("decoder_input_ids",),
+    "tgt_valid": ("decoder_attention_mask",),
+    "pixels": ("pixel_values",),
+    "masked": ("bool_masked_pos",),
+    "spectrogram": ("input_values",),
+    "features": ("input_features",),
+    "samples": ("input_values",),
+}
+_RESULTS: Mapping[str, tuple[str, ...]] = {
+    "states": ("last_hidden_state",),
+    "pooled": ("pooler_output",),
+    "logits": ("logits", "logits_per_image"),
+}
+BODY = frozenset({"last_hidden_state", "pooler_output"})
+"""What a model without a head returns."""
+
+
+@record
+class Named:
+    """Names in transformers by names of the spec: arguments of `forward` by input, parts of its result by output.
+
+    Those that are given replace the usual ones.
+    """
+
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    results: Mapping[str, str | int] = field(default_factory=dict)
+
+    def bound(self, claims: Claims, parameters: Collection[str]) -> dict[str, str]:
+        """The argument of every input.
+
+        Args:
+            claims: the declared inputs.
+            parameters: the arguments that `forward` takes; an input that none is known for has its own name.
+        """
+        made: dict[str, str] = {}
+        for name in claims.inputs:
+            usual = (one for one in _ARGUMENTS.get(name, ()) if one in parameters and one not in made.values())
+            made[name] = self.arguments.get(name) or next(usual, name)
+        return made
+
+    def places(self, output: str) -> tuple[str | int, ...]:
+        """Where an output may be in what `forward` returns, the first that is there."""
+        return (self.results[output],) if output in self.results else (*_RESULTS.get(output, ()), output)
+
+    def is_body(self, claims: Claims) -> bool:
+        """Whether every output is one that a model without a head returns."""
+        return all(self.places(name)[0] in BODY for name in claims.outputs)
