@@ -23,11 +23,21 @@ from archspec.model.solving import solved_sizes
 from archspec.record import record
 from archspec.spec import Spec
 
-Expected = str | Path | Mapping[str, Any] | None
-"""An .npz file, or arrays by name; None for no reference."""
 _KINDS = {DType.FLOAT: "f", DType.INT64: "iu", DType.INT32: "iu", DType.BOOL: "b"}
 _LEAST_FLOAT = 4
 """Bytes of float32: values of less precision are equal to nothing within the tolerance."""
+
+
+@record(eq=False)
+class GivenReference:
+    """Inputs and outputs of an original by the spec's names, and what the manifest calls it."""
+
+    name: str
+    arrays: Mapping[str, Any]
+
+
+Expected = str | Path | Mapping[str, Any] | GivenReference | None
+"""An .npz file, or arrays by name; None for no reference."""
 
 
 @record
@@ -54,15 +64,25 @@ def kept(expected: Expected, spec: Spec) -> Iterator[KeptReference | None]:
             _copy(Path(expected), path)
             name = Path(expected).name
         else:
-            found = Collector()
-            arrays = as_arrays(expected, found)
-            found.raise_if_errors()
-            np.savez(path, allow_pickle=False, **arrays)
-            name = "given arrays"
+            given = (
+                expected
+                if isinstance(expected, GivenReference)
+                else GivenReference(name="given arrays", arrays=expected)
+            )
+            name = given.name
+            _save(given.arrays, path)
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         read_recording(spec, path, name)
         yield KeptReference(path=path, name=name, sha256=digest)
+
+
+def _save(given: Mapping[str, Any], path: Path) -> None:
+    """Write arrays to a file. Raises SpecError E711 or E713 for what are no arrays by name."""
+    found = Collector()
+    arrays = as_arrays(given, found)
+    found.raise_if_errors()
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def _copy(given: Path, path: Path) -> None:

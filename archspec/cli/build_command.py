@@ -13,7 +13,9 @@ from archspec.cli.options import UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
+    from archspec.bundle.expected import Expected
     from archspec.bundle.triton import Layout
+    from archspec.model.checked import Checked
 
 
 @click.command("build")
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--expect",
     type=click.Path(path_type=Path),
-    help="An .npz file with inputs and outputs of the original, to which module and artifacts are held.",
+    help="The original that module and artifacts are held to: an .npz file with its inputs and outputs, or a folder of "
+    "Hugging Face, which is run by transformers.",
 )
 @click.option(
     "--target",
@@ -98,8 +101,9 @@ def command(
     # Before anything is built: a build replaces the whole folder.
     require_apart(output)
     with progress(enabled=not as_json) as tell:
+        checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         bundle = build(
-            accepted(spec, set=overrides, reduced=reduced, unproved=unproved),
+            checked,
             output,
             weights=weights,
             targets=targets,
@@ -111,7 +115,7 @@ def command(
             seed=seed,
             cache=not no_cache,
             benchmark=benchmark,
-            expect=expect,
+            expect=_reference(expect, checked),
             progress=tell,
         )
     if as_json:
@@ -127,3 +131,13 @@ def command(
     if bundle.manifest.rejected:
         # What was built is there and verified, but not all that was asked for.
         sys.exit(1)
+
+
+def _reference(given: Path | None, checked: Checked) -> Expected:
+    """The reference: a file, or what the model of a folder gives. Raises SpecError E604, E642, E730, E731 or E734."""
+    if given is None or not given.is_dir():
+        return given
+    from archspec.interop.huggingface.original import reference_of
+    from archspec.spec.claims import claims_of
+
+    return reference_of(claims_of(checked.spec), given)

@@ -16,6 +16,8 @@ from archspec.spec.claims import Claims
 
 CLAIM = "equal to the original"
 UNTIED = "nothing tied the weights to their original"
+_FLOAT64 = 8
+"""Bytes."""
 EXACT = 1e-9
 """The tolerance in float64, relative to the output's largest value."""
 
@@ -65,7 +67,7 @@ class Held:
 
     `largest` and `exact` are relative to the largest value of an output; `exact`, in float64, is None where nothing
     was compared in float64. `compared` names the outputs that had positions to compare, `is_partial` says that the
-    rules excluded others.
+    rules excluded others. `sizes` are those of the recordings, each once.
     """
 
     mismatches: tuple[Mismatch, ...]
@@ -74,6 +76,7 @@ class Held:
     exact: float | None
     compared: frozenset[str]
     is_partial: bool = False
+    sizes: tuple[str, ...] = ()
 
     def finding(self) -> Finding:
         """The result as a finding of the contract."""
@@ -85,7 +88,7 @@ class Held:
         parts = ["in float32 alone" if self.exact is None else f"in float64 up to {self.exact:.1e}"]
         if self.is_partial:
             parts.append("without the positions that rules exclude with `where`")
-        detail = "; ".join(parts)
+        detail = "; ".join([*parts, f"at {' and '.join(self.sizes)}"])
         return Finding(claim=CLAIM, status="holds", detail=detail, trials=self.trials, largest=self.largest)
 
 
@@ -114,6 +117,7 @@ def hold(claims: Claims, subject: Subject, recordings: Sequence[Recording]) -> H
         exact=exact.largest,
         compared=frozenset(compared),
         is_partial=any(_excludes(claims, one) for one in recordings),
+        sizes=tuple(dict.fromkeys(shown(one.sizes) for one in recordings)),
     )
 
 
@@ -184,10 +188,9 @@ def _values(found: Array, expected: Array, apart: Apart) -> tuple[str, str]:
     """Both values as text, or both shapes where they differ."""
     if found.shape != expected.shape:
         return f"of shape {list(found.shape)}", f"{list(expected.shape)}"
-    return _text(found[apart.place]), _text(expected[apart.place])
-
-
-def _text(value: np.generic) -> str:
-    """A value with the digits that its precision has."""
-    digits = {4: 9, 8: 17}.get(value.itemsize) if value.dtype.kind == "f" else None
-    return str(value) if digits is None else f"{float(value):.{digits}g}"
+    one, other = found[apart.place], expected[apart.place]
+    if expected.dtype.kind != "f" or found.dtype.kind != "f":
+        return str(one), str(other)
+    # As many digits as the less precise of both has.
+    digits = 17 if min(one.itemsize, other.itemsize) == _FLOAT64 else 9
+    return f"{float(one):.{digits}g}", f"{float(other):.{digits}g}"

@@ -65,7 +65,8 @@ def test_what_agrees_within_the_tolerance_of_the_largest_value_holds(claims: Cla
     assert (found.claim, found.status, found.trials) == (CLAIM, "holds", 1)
     # The largest value of the valid positions is 2, in magnitude.
     assert found.largest == pytest.approx(1.9e-5 / 2)
-    assert found.detail == "in float32 alone; without the positions that rules exclude with `where`"
+    excluded = "without the positions that rules exclude with `where`"
+    assert found.detail == f"in float32 alone; {excluded}; at batch=2, length=4"
 
 
 def test_a_difference_names_output_place_and_both_values(claims: Claims) -> None:

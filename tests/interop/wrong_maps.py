@@ -187,7 +187,6 @@ ORIGINALS = {
             "scale": (("scale: 1\n", "scale: 1/sqrt(head_dim)\n"),),
             "scale of cross attention": (("scale: 1, dropout: 0.1, mask: key", "dropout: 0.1, mask: key"),),
             "scale of logits": ((", scale: 1/sqrt(d_model)}", "}"),),
-            "buckets": (("buckets: 32", "buckets: 16"),),
         },
     ),
     "gemma2": Original(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import field
 
+from archspec.diagnostics import fail
 from archspec.record import record
 from archspec.spec.claims import Claims
 
@@ -48,12 +49,25 @@ class Named:
 
         Args:
             claims: the declared inputs.
-            parameters: the arguments that `forward` takes; an input that none is known for has its own name.
+            parameters: the arguments that `forward` names; an input that none is known for has its own name.
+
+        Raises:
+            SpecError: E734 for an argument that `forward` does not name, which `**kwargs` would take without effect.
         """
         made: dict[str, str] = {}
         for name in claims.inputs:
             usual = (one for one in _ARGUMENTS.get(name, ()) if one in parameters and one not in made.values())
             made[name] = self.arguments.get(name) or next(usual, name)
+            if made[name] not in parameters:
+                notes = [f"its arguments: {', '.join(parameters)}"]
+                help = f"bind it: `--bind {name}=ARGUMENT`"
+                fail(
+                    "E734",
+                    f"the original has no argument `{made[name]}` for the input `{name}`",
+                    None,
+                    notes=notes,
+                    help=help,
+                )
         return made
 
     def places(self, output: str) -> tuple[str | int, ...]:

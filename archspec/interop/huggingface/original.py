@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from archspec.bundle.expected import GivenReference
 from archspec.contract.compiled import held_compiled
 from archspec.contract.held import Recording
 from archspec.contract.parity import MOST_PARAMETERS
@@ -82,6 +83,21 @@ def hold_to_original(
     return original.noted(held_compiled(claims, weights or folder, recordings))
 
 
+def reference_of(claims: Claims, folder: Path) -> GivenReference:
+    """What the model of a folder gives on inputs with padding, where the promises admit any, in float64 if it can.
+
+    Raises:
+        SpecError: as `open_original` does, and E731 if the model fails to run.
+    """
+    import transformers
+
+    original = open_original(folder, claims)
+    recordings = original.recorded(claims)
+    one = next((made for made in recordings if made.note), recordings[0])
+    name = f"{original.subject.name} of transformers {transformers.__version__}"
+    return GivenReference(name=name, arrays={**one.inputs, **(one.exact or one.outputs)})
+
+
 def open_original(folder: Path, claims: Claims, named: Named | None = None) -> Original:
     """Open a folder with transformers: offline, without its code, from safetensors, in eval mode.
 
@@ -100,7 +116,9 @@ def open_original(folder: Path, claims: Claims, named: Named | None = None) -> O
     names = named or Named()
     with _quiet():
         model, missing = _loaded(folder, claims, names)
-    arguments = names.bound(claims, signature(model.forward).parameters)
+    # What `**kwargs` takes has no effect, and would not be missed.
+    own = [one.name for one in signature(model.forward).parameters.values() if one.kind is not one.VAR_KEYWORD]
+    arguments = names.bound(claims, own)
     places = _places(model, claims, names, arguments)
     runner = _Runner(model, claims.inputs, places, arguments=arguments, picks=places)
     return Original(
