@@ -175,6 +175,14 @@ class Manifest(_Model):
     tools: dict[str, str]
     files: dict[str, FileEntry]
 
+    @property
+    def carried_reference(self) -> str | None:
+        """The carried file that the weights were held to; None if the bundle does not carry it."""
+        original = self.weights.original
+        if original is None:
+            return None
+        return next((name for name in self.carried if self.files[name].sha256 == original.sha256), None)
+
 
 def write_manifest(manifest: Manifest) -> str:
     """Return the text of a manifest with its digest: the SHA-256 of the text with zeros in place of the digest."""

@@ -236,7 +236,7 @@ class Work:
         verified: dict[str, Verified] = {trial.artifact: "executed" for trial in report.trials}
         # A time says nothing of an artifact whose values were not compared.
         verified |= {timing.artifact: "benchmarked" for timing in report.timings if timing.artifact in verified}
-        return Manifest(
+        made = Manifest(
             name=self.spec.name,
             about=self.spec.about,
             spec_digest=self.spec.digest,
@@ -250,12 +250,14 @@ class Work:
             rejected=list(rejected),
             genai=self._genai(report) if self.layout == "genai" else None,
             carried=files,
-            command=rebuilding(
-                [one.target for one in built], self.dtype, self.profiles, self.layout, [Path(name) for name in files]
-            ),
+            command="",
             tools={"python": platform.python_version(), **tool_versions()},
             files=entries_under(self.folder),
         )
+        reference = None if made.carried_reference is None else Path(made.carried_reference)
+        targets, paths = [one.target for one in built], [Path(name) for name in files]
+        command = rebuilding(targets, self.dtype, self.profiles, self.layout, paths, reference)
+        return made.model_copy(update={"command": command})
 
     def _genai(self, report: BundleReport) -> ArtifactEntry:
         return genai_entry(self.folder, self.dtype, report.trials, exported_notes(self.spec.graph))

@@ -38,11 +38,13 @@ BODY = frozenset({"last_hidden_state", "pooler_output"})
 class Named:
     """Names in transformers by names of the spec: arguments of `forward` by input, parts of its result by output.
 
-    Those that are given replace the usual ones.
+    Those that are given replace all others; those that are known of the model type come before the usual ones.
     """
 
     arguments: Mapping[str, str] = field(default_factory=dict)
     results: Mapping[str, str | int] = field(default_factory=dict)
+    known_arguments: Mapping[str, str] = field(default_factory=dict)
+    known_results: Mapping[str, str] = field(default_factory=dict)
 
     def bound(self, claims: Claims, parameters: Collection[str]) -> dict[str, str]:
         """The argument of every input.
@@ -56,7 +58,8 @@ class Named:
         """
         made: dict[str, str] = {}
         for name in claims.inputs:
-            usual = (one for one in _ARGUMENTS.get(name, ()) if one in parameters and one not in made.values())
+            wanted = (*_one(self.known_arguments, name), *_ARGUMENTS.get(name, ()))
+            usual = (one for one in wanted if one in parameters and one not in made.values())
             made[name] = self.arguments.get(name) or next(usual, name)
             if made[name] not in parameters:
                 notes = [f"its arguments: {', '.join(parameters)}"]
@@ -72,8 +75,14 @@ class Named:
 
     def places(self, output: str) -> tuple[str | int, ...]:
         """Where an output may be in what `forward` returns, the first that is there."""
-        return (self.results[output],) if output in self.results else (*_RESULTS.get(output, ()), output)
+        if output in self.results:
+            return (self.results[output],)
+        return (*_one(self.known_results, output), *_RESULTS.get(output, ()), output)
 
     def is_body(self, claims: Claims) -> bool:
         """Whether every output is one that a model without a head returns."""
         return all(self.places(name)[0] in BODY for name in claims.outputs)
+
+
+def _one(known: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return (known[name],) if name in known else ()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
@@ -25,6 +27,7 @@ from archspec.contract.torch_module import TorchRunner
 from archspec.diagnostics import SpecError, fail
 from archspec.interop.huggingface.bindings import Named
 from archspec.interop.huggingface.double import Float64Runner, doubled
+from archspec.interop.huggingface.model_type import MODEL_TYPES
 from archspec.model.runner import Arrays
 from archspec.model.samples import generate
 from archspec.record import record
@@ -57,9 +60,7 @@ class Original:
         if self.missing:
             notes.append(f"its folder has no tensors for {_some(self.missing)}")
         detail = "; ".join([*([found.detail] if found.detail else []), *notes])
-        return Finding(
-            claim=found.claim, status=found.status, detail=detail, trials=found.trials, largest=found.largest
-        )
+        return replace(found, detail=detail)
 
 
 def hold_to_original(
@@ -113,7 +114,7 @@ def open_original(folder: Path, claims: Claims, named: Named | None = None) -> O
     if find_spec("transformers") is None:
         help = "pip install transformers, or give its outputs in a file: `archspec build --expect`"
         fail("E604", "the original is run by the package transformers", None, help=help)
-    names = named or Named()
+    names = _with_type(named or Named(), folder)
     with _quiet():
         model, missing = _loaded(folder, claims, names)
     # What `**kwargs` takes has no effect, and would not be missed.
@@ -127,6 +128,22 @@ def open_original(folder: Path, claims: Claims, named: Named | None = None) -> O
         left_out=tuple(name for name in claims.outputs if name not in places),
         missing=missing,
     )
+
+
+def _with_type(named: Named, folder: Path) -> Named:
+    """The names with those of the folder's model type, where it is one that can be imported."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        word, names = str(config["model_type"]).replace("-", "_"), config.get("architectures") or [""]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # transformers says what is wrong with the file.
+        return named
+    kind = MODEL_TYPES.get(word)
+    if kind is None:
+        return named
+    architecture = kind.architectures.get(names[0])
+    results = {} if architecture is None else architecture.outputs
+    return replace(named, known_arguments=kind.inputs, known_results=results)
 
 
 class _Runner(TorchRunner):
