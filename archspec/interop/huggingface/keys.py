@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from archspec.diagnostics import did_you_mean
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import Given
 from archspec.record import record
@@ -99,8 +98,7 @@ class Words(ConfigurationKey):
         """Our word at the path."""
         value = given.value
         if not isinstance(value, str) or value not in self.table:
-            help = did_you_mean(str(value), self.table, kind="words", limit=20)
-            given.refuse("the language has no such word", help)
+            given.refuse("the language has no word for it", _supported(self.table))
         return {self.path: self.table[value]}
 
 
@@ -115,7 +113,7 @@ class Switch(ConfigurationKey):
         found = [changes for value, changes in self.cases if is_same(value, given.value)]
         if found:
             return found[0]
-        return given.refuse("supported: " + ", ".join(f"`{_shown(value)}`" for value, _ in self.cases))
+        return given.refuse("this value is not supported", _supported(value for value, _ in self.cases))
 
 
 @record
@@ -128,7 +126,7 @@ class Must(ConfigurationKey):
     def changes(self, given: Given, configuration: Configuration) -> Changes:
         """No change. Raises SpecError E803 for another value."""
         if not any(is_same(value, given.value) for value in self.values):
-            given.refuse(self.why, f"supported: {', '.join(f'`{_shown(value)}`' for value in self.values)}")
+            given.refuse(self.why, _supported(self.values))
         return {}
 
 
@@ -264,6 +262,6 @@ def is_same(wanted: Any, found: Any) -> bool:
     return isinstance(wanted, bool) == isinstance(found, bool) and bool(wanted == found)
 
 
-def _shown(value: Any) -> str:
-    """A value as the file writes it."""
-    return json.dumps(value)
+def _supported(values: Iterable[Any]) -> str:
+    """The help that lists values, as the file writes them."""
+    return "supported: " + ", ".join(f"`{json.dumps(value)}`" for value in values)
