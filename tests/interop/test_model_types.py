@@ -14,7 +14,7 @@ import archspec
 from archspec.diagnostics import SpecError
 from archspec.interop.huggingface.common import COMMON
 from archspec.interop.huggingface.imported import import_model
-from archspec.interop.huggingface.keys import Inert, PartOf
+from archspec.interop.huggingface.keys import InertKey, PartKey
 from archspec.interop.huggingface.model_type import MODEL_TYPES
 from tests.interop.originals import configuration_class, hold, original, small, types, write_configuration
 
@@ -46,7 +46,7 @@ def test_defaults_are_those_of_transformers(word: str) -> None:
     given = {name: value for name, value in (known | made).items() if value is not MISSING}
     wrong = {name: table.defaults[name] for name in given if not same(table.defaults[name], given[name])}
     # What all models share differs by version, and has no effect; what has one is compared.
-    wrong = {name: value for name, value in wrong.items() if not isinstance(table.keys[name], Inert)}
+    wrong = {name: value for name, value in wrong.items() if not isinstance(table.keys[name], InertKey)}
     assert wrong == {}
     if "rope_theta" in kind.keys:
         assert table.defaults["rope_theta"] == theirs.default_theta
@@ -107,9 +107,9 @@ def test_another_value_of_a_key_that_is_not_inert_changes_the_spec_or_is_refused
     usual = import_model(write_configuration(tmp_path, written(word)), architecture=architecture).text
     silent = []
     for key, meaning in table.keys.items():
-        if isinstance(meaning, Inert) or key in COMMON.keys.keys() - kind.keys.keys():
+        if isinstance(meaning, InertKey) or key in COMMON.keys.keys() - kind.keys.keys():
             continue
-        told = PartOf(key=meaning.key) if isinstance(meaning, PartOf) else None
+        told = PartKey(key=meaning.key) if isinstance(meaning, PartKey) else None
         # A key that another one reads with its own counts where that one says nothing itself.
         rest = {name: value for name, value in written(word).items() if told is None or name != told.key}
         for value in others(base.get(key)):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from archspec.diagnostics import SpecError
 from archspec.interop.huggingface.imported import import_model
-from archspec.interop.huggingface.json_text import Given, read_json
+from archspec.interop.huggingface.json_text import JsonValue, read_json
 
 DATA = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
@@ -21,7 +21,7 @@ DATA = st.recursive(
 )
 
 
-def check(read: Given, wanted: object) -> None:
+def check(read: JsonValue, wanted: object) -> None:
     """What was read is the value, and its span holds just this value."""
     assert read.value == wanted
     assert read.span is not None

@@ -11,7 +11,7 @@ from archspec.diagnostics.error import SpecError
 from archspec.interop.huggingface.bodies import without_prefix
 from archspec.interop.huggingface.changes import Changes, changed
 from archspec.interop.huggingface.fitting import fitted
-from archspec.interop.huggingface.json_text import Given, read_json
+from archspec.interop.huggingface.json_text import JsonValue, read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, Architecture, ModelType
 from archspec.record import record
 from archspec.spec import Spec
@@ -61,7 +61,7 @@ def import_model(source: str | Path, *, architecture: str | None = None, name: s
     return Imported(text=printed(spec.tree), spec=spec, model_type=kind.word, architecture=chosen)
 
 
-def _tree(kind: ModelType, architecture: Architecture, given: Given, name: str) -> tuple[MapNode, MapNode]:
+def _tree(kind: ModelType, architecture: Architecture, given: JsonValue, name: str) -> tuple[MapNode, MapNode]:
     """The base document with all changes, and without them. Raises SpecError with every error of the configuration."""
     found = Collector()
     table = kind.table(architecture)
@@ -83,7 +83,7 @@ def _base(name: str) -> MapNode:
     return replace(tree, entries=tuple(entry for entry in tree.entries if entry.key.value not in NOT_INHERITED))
 
 
-def _model_type(given: Given) -> ModelType:
+def _model_type(given: JsonValue) -> ModelType:
     """The type that the configuration names. Raises SpecError E801."""
     word = given.members.get("model_type")
     if word is None:
@@ -101,7 +101,7 @@ def _model_type(given: Given) -> ModelType:
     return found
 
 
-def _architecture(given: Given, kind: ModelType, wanted: str | None) -> str:
+def _architecture(given: JsonValue, kind: ModelType, wanted: str | None) -> str:
     """The name of the architecture: the wanted one, else the file's. Raises SpecError E804."""
     listed = given.members.get("architectures")
     names = [wanted] if wanted is not None else listed.value if listed is not None and listed.value else []
@@ -130,7 +130,7 @@ def _own_span(kind: ModelType) -> Span:
     return Source("--import", text).span(0, len(text))
 
 
-def _default_span(kind: ModelType, given: Given) -> Span:
+def _default_span(kind: ModelType, given: JsonValue) -> Span:
     """What the change of a key is attributed to that the file leaves out."""
     text = f"{given.name}={given.value} (the default of {kind.word})"
     return Source("--import", text).span(0, len(text))

@@ -16,7 +16,7 @@ _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]|[^\s{}\[\]:,"]+')
 
 
 @record
-class Given:
+class JsonValue:
     """A value of a configuration: what it is called, what it is, and where it stands.
 
     `key` and `span` are the places of the key and of the value; both are None for a value that the file leaves out.
@@ -27,7 +27,7 @@ class Given:
     value: Any
     key: Span | None = field(default=None, compare=False)
     span: Span | None = field(default=None, compare=False)
-    members: Mapping[str, Given] = field(default_factory=dict, compare=False)
+    members: Mapping[str, JsonValue] = field(default_factory=dict, compare=False)
 
     @property
     def place(self) -> Span | None:
@@ -41,7 +41,7 @@ class Given:
         fail("E803", f"`{self.name}` is {shown}: {what}", self.place, help=help)
 
 
-def read_json(path: Path) -> Given:
+def read_json(path: Path) -> JsonValue:
     """Read a file that holds one JSON object.
 
     Raises SpecError E805 for a file that cannot be read, that is not JSON, or that gives a key twice.
@@ -65,11 +65,11 @@ def read_json(path: Path) -> Given:
     return _read(tokens, next(tokens), path.name, None)
 
 
-def _read(tokens: Iterator[Span], first: Span, name: str, key: Span | None) -> Given:
+def _read(tokens: Iterator[Span], first: Span, name: str, key: Span | None) -> JsonValue:
     """The value that starts with a token; the text is known to be JSON."""
     if first.text not in ("{", "["):
-        return Given(name=name, value=json.loads(first.text), key=key, span=first)
-    members: dict[str, Given] = {}
+        return JsonValue(name=name, value=json.loads(first.text), key=key, span=first)
+    members: dict[str, JsonValue] = {}
     last = next(tokens)
     while last.text not in ("}", "]"):
         inner, at = (str(len(members)), None) if first.text == "[" else (json.loads(last.text), last)
@@ -83,10 +83,10 @@ def _read(tokens: Iterator[Span], first: Span, name: str, key: Span | None) -> G
         last = next(tokens) if last.text == "," else last
     values = {inner: member.value for inner, member in members.items()}
     value: object = values if first.text == "{" else list(values.values())
-    return Given(name=name, value=value, key=key, span=first.to(last), members=members if first.text == "{" else {})
+    return JsonValue(name=name, value=value, key=key, span=first.to(last), members=members if first.text == "{" else {})
 
 
-def _check_new(name: str, at: Span, members: Mapping[str, Given]) -> None:
+def _check_new(name: str, at: Span, members: Mapping[str, JsonValue]) -> None:
     """Raise SpecError E805 for a key that the object has already; most readers take the last one in silence."""
     earlier = members[name].key if name in members else None
     if earlier is not None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.json_text import Given
-from archspec.interop.huggingface.keys import Configuration, Size, inert
+from archspec.interop.huggingface.json_text import JsonValue
+from archspec.interop.huggingface.keys import Configuration, SizeKey, inert
 from archspec.interop.huggingface.model_type import Architecture
 
 UNTIED: Changes = {
@@ -32,10 +32,10 @@ HEADLESS = Architecture(
 """A decoder without its head, whose output are the states behind the last norm."""
 
 
-def head_features(given: Given, configuration: Configuration) -> Changes:
+def head_features(given: JsonValue, configuration: Configuration) -> Changes:
     """`head_dim`, where it is not the features divided by the heads."""
     features, heads = configuration.value("hidden_size"), configuration.value("num_attention_heads")
     if given.value is None or (isinstance(features, int) and features == given.value * heads):
         return {}
-    size = Size(path="constants.head_dim").changes(given, configuration)
+    size = SizeKey(path="constants.head_dim").changes(given, configuration)
     return {**size, "graph.states.attention.head_dim": "head_dim", "reduced.constants.head_dim": 6}

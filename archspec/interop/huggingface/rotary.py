@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail
 from archspec.interop.huggingface.changes import Changes, number_text
-from archspec.interop.huggingface.json_text import Given
+from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, Keys, part_of, reads
 
 _GENERAL = frozenset({"rope_type", "type", "rope_theta", "partial_rotary_factor"})
@@ -34,7 +34,7 @@ _OLDER = {"su": "longrope"}
 def rotary(where: str, base: str = "constants.base") -> Keys:
     """The keys of rotary positions, which are written at the path `where` of an attention, their base at `base`."""
 
-    def read(given: Given, configuration: Configuration) -> Changes:
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
         parameters = _parameters(given, configuration["rope_scaling"])
         return rotation(parameters, configuration, where, base)
 
@@ -50,7 +50,7 @@ ROTARY_DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def rotation(parameters: Given, configuration: Configuration, where: str, base: str) -> Changes:
+def rotation(parameters: JsonValue, configuration: Configuration, where: str, base: str) -> Changes:
     """What the parameters of one rotation change. Raises SpecError E802 or E803 for what is not supported."""
     values = parameters.members
     kind = _kind(values)
@@ -68,7 +68,7 @@ def rotation(parameters: Given, configuration: Configuration, where: str, base: 
     return changes
 
 
-def _parameters(given: Given, older: Given) -> Given:
+def _parameters(given: JsonValue, older: JsonValue) -> JsonValue:
     """The object that says how positions turn. Raises SpecError E803 where both names hold one, or none holds one."""
     for one in (given, older):
         if one.value is not None and not isinstance(one.value, Mapping):
@@ -78,7 +78,7 @@ def _parameters(given: Given, older: Given) -> Given:
     return given if given.value else older
 
 
-def _kind(values: Mapping[str, Given]) -> str:
+def _kind(values: Mapping[str, JsonValue]) -> str:
     """The kind of scaling. Raises SpecError E803 for one that the language lacks."""
     given = values.get("rope_type") or values.get("type")
     if given is None:
@@ -89,7 +89,7 @@ def _kind(values: Mapping[str, Given]) -> str:
     return kind
 
 
-def _turned(values: Mapping[str, Given], configuration: Configuration) -> int | None:
+def _turned(values: Mapping[str, JsonValue], configuration: Configuration) -> int | None:
     """How many features of a head turn; None for all."""
     part = values.get("partial_rotary_factor") or configuration["partial_rotary_factor"]
     share = 1 if part.value is None else _number(part)
@@ -107,7 +107,7 @@ def head_dim(configuration: Configuration) -> int:
     return int(features.value // heads.value)
 
 
-def _number(given: Given) -> float:
+def _number(given: JsonValue) -> float:
     """A positive number. Raises SpecError E803 for anything else."""
     value = given.value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
@@ -118,7 +118,7 @@ def _number(given: Given) -> float:
 class _Scaling:
     """The fields of a scaling, read from the parameters of a rotation."""
 
-    def __init__(self, parameters: Given, configuration: Configuration) -> None:
+    def __init__(self, parameters: JsonValue, configuration: Configuration) -> None:
         self.parameters = parameters
         self.configuration = configuration
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.diagnostics import Collector, Label, did_you_mean, fail
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.json_text import Given
+from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, Keys
 from archspec.record import record
 
@@ -32,12 +32,12 @@ class Table:
             aliases={**other.aliases, **self.aliases},
         )
 
-    def read(self, given: Given, found: Collector) -> Configuration:
+    def read(self, given: JsonValue, found: Collector) -> Configuration:
         """The value of every key of the table, from an object or by default.
 
         Unknown keys are collected as errors E802, keys that are given under two names as errors E803.
         """
-        values: dict[str, Given] = {}
+        values: dict[str, JsonValue] = {}
         for key, one in given.members.items():
             name = self.aliases.get(key, key)
             if name not in self.keys:
@@ -50,19 +50,19 @@ class Table:
                 found.error("E803", message, one.place, secondary=labels, help="keep one of the two")
             else:
                 values[name] = one
-        absent = {name: Given(name=name, value=self.defaults[name]) for name in self.keys if name not in values}
+        absent = {name: JsonValue(name=name, value=self.defaults[name]) for name in self.keys if name not in values}
         return Configuration(values={**values, **absent})
 
-    def changes(self, configuration: Configuration, found: Collector) -> list[tuple[Given, Changes]]:
+    def changes(self, configuration: Configuration, found: Collector) -> list[tuple[JsonValue, Changes]]:
         """What each key changes, in the order of the table; errors are collected."""
-        made: list[tuple[Given, Changes]] = []
+        made: list[tuple[JsonValue, Changes]] = []
         for name, key in self.keys.items():
             given = configuration[name]
             with found.catching():
                 made.append((given, key.changes(given, configuration)))
         return made
 
-    def _refuse(self, key: str, given: Given) -> None:
+    def _refuse(self, key: str, given: JsonValue) -> None:
         """Raise SpecError E802 for an unknown key."""
         help = did_you_mean(key, (*self.keys, *self.aliases), limit=0)
         fail(

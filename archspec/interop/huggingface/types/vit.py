@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.json_text import Given
+from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     Configuration,
     activation,
@@ -19,7 +19,7 @@ from archspec.interop.huggingface.keys import (
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 
-def _pooled_features(given: Given, configuration: Configuration) -> Changes:
+def _pooled_features(given: JsonValue, configuration: Configuration) -> Changes:
     """`pooler_output_size`, where it is not the width of the states."""
     if given.value in (None, configuration.value("hidden_size")):
         return {}
