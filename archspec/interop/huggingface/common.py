@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from archspec.interop.huggingface.key_table import KeyTable
 from archspec.interop.huggingface.keys import ConfigurationKey, inert, must
-from archspec.interop.huggingface.table import Table
 
 _OUTPUTS = inert("selects what the original returns beside its outputs")
 _ORIGIN = inert("says where the file comes from")
@@ -73,7 +73,7 @@ _GENERATION_KEYS = (
     *("exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens", "forced_decoder_ids"),
 )
 
-COMMON = Table(
+COMMON = KeyTable(
     keys={name: key for name, (_, key) in _COMMON.items()} | dict.fromkeys(_GENERATION_KEYS, _GENERATION),
     defaults={name: default for name, (default, _) in _COMMON.items()} | dict.fromkeys(_GENERATION_KEYS),
 )

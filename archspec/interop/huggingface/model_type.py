@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.common import COMMON
+from archspec.interop.huggingface.key_table import KeyTable
 from archspec.interop.huggingface.keys import Keys
-from archspec.interop.huggingface.table import Table
 from archspec.record import record
 from archspec.registry import Declared
 
@@ -54,9 +54,9 @@ class ModelType:
     aliases: ClassVar[Mapping[str, str]] = {}
     small: ClassVar[tuple[Mapping[str, Any], ...]]
 
-    def table(self, architecture: Architecture) -> Table:
+    def table(self, architecture: Architecture) -> KeyTable:
         """All keys of a configuration for an architecture: its own, the type's, and those of every configuration."""
-        own = Table(keys={**self.keys, **architecture.keys}, defaults=self.defaults, aliases=self.aliases)
+        own = KeyTable(keys={**self.keys, **architecture.keys}, defaults=self.defaults, aliases=self.aliases)
         return own.over(COMMON)
 
 

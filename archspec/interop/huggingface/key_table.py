@@ -14,7 +14,7 @@ from archspec.record import record
 
 
 @record
-class Table:
+class KeyTable:
     """The keys of a configuration: what each means, what it is where the file leaves it out, and its older names.
 
     `aliases` gives by older name the name of today.
@@ -24,9 +24,9 @@ class Table:
     defaults: Mapping[str, Any]
     aliases: Mapping[str, str] = field(default_factory=dict)
 
-    def over(self, other: Table) -> Table:
+    def over(self, other: KeyTable) -> KeyTable:
         """This table with the keys of another where it has none of its own."""
-        return Table(
+        return KeyTable(
             keys={**other.keys, **self.keys},
             defaults={**other.defaults, **self.defaults},
             aliases={**other.aliases, **self.aliases},
