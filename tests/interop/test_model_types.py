@@ -48,7 +48,7 @@ def test_defaults_are_those_of_transformers(word: str) -> None:
     # What all models share differs by version, and has no effect; what has one is compared.
     wrong = {name: value for name, value in wrong.items() if not isinstance(table.keys[name], InertKey)}
     assert wrong == {}
-    if "rope_theta" in kind.keys:
+    if "rope_parameters" in kind.keys:
         assert table.defaults["rope_theta"] == theirs.default_theta
 
 
@@ -88,6 +88,10 @@ def written(word: str) -> dict[str, Any]:
 
 def others(value: Any) -> list[Any]:
     """Other values of a key, of its kind and of others."""
+    return [other for other in candidates(value) if not same(other, value)]
+
+
+def candidates(value: Any) -> list[Any]:
     if isinstance(value, bool):
         return [not value]
     if isinstance(value, int | float):
