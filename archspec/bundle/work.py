@@ -94,7 +94,7 @@ class Work:
         for name, text in texts.items():
             (self.folder / name).write_text(text, encoding="utf-8")
 
-    def held(self, weights: WeightsEntry) -> tuple[WeightsEntry, tuple[Stage, ...]]:
+    def _held(self, weights: WeightsEntry) -> tuple[WeightsEntry, tuple[Stage, ...]]:
         """Hold the module to the reference. Returns the entry of its weights; raises SpecError E640 or E641."""
         if self.reference is None:
             return weights, ()
@@ -120,6 +120,8 @@ class Work:
             folder=self.folder, program=self.program, dtype=self.dtype, recipe=self.recipe, progress=self.progress
         )
         inspection = Inspection(folder=self.folder, program=self.program, dtype=self.dtype, progress=self.progress)
+        weights, compared = self._held(weights)
+        before = (*before, *compared)
         with spanned(self.spec):
             built, stages = workshop.build(targets, inspection.inspect)
         inspection.check(built)

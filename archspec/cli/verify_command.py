@@ -68,16 +68,7 @@ def command(
     or a file of rules without a graph, for the model that `--module` or `--onnx` gives. The verdicts of `check` are
     printed as well; unless `--unproved` is given, the command fails if one of them does not hold.
     """
-    if module is not None and onnx is not None:
-        raise click.UsageError("give `--module` or `--onnx`, not both")
-    if module is None and (bools or no_fill):
-        raise click.UsageError("`--as` and `--no-fill` require `--module`")
-    if module is None and against is None and bindings:
-        raise click.UsageError("`--bind` requires `--module` or `--against`")
-    if against is not None and (weights is None or module is not None):
-        raise click.UsageError("`--against` compares a compiled spec with its original: give SPEC and `--weights`")
-    if onnx is not None and weights is not None:
-        raise click.UsageError("an ONNX file has its own weights: leave out `--weights`")
+    _check_usage(module, onnx, bindings, bools, no_fill, weights, against)
     from archspec.bundle.read import is_bundle
 
     if is_bundle(spec):
@@ -108,6 +99,28 @@ def command(
     _print(reports, checks, holds, as_json)
     if not holds:
         sys.exit(1)
+
+
+def _check_usage(
+    module: str | None,
+    onnx: Path | None,
+    bindings: tuple[str, ...],
+    bools: str | None,
+    no_fill: bool,
+    weights: Path | None,
+    against: Path | None,
+) -> None:
+    """Raise UsageError for options that do not go together."""
+    if module is not None and onnx is not None:
+        raise click.UsageError("give `--module` or `--onnx`, not both")
+    if module is None and (bools or no_fill):
+        raise click.UsageError("`--as` and `--no-fill` require `--module`")
+    if module is None and against is None and bindings:
+        raise click.UsageError("`--bind` requires `--module` or `--against`")
+    if against is not None and (weights is None or module is not None):
+        raise click.UsageError("`--against` compares a compiled spec with its original: give SPEC and `--weights`")
+    if onnx is not None and weights is not None:
+        raise click.UsageError("an ONNX file has its own weights: leave out `--weights`")
 
 
 def _print(reports: list[ContractReport], checks: Checks | None, holds: bool, as_json: bool) -> None:

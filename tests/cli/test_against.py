@@ -30,3 +30,15 @@ def test_the_command_compares_and_fails(archspec: Command, folder: Path) -> None
     assert wrong.status == 1
     assert "equal to the original" in wrong.out and "the original has" in wrong.out
     assert archspec("verify", "right.yaml", "--against", "original").status == 2
+
+
+def test_an_import_is_held_to_its_original(archspec: Command, folder: Path) -> None:
+    made: Any = fill(LLAMA.make(LLAMA.config), 0)
+    made.save_pretrained(folder / "original")
+    ran = archspec("import", "original", "-o", "spec.yaml", "--verify")
+    assert ran.status == 0, ran.err
+    assert "equal to the original: " in ran.err and "in float64 up to" in ran.err
+    (folder / "original" / "model.safetensors").unlink()
+    failed = archspec("import", "original", "-o", "other.yaml", "--verify")
+    assert failed.status == 1 and "E642" in failed.err
+    assert not (folder / "other.yaml").exists()

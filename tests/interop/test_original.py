@@ -16,12 +16,16 @@ from archspec.contract.fill import fill
 from archspec.diagnostics import SpecError
 from archspec.interop.huggingface.bindings import Named
 from archspec.interop.huggingface.double import in_float64
+from archspec.interop.huggingface.imported import import_model
+from archspec.interop.huggingface.model_type import MODEL_TYPES
 from archspec.interop.huggingface.original import hold_to_original, open_original
-from archspec.spec.claims import Claims, load_claims
+from archspec.spec.claims import Claims, claims_of, load_claims
 from tests.editing import edited
+from tests.interop.originals import original
 from tests.interop.wrong_maps import ORIGINALS, SPECS, transformers
 
 BERT = ORIGINALS["bert"]
+ARCHITECTURES = [(word, name) for word, kind in MODEL_TYPES.items() for name in kind.architectures]
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +118,16 @@ def test_a_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as raised:
         open_original(tmp_path, load_claims("bert-base", set=BERT.sizes))
     assert code_of(raised) == "E642"
+
+
+@pytest.mark.parametrize(("word", "architecture"), ARCHITECTURES)
+def test_every_model_type_equals_its_original_in_float64(word: str, architecture: str, tmp_path: Path) -> None:
+    made: Any = original(MODEL_TYPES[word], architecture, 0)
+    made.save_pretrained(tmp_path)
+    spec = import_model(tmp_path, architecture=architecture).spec
+    found = hold_to_original(claims_of(spec), tmp_path)
+    assert found.status == "holds", found.detail
+    assert "in float64 up to" in found.detail
 
 
 def test_float32_in_code_is_float64() -> None:

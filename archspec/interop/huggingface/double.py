@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -57,12 +58,33 @@ def doubled(model: nn.Module) -> nn.Module:
 
 
 class Float64Runner:
-    """Runs another runner with everything in float64."""
+    """Runs another runner with everything in float64; `model` is what it runs."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, model: nn.Module) -> None:
         self.runner = runner
+        self.model = model
 
     def run(self, arrays: Arrays) -> dict[str, Array]:
         """Outputs by name. Raises SpecError as the runner does."""
-        with in_float64():
-            return self.runner.run(arrays)
+        _forget(self.model)
+        try:
+            with in_float64():
+                return self.runner.run(arrays)
+        finally:
+            _forget(self.model)
+
+
+def _forget(model: nn.Module) -> None:
+    """Empty the caches of functions beside a model's class: their tensors are of the dtype of the first run."""
+    for function in vars(sys.modules[type(model).__module__]).values():
+        # transformers wraps them once more, so that the cache is in the closure.
+        for cell in getattr(function, "__closure__", None) or ():
+            # A cell is empty until its variable is assigned.
+            with suppress(ValueError):
+                _clear(cell.cell_contents)
+        _clear(function)
+
+
+def _clear(one: Any) -> None:
+    if callable(getattr(one, "cache_clear", None)):
+        one.cache_clear()

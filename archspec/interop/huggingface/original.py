@@ -147,13 +147,18 @@ def _with_type(named: Named, folder: Path) -> Named:
 
 
 class _Runner(TorchRunner):
-    """Runs a model of transformers, which takes masks of attention as integers."""
+    """Runs a model of transformers, which takes masks of attention as integers, and masks of patches in a row."""
 
     def tensors(self, arrays: Arrays) -> dict[str, Tensor]:
         """Inputs as tensors, in the dtypes that the model takes."""
         made = super().tensors(arrays)
-        masks = [name for name, one in self.arguments.items() if one.endswith("attention_mask") and name in made]
-        return {**made, **{name: made[name].long() for name in masks}}
+        for name, tensor in made.items():
+            if self.arguments[name].endswith("attention_mask"):
+                made[name] = tensor.long()
+            elif self.arguments[name] == "bool_masked_pos":
+                # A spec has them in the grid of the patches.
+                made[name] = tensor.flatten(1)
+        return made
 
     def over(self, model: Any, floats: torch.dtype) -> _Runner:
         """A runner of another model with the same inputs and outputs."""
@@ -170,7 +175,7 @@ def _exact(runner: _Runner) -> Float64Runner | None:
         twin = doubled(runner.model)
     except Exception:  # noqa: BLE001 - a class of transformers may raise anything
         return None
-    return Float64Runner(runner.over(twin, torch.float64))
+    return Float64Runner(runner.over(twin, torch.float64), twin)
 
 
 def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tuple[str, ...]]:
