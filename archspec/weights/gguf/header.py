@@ -64,14 +64,14 @@ class StoredTensor:
 
 
 @record
-class Header:
+class GgufHeader:
     """The metadata of a GGUF file by key, and its tensors by name."""
 
     metadata: Mapping[str, Value]
     tensors: Mapping[str, StoredTensor]
 
 
-def read_header(path: Path, file: BinaryIO, blocks: BlockSizes) -> Header:
+def read_header(path: Path, file: BinaryIO, blocks: BlockSizes) -> GgufHeader:
     """Read and check the header of an open file.
 
     `blocks` has the formats that are known. Raises SpecError E523 for what is not a GGUF, or not a sound one.
@@ -97,7 +97,7 @@ class _Reader:
         self.at = file.seek(0)
         self.entries = 0
 
-    def header(self, blocks: BlockSizes) -> Header:
+    def header(self, blocks: BlockSizes) -> GgufHeader:
         """Return the header. Raises Malformed."""
         self._opening()
         tensors, entries = self.numbers("QQ")
@@ -110,7 +110,7 @@ class _Reader:
         placed = {
             name: self._placed(name, dims, kind, offset, start, blocks) for name, (*dims, kind, offset) in heads.items()
         }
-        return Header(metadata=metadata, tensors=placed)
+        return GgufHeader(metadata=metadata, tensors=placed)
 
     def _opening(self) -> None:
         """Check magic and version, which tells the order of bytes too."""

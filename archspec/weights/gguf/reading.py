@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from archspec.diagnostics import fail
 from archspec.record import record
-from archspec.weights.gguf.header import BlockSizes, Header, StoredTensor, Value, read_header, refuse
+from archspec.weights.gguf.header import BlockSizes, GgufHeader, StoredTensor, Value, read_header, refuse
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ class GgufTensors:
                 fail("E522", message, None, help="convert the file with llama-quantize, to Q8_0 or F16")
 
 
-def open_gguf(path: Path, stack: ExitStack) -> tuple[Header, GgufTensors]:
+def open_gguf(path: Path, stack: ExitStack) -> tuple[GgufHeader, GgufTensors]:
     """Open a GGUF file, which `stack` closes.
 
     Returns its header and the reader of its tensors. Raises SpecError E523 for a file that cannot be read or is not
