@@ -53,6 +53,13 @@ def ranked(names: Iterable[str] = SHIPPED) -> list[Any]:
     return [pytest.param(name, marks=long if name in alike else pytest.mark.slow) for name in names]
 
 
+def alone_in_kind(names: Iterable[str] = SHIPPED) -> list[Any]:
+    """Names as parameters, those whose parts another spec has left to long runs."""
+    alike = SIBLINGS | TWINS
+    long = [pytest.mark.slow, pytest.mark.long]
+    return [pytest.param(name, marks=long if name in alike else ()) for name in names]
+
+
 def left_to_long(*names: str) -> list[Any]:
     """Names as parameters that only long runs try."""
     return [pytest.param(name, marks=pytest.mark.long) for name in names]

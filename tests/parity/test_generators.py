@@ -44,9 +44,7 @@ EXPERTS = {"experts_implementation": "eager"}
 
 @record
 class Small:
-    """A small model of transformers, and the constants of the shipped spec that give it.
-
-    """
+    """A small model of transformers, and the constants of the shipped spec that give it."""
 
     kind: str
     config: dict[str, Any]
@@ -96,9 +94,19 @@ MODELS = {
     "deepseek-v3": llama(
         "DeepseekV3",
         {
-            **{"layers": "4", "head_dim": "10", "value_dim": "6", "rotary_dim": "4", "kv_rank": "12", "q_rank": "14"},
-            **{"experts": "6", "expert_ff": "12", "top_k": "2", "groups": "3", "top_groups": "2"},
-            **{"trained": "6", "graph.states.attention.positions.scaling.factor": "40"},
+            "layers": "4",
+            "head_dim": "10",
+            "value_dim": "6",
+            "rotary_dim": "4",
+            "kv_rank": "12",
+            "q_rank": "14",
+            "experts": "6",
+            "expert_ff": "12",
+            "top_k": "2",
+            "groups": "3",
+            "top_groups": "2",
+            "trained": "6",
+            "graph.states.attention.positions.scaling.factor": "40",
         },
         num_hidden_layers=4,
         num_key_value_heads=4,
@@ -114,8 +122,14 @@ MODELS = {
         topk_group=2,
         tie_word_embeddings=False,
         rope_parameters={
-            **{"rope_type": "yarn", "rope_theta": 10000.0, "factor": 40.0, "original_max_position_embeddings": 6},
-            **{"beta_fast": 32.0, "beta_slow": 1.0, "mscale": 1.0, "mscale_all_dim": 1.0},
+            "rope_type": "yarn",
+            "rope_theta": 10000.0,
+            "factor": 40.0,
+            "original_max_position_embeddings": 6,
+            "beta_fast": 32.0,
+            "beta_slow": 1.0,
+            "mscale": 1.0,
+            "mscale_all_dim": 1.0,
         },
         **EXPERTS,
     ),
