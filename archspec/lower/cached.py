@@ -138,14 +138,15 @@ _CACHE_METHODS = '''
                 raise ValueError(message)
 
     def check_counts(self, counts: Tensor | None, new: int) -> None:
-        """Raise ValueError where counts, if given, are not from 0 to the number of new positions, one for each row."""
+        """Raise ValueError unless each row has from 0 to all of the new positions."""
         if counts is None:
             return
         within = ((counts >= 0) & (counts <= new)).all()
         if torch.compiler.is_compiling():
             torch._assert_async(within, "a row has more new positions than there are")
         elif counts.shape != self.past.shape or not within:
-            message = f"counts must be from 0 to {new} for each row, not {counts.tolist()}"
+            found = counts.tolist()
+            message = f"counts must be from 0 to {new} for each row, not {found}"
             raise ValueError(message)
 
     def length(self, new: int) -> int:
