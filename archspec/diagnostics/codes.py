@@ -12,6 +12,7 @@ FAMILIES = {
     "E5": "lowering and weights",
     "E6": "engine",
     "E7": "bundles and run-time inputs",
+    "E8": "import of models",
     "W": "warning",
 }
 
@@ -192,6 +193,11 @@ _TITLES = {
     "E761": "tokenizer cannot be read",
     "E762": "tokenizer does not fit the spec",
     "E763": "chat template cannot be used",
+    "E801": "unknown model type",
+    "E802": "unknown configuration key",
+    "E803": "configuration value not supported",
+    "E804": "architecture not supported",
+    "E805": "configuration cannot be read",
     "W201": "unused node",
     "W401": "window that masks nothing",
     "W420": "no rule states the order of tokens",

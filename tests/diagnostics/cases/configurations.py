@@ -1,0 +1,29 @@
+"""Configurations of models: what an import refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from archspec.interop import import_model
+from tests.diagnostics.cases.parts import Case
+
+
+def _imported(**configuration: Any) -> Case:
+    """An import of a configuration."""
+
+    def run(folder: Path) -> object:
+        (folder / "config.json").write_text(json.dumps(configuration, indent=2) + "\n")
+        return import_model(folder)
+
+    return run
+
+
+CASES: dict[str, Case] = {
+    "E801": _imported(model_type="lama", hidden_size=64),
+    "E802": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hiden_size=64),
+    "E803": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="mish"),
+    "E804": _imported(model_type="bert", architectures=["BertForNothing"]),
+    "E805": import_model,
+}
