@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.keys import activation, dropout, end_ids, inert, number, reads, size, switch
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.parts import HEADLESS, UNTIED, head_features
+from archspec.interop.huggingface.parts import HEADLESS, PERMUTED_BIASES, UNTIED, head_features
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 _STATES = "graph.states"
@@ -33,9 +33,9 @@ class Llama(ModelType):
         "max_position_embeddings": size("constants.context"),
         "rms_norm_eps": number("defaults.norm.eps"),
         **rotary(f"{_STATES}.attention.positions"),
-        "attention_bias": switch({False: {}, True: {f"{_STATES}.attention.bias": True, "weights.gguf": None}}),
+        "attention_bias": switch({False: {}, True: {f"{_STATES}.attention.bias": True, **PERMUTED_BIASES}}),
         "attention_dropout": dropout(f"{_STATES}.attention.dropout"),
-        "mlp_bias": switch({False: {}, True: {f"{_STATES}.feed_forward.bias": True, "weights.gguf": None}}),
+        "mlp_bias": switch({False: {}, True: {f"{_STATES}.feed_forward.bias": True}}),
         "tie_word_embeddings": switch({True: {}, False: UNTIED}),
         "eos_token_id": end_ids(),
         "pretraining_tp": inert("computes the same in slices"),
