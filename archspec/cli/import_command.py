@@ -31,7 +31,7 @@ def command(source: Path, output: Path | None, architecture: str | None, name: s
         written = None if output is None else str(output)
         print_json(
             {
-                "name": made.spec.name,
+                "name": made.name,
                 "model_type": made.model_type,
                 "architecture": made.architecture,
                 "written": written,

@@ -58,4 +58,4 @@ def _imported(source: Path | None) -> tuple[str, str]:
 
     assert source is not None
     made = import_model(source)
-    return made.spec.name, made.text
+    return made.name, made.text

@@ -50,16 +50,23 @@ def original(kind: ModelType, architecture: str, example: int) -> nn.Module:
 
 def outputs_of(model: nn.Module, kind: ModelType, architecture: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """What the original gives, by names of the spec."""
-    found = model(**{kind.inputs[name]: value for name, value in inputs.items()})
+    # Masked patches stand in a grid in specs, and in a row in the original.
+    rows = {name: value.flatten(1) if name == "masked" else value for name, value in inputs.items()}
+    found = model(**{kind.inputs[name]: value for name, value in rows.items()})
     return {ours: getattr(found, theirs) for ours, theirs in kind.architectures[architecture].outputs.items()}
 
 
 def sizes_of(spec: Spec) -> list[dict[str, int]]:
-    """Two sets of sizes: small ones, and for every dim but the leading ones the largest."""
+    """Two sets of sizes: small ones, and for every dim but the leading ones the largest, or 24 steps."""
     rows = {str(one.type.shape[0]) for one in spec.inputs.values()}
-    dims = spec.dims.values()
-    few = {dim.name: min(3, dim.max) if dim.name in rows else min(max(dim.min, 5), dim.max) for dim in dims}
-    return [few, {name: size if name in rows else spec.dims[name].max for name, size in few.items()}]
+    dims = list(spec.dims.values())
+    few = {
+        dim.name: min(3, dim.max) if dim.name in rows else min(max(dim.min, 5 * dim.multiple), dim.max) for dim in dims
+    }
+    many = {dim.name: few[dim.name] if dim.name in rows else min(dim.max, 24 * dim.multiple) for dim in dims}
+    # Two axes of one image differ, so that one is not taken for the other.
+    last = next((dim for dim in reversed(dims) if dim.name not in rows and dim.multiple > 1), None)
+    return [few if last is None else {**few, last.name: max(last.min, 2 * last.multiple)}, many]
 
 
 def padded(kind: ModelType, model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,13 +13,12 @@ from archspec.interop.huggingface.changes import changed
 from archspec.spec.constants import evaluate_constants
 from archspec.spec.document import FileModel
 from archspec.spec.elaborate import elaborate
-from archspec.spec.spec import Spec
 from archspec.text import expr as text
 from archspec.text.nodes import Entry, ListNode, MapNode, Node, TextNode
 
 
-def fitted(tree: MapNode, base: MapNode, span: Span) -> Spec:
-    """The changed document made consistent, and elaborated.
+def fitted(tree: MapNode, base: MapNode, span: Span) -> MapNode:
+    """The changed document made consistent, with its counts.
 
     Constants that the base writes as expressions stay expressions where they give the new number; others are given to
     the small copy as the base writes them. A dim whose typical size is beyond its largest gets the largest. Counts are
@@ -34,10 +33,9 @@ def fitted(tree: MapNode, base: MapNode, span: Span) -> Spec:
         SpecError: where the changed document is no spec, at the keys of the configuration that made it so.
     """
     tree = _in_order(_dims(_expressions(tree, base, span)))
-    spec = elaborate(tree, path=Path("imported.yaml"))
-    counted = cost(spec.graph)
+    counted = cost(elaborate(tree, path=Path("imported.yaml")).graph)
     counts: Any = {"counts": {"parameters": counted.parameters, "trainable": counted.trainable}}
-    return elaborate(_in_order(changed(tree, counts, span)), path=Path("imported.yaml"))
+    return _in_order(changed(tree, counts, span))
 
 
 def _expressions(tree: MapNode, base: MapNode, span: Span) -> MapNode:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from archspec.diagnostics import Collector, Source, Span, did_you_mean, fail, in_order
@@ -15,23 +16,31 @@ from archspec.interop.huggingface.json_text import JsonValue, read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, Architecture, ModelType
 from archspec.record import record
 from archspec.spec import Spec
+from archspec.spec.elaborate import elaborate
 from archspec.spec.files import is_folder
 from archspec.spec.inheritance import NOT_INHERITED, inherited
 from archspec.spec.printing import printed
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.text.nodes import MapNode
+from archspec.text.reader import read
 
 CONFIG = "config.json"
 
 
 @record(eq=False)
 class Imported:
-    """A model that was read: its spec as text and elaborated, and the names of its type and its architecture."""
+    """A model that was read: its spec as text, and the names of the spec, the type and the architecture."""
 
+    name: str
     text: str
-    spec: Spec
     model_type: str
     architecture: str
+
+    @cached_property
+    def spec(self) -> Spec:
+        """The text read again, and elaborated."""
+        source = Source(f"{self.name}.yaml", self.text)
+        return elaborate(read(source), path=Path(source.name))
 
 
 def import_model(source: str | Path, *, architecture: str | None = None, name: str | None = None) -> Imported:
@@ -56,9 +65,10 @@ def import_model(source: str | Path, *, architecture: str | None = None, name: s
     given = read_json(file)
     kind = _model_type(given)
     chosen = _architecture(given, kind, architecture)
-    tree, base = _tree(kind, kind.architectures[chosen], given, name or _name(file))
-    spec = fitted(tree, base, _own_span(kind))
-    return Imported(text=printed(spec.tree), spec=spec, model_type=kind.word, architecture=chosen)
+    named = name or _name(file)
+    tree, base = _tree(kind, kind.architectures[chosen], given, named)
+    text = printed(fitted(tree, base, _own_span(kind)))
+    return Imported(name=named, text=text, model_type=kind.word, architecture=chosen)
 
 
 def _tree(kind: ModelType, architecture: Architecture, given: JsonValue, name: str) -> tuple[MapNode, MapNode]:
