@@ -48,4 +48,3 @@ def test_the_published_smollm2_is_the_shipped_spec() -> None:
     made, shipped = import_model(fetched(), name="smollm2-135m").spec, archspec.load("smollm2-135m")
     assert print_graph(made.graph) == print_graph(shipped.graph)
     assert made.decode == shipped.decode
-    assert made.counts == shipped.counts
