@@ -121,7 +121,7 @@ _TITLES = {
     "E519": "two names renamed to one",
     "E520": "unknown layout",
     "E521": "no unique matching layout",
-    "E522": "weights are not safetensors",
+    "E522": "format of weights not supported",
     "E523": "weights cannot be read or written",
     "E524": "weights are not floats",
     "E525": "tie without exactly one mapped name",

@@ -108,7 +108,7 @@ def candidates(value: Any) -> list[Any]:
     if isinstance(value, int | float):
         return [value + 1, value * 2 + 0.25, "x"]
     if isinstance(value, str):
-        return ["relu", "x"]
+        return [other for other in ("relu", "gelu", "x") if other != value]
     return [3, 0.5, True, "x", {"a": 1}, [1]]
 
 

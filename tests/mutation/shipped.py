@@ -18,13 +18,24 @@ OWN = {path.stem: path for path in sorted((Path(__file__).parent.parent / "contr
 """Small specs of the tests' own, with masks of every kind."""
 SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
 
-SIBLINGS = {"llama-2-7b", "llama-3-8b", "smollm2-135m"}
-"""Specs that differ from llama-3.2-1b in numbers, its stretched positions or its tied weights alone."""
+SIBLINGS = {
+    "gemma-3-270m",
+    "gpt-neo-125m",
+    "llama-2-7b",
+    "llama-3-8b",
+    "opt-125m",
+    "qwen2.5-0.5b",
+    "qwen3-30b-a3b",
+    "smollm2-135m",
+    "smollm3-3b",
+}
+"""Specs that differ from llama-3.2-1b, gpt2, gemma-2-2b or mixtral-8x7b in numbers, or in options that others have."""
 TWINS = {
     "bert-large",
     "convnext-tiny",
     "dinov2-small",
     "gpt2-xl",
+    "phi-3-mini",
     "t5-small",
     "transformer-big",
     "vit-b16",
@@ -40,6 +51,13 @@ def ranked(names: Iterable[str] = SHIPPED) -> list[Any]:
     alike = SIBLINGS | TWINS
     long = [pytest.mark.slow, pytest.mark.long]
     return [pytest.param(name, marks=long if name in alike else pytest.mark.slow) for name in names]
+
+
+def alone_in_kind(names: Iterable[str] = SHIPPED) -> list[Any]:
+    """Names as parameters, those whose parts another spec has left to long runs."""
+    alike = SIBLINGS | TWINS
+    long = [pytest.mark.slow, pytest.mark.long]
+    return [pytest.param(name, marks=long if name in alike else ()) for name in names]
 
 
 def left_to_long(*names: str) -> list[Any]:
