@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.key_table import KeyTable
-from archspec.interop.huggingface.keys import ConfigurationKey, inert, must
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.interop.huggingface.key_table import KeyTable, NestedKey
+from archspec.interop.huggingface.keys import ConfigurationKey, Keys, inert, must
 
 _OUTPUTS = inert("selects what the original returns beside its outputs")
 _ORIGIN = inert("says where the file comes from")
@@ -77,3 +80,8 @@ COMMON = KeyTable(
     keys={name: key for name, (_, key) in _COMMON.items()} | dict.fromkeys(_GENERATION_KEYS, _GENERATION),
     defaults={name: default for name, (default, _) in _COMMON.items()} | dict.fromkeys(_GENERATION_KEYS),
 )
+
+
+def nested(keys: Keys, defaults: Mapping[str, Any], aliases: Mapping[str, str] | None = None) -> ConfigurationKey:
+    """A configuration inside a configuration, with its own keys and those that every configuration may have."""
+    return NestedKey(table=KeyTable(keys=keys, defaults=defaults, aliases=aliases or {}).over(COMMON))
