@@ -33,7 +33,9 @@ def write_configuration(folder: Path, values: dict[str, Any]) -> Path:
 
 def small(kind: ModelType, example: int) -> dict[str, Any]:
     """An example of a type: the small one, or a change of it."""
-    return {**kind.small[0], **kind.small[example]}
+    first, over = kind.small[0], kind.small[example]
+    inner = {name: {**first[name], **over[name]} for name in first.keys() & over.keys() if name.endswith("_config")}
+    return {**first, **over, **inner}
 
 
 def original(kind: ModelType, architecture: str, example: int) -> nn.Module:
