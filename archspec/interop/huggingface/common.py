@@ -46,6 +46,8 @@ _COMMON: dict[str, tuple[object, ConfigurationKey]] = {
     "problem_type": (None, inert("selects the loss")),
     "tf_legacy_loss": (False, inert("selects the loss")),
     "finetuning_task": (None, _ORIGIN),
+    "transformers.js_config": (None, _ORIGIN),
+    "model_max_length": (None, _TOKENIZER),
     "task_specific_params": (None, _GENERATION),
     "tokenizer_class": (None, _TOKENIZER),
     "prefix": (None, _TOKENIZER),

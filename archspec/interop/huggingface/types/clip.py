@@ -20,6 +20,7 @@ from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.vision import FRESH, channels
 
 _NORMS = must(1e-5, why="both towers have one epsilon here")
+_DROPOUT = must(0.0, why="no version of the original has dropout but that of its attention")
 _PROJECTION = inert("the model's own `projection_dim` is taken")
 
 
@@ -42,6 +43,7 @@ _TEXT = nested(
         "max_position_embeddings": size("constants.context"),
         "hidden_act": activation("graph.text_states.feed_forward.activation"),
         "attention_dropout": dropout("graph.text_states.attention.dropout"),
+        "dropout": _DROPOUT,
         "layer_norm_eps": _NORMS,
         "eos_token_id": reads(_end),
         "projection_dim": _PROJECTION,
@@ -57,6 +59,7 @@ _TEXT = nested(
         "max_position_embeddings": 77,
         "hidden_act": "quick_gelu",
         "attention_dropout": 0.0,
+        "dropout": 0.0,
         "layer_norm_eps": 1e-5,
         "eos_token_id": 49407,
         "projection_dim": 512,
@@ -75,6 +78,7 @@ _IMAGE = nested(
         "patch_size": side("constants.patch"),
         "hidden_act": activation("graph.image_states.feed_forward.activation"),
         "attention_dropout": dropout("graph.image_states.attention.dropout"),
+        "dropout": _DROPOUT,
         "layer_norm_eps": _NORMS,
         "projection_dim": _PROJECTION,
         "initializer_range": FRESH,
@@ -90,6 +94,7 @@ _IMAGE = nested(
         "patch_size": 32,
         "hidden_act": "quick_gelu",
         "attention_dropout": 0.0,
+        "dropout": 0.0,
         "layer_norm_eps": 1e-5,
         "projection_dim": 512,
         "initializer_range": 0.02,
