@@ -20,17 +20,15 @@ if TYPE_CHECKING:
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; left out, it is printed.")
 @click.option("--as", "architecture", metavar="CLASS", help="The class of transformers to take, such as BertModel.")
-@click.option("--name", metavar="NAME", help="The name of the spec (default: that of the folder).")
-@click.option(
-    "--verify", is_flag=True, help="Compare with the model that transformers makes of SOURCE, with its weights."
-)
+@click.option("--name", metavar="NAME", help="The name of the spec (default: that of the folder or file).")
+@click.option("--verify", is_flag=True, help="Compare with the model that transformers makes of the folder.")
 @JSON
 def command(
     source: Path, output: Path | None, architecture: str | None, name: str | None, verify: bool, as_json: bool
 ) -> None:
-    """Make a spec of the model in SOURCE, a folder with config.json or such a file.
+    """Make a spec of the model in SOURCE: a folder with config.json, such a file, or a GGUF file.
 
-    Every key of the configuration is used, known to have no effect, or an error.
+    Every key of the configuration, or of the file's metadata, is used, known to have no effect, or an error.
     """
     from archspec.interop import import_model
 
@@ -66,6 +64,9 @@ def _held(made: Imported, source: Path) -> Finding:
     from archspec.interop.huggingface.original import hold_to_original
     from archspec.spec.claims import claims_of
 
+    if source.suffix == ".gguf":
+        help = "give its outputs in a file: `archspec build --expect`"
+        fail("E642", "transformers does not run a GGUF file as it is stored", None, help=help)
     folder = source if source.is_dir() else source.parent
     found = hold_to_original(claims_of(made.spec), folder)
     if found.status != "holds":

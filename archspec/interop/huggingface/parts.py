@@ -14,6 +14,22 @@ UNTIED: Changes = {
 }
 """A matrix for the logits that is not the table of tokens."""
 
+PERMUTED_BIASES: Changes = {
+    "weights.gguf.map": {
+        "states.layers.*": {
+            "map": {
+                f"attention.{one}.bias": {
+                    "from": f"attn_{one}.bias",
+                    "rearrange": "(h r p) -> (h p r)",
+                    "sizes": {"h": heads, "p": 2},
+                }
+                for one, heads in (("q", "heads"), ("k", "kv_heads"))
+            }
+        }
+    }
+}
+"""The biases of queries and keys in GGUF, which stand pair by pair as the rows of their matrices do."""
+
 HEADLESS = Architecture(
     changes={
         "graph.logits": None,
@@ -21,7 +37,7 @@ HEADLESS = Architecture(
         "rules": "[{causal: {output: states, input: ids}}, {covers: {output: states, input: ids, mask: causal}}]",
         "decode": None,
         "weights.huggingface": {"tied": None, "skip": ["lm_head"]},
-        "weights.gguf": None,
+        "weights.gguf": {"tied": None, "skip": ["output"]},
     },
     keys={
         "tie_word_embeddings": inert("this architecture has no logits"),
