@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
-from dataclasses import field
+from dataclasses import field, replace
+from pathlib import Path
 
 from archspec.diagnostics import fail
+from archspec.interop.huggingface.model_type import MODEL_TYPES
 from archspec.record import record
 from archspec.spec.claims import Claims
 
@@ -39,12 +42,14 @@ class Named:
     """Names in transformers by names of the spec: arguments of `forward` by input, parts of its result by output.
 
     Those that are given replace all others; those that are known of the model type come before the usual ones.
+    `known_class` is the type's class that has all outputs of the spec, None if no class is known to.
     """
 
     arguments: Mapping[str, str] = field(default_factory=dict)
     results: Mapping[str, str | int] = field(default_factory=dict)
     known_arguments: Mapping[str, str] = field(default_factory=dict)
     known_results: Mapping[str, str] = field(default_factory=dict)
+    known_class: str | None = None
 
     def bound(self, claims: Claims, parameters: Collection[str]) -> dict[str, str]:
         """The argument of every input.
@@ -82,6 +87,25 @@ class Named:
     def is_body(self, claims: Claims) -> bool:
         """Whether every output is one that a model without a head returns."""
         return all(self.places(name)[0] in BODY for name in claims.outputs)
+
+
+def known(named: Named, folder: Path, claims: Claims) -> Named:
+    """The names with those of the folder's model type, where it is one that can be imported."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        word, names = str(config["model_type"]).replace("-", "_"), list(config.get("architectures") or [""])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # transformers says what is wrong with the file.
+        return named
+    kind = MODEL_TYPES.get(word)
+    if kind is None:
+        return named
+    # The class of the folder first: several may have the same outputs.
+    ordered = sorted(kind.architectures, key=lambda name: name != names[0])
+    fitting = (name for name in ordered if claims.outputs.keys() <= kind.architectures[name].outputs.keys())
+    chosen = next(fitting, None)
+    results = {} if chosen is None else kind.architectures[chosen].outputs
+    return replace(named, known_arguments=kind.inputs, known_results=results, known_class=chosen)
 
 
 def _one(known: Mapping[str, str], name: str) -> tuple[str, ...]:

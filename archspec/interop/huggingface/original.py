@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,9 +24,8 @@ from archspec.contract.report import Finding
 from archspec.contract.sizes import probe
 from archspec.contract.torch_module import TorchRunner
 from archspec.diagnostics import SpecError, fail
-from archspec.interop.huggingface.bindings import Named
+from archspec.interop.huggingface.bindings import Named, known
 from archspec.interop.huggingface.double import Float64Runner, doubled
-from archspec.interop.huggingface.model_type import MODEL_TYPES
 from archspec.model.runner import Arrays
 from archspec.model.samples import generate
 from archspec.record import record
@@ -114,7 +112,7 @@ def open_original(folder: Path, claims: Claims, named: Named | None = None) -> O
     if find_spec("transformers") is None:
         help = "pip install transformers, or give its outputs in a file: `archspec build --expect`"
         fail("E604", "the original is run by the package transformers", None, help=help)
-    names = _with_type(named or Named(), folder)
+    names = known(named or Named(), folder, claims)
     with _quiet():
         model, missing = _loaded(folder, claims, names)
     # What `**kwargs` takes has no effect, and would not be missed.
@@ -128,22 +126,6 @@ def open_original(folder: Path, claims: Claims, named: Named | None = None) -> O
         left_out=tuple(name for name in claims.outputs if name not in places),
         missing=missing,
     )
-
-
-def _with_type(named: Named, folder: Path) -> Named:
-    """The names with those of the folder's model type, where it is one that can be imported."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        word, names = str(config["model_type"]).replace("-", "_"), config.get("architectures") or [""]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        # transformers says what is wrong with the file.
-        return named
-    kind = MODEL_TYPES.get(word)
-    if kind is None:
-        return named
-    architecture = kind.architectures.get(names[0])
-    results = {} if architecture is None else architecture.outputs
-    return replace(named, known_arguments=kind.inputs, known_results=results)
 
 
 class _Runner(TorchRunner):
@@ -185,7 +167,7 @@ def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tupl
         fail("E642", f"{folder} has no config.json", None, help=help)
     try:
         config = _config(folder)
-        made = _class(config, folder, named.is_body(claims))
+        made = _class(config, folder, claims, named)
         model, info = made.from_pretrained(
             str(folder),
             config=config,
@@ -219,13 +201,13 @@ def _config(folder: Path) -> Any:
     return config
 
 
-def _class(config: Any, folder: Path, is_body: bool) -> Any:
-    """The class of a configuration: the body where every output is one of it, else the one that the folder names."""
+def _class(config: Any, folder: Path, claims: Claims, named: Named) -> Any:
+    """The class of the model type that has the outputs, the body where it has them all, or the one of the folder."""
     import transformers
 
-    if is_body:
+    if named.known_class is None and named.is_body(claims):
         return transformers.AutoModel
-    names = config.architectures or []
+    names = [named.known_class] if named.known_class else config.architectures or []
     found = getattr(transformers, names[0], None) if names else None
     if found is None:
         word = f"the class `{names[0]}`, which transformers does not have" if names else "no class in `architectures`"
