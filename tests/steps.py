@@ -1,4 +1,4 @@
-"""Build steps in this process, for tests that are not about the processes: each start of torch takes seconds."""
+"""Build steps in this process, for tests that are not about the processes: to load torch anew takes seconds."""
 
 from __future__ import annotations
 
