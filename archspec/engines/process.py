@@ -55,18 +55,26 @@ def forked_steps(folder: Path, *modules: str) -> Iterator[None]:
 
 
 def run_step(
-    worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
+    worker: str,
+    task: str,
+    job: Mapping[str, Any],
+    *,
+    folder: Path,
+    stage: str,
+    progress: Progress | None,
+    alone: bool = False,
 ) -> StageOutcome:
     """Run `task` of the module `worker` on a job of plain data, and wait for its result.
 
     The step runs in `folder`, to which paths in the job are relative. `progress` is called with `stage` and the share
-    that is done: None at the start, 1.0 at the end. Raises SpecError with the step's own diagnostics, or E605 if its
+    that is done: None at the start, 1.0 at the end. `alone` leaves out what `forked_steps` has loaded: where that lies
+    in memory is not the same every time. Raises SpecError with the step's own diagnostics, or E605 if its
     process ended without an answer.
     """
     tell = progress or _silent
     tell(stage, None)
     begun = time.monotonic()
-    shared = _server.get()
+    shared = None if alone else _server.get()
     server = shared if shared is not None and shared.folder == folder else ForkServer(folder, (worker,))
     try:
         ended = server.ask({"worker": worker, "task": task, "job": job}, lambda share: tell(stage, share))
