@@ -61,7 +61,7 @@ def build(
     Args:
         spec: a loaded spec, a file, the name of a shipped one, or one that was accepted before.
         out: the folder to write. An existing bundle there is replaced as a whole, once the new one is complete.
-        weights: a safetensors file or folder, tensors by name, or None for a fresh module initialised under `seed`.
+        weights: a safetensors or GGUF file, a folder, tensors by name, or None for fresh ones under `seed`.
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
