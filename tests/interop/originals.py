@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import archspec
-from archspec.interop.huggingface.imported import import_model
+from archspec.interop import import_model
 from archspec.interop.huggingface.model_type import MODEL_TYPES, ModelType
 from archspec.model.samples import generate
 from archspec.spec import Spec
