@@ -37,7 +37,7 @@ HEADLESS = Architecture(
         "rules": "[{causal: {output: states, input: ids}}, {covers: {output: states, input: ids, mask: causal}}]",
         "decode": None,
         "weights.huggingface": {"tied": None, "skip": ["lm_head"]},
-        "weights.gguf": {"tied": None, "skip": ["output"]},
+        "weights.gguf": None,
     },
     keys={
         "tie_word_embeddings": inert("this architecture has no logits"),
