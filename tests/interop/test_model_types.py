@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import random
+from collections.abc import Iterator
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ import pytest
 
 import archspec
 from archspec.diagnostics import SpecError
+from archspec.interop import import_model
 from archspec.interop.huggingface.common import COMMON
-from archspec.interop.huggingface.imported import import_model
+from archspec.interop.huggingface.key_table import KeyTable, NestedKey
 from archspec.interop.huggingface.keys import InertKey, PartKey
 from archspec.interop.huggingface.model_type import MODEL_TYPES
 from tests.interop.originals import configuration_class, hold, original, small, types, write_configuration
@@ -37,20 +40,29 @@ def test_a_small_model_equals_its_imported_spec(word: str, architecture: str, ex
     hold(tmp_path, kind, architecture, model)
 
 
+def tables(word: str, architecture: str | None = None) -> Iterator[tuple[tuple[str, ...], KeyTable, Any]]:
+    """The tables of a type, with the path of each nested one, and the classes of transformers that read them."""
+    kind, theirs = MODEL_TYPES[word], configuration_class(MODEL_TYPES[word])
+    table = kind.table(kind.architectures[architecture or next(iter(kind.architectures))])
+    yield (), table, theirs
+    for name, key in table.keys.items():
+        if isinstance(key, NestedKey):
+            yield (name,), key.table, theirs.sub_configs[name]
+
+
 @pytest.mark.parametrize("word", types())
 def test_defaults_are_those_of_transformers(word: str) -> None:
-    kind, theirs = MODEL_TYPES[word], configuration_class(MODEL_TYPES[word])
-    known = {one.name: one.default for one in fields(theirs)}
-    made = {one.name: one.default_factory() for one in fields(theirs) if one.default_factory is not MISSING}
-    table = kind.table(next(iter(kind.architectures.values())))
-    given = {name: value for name, value in (known | made).items() if value is not MISSING}
-    wrong = {name: table.defaults[name] for name in given if not same(table.defaults[name], given[name])}
-    # What all models share differs by version, and has no effect; what has one is compared.
-    wrong = {name: value for name, value in wrong.items() if not isinstance(table.keys[name], InertKey)}
-    assert wrong == {}
-    if "rope_parameters" in kind.keys:
-        theta = theirs.default_theta
-        assert table.defaults["rope_theta"] == (theta["global"] if isinstance(theta, dict) else theta)
+    for path, table, theirs in tables(word):
+        known = {one.name: one.default for one in fields(theirs)}
+        made = {one.name: one.default_factory() for one in fields(theirs) if one.default_factory is not MISSING}
+        given = {name: value for name, value in (known | made).items() if value is not MISSING}
+        wrong = {name: table.defaults[name] for name in given if not same(table.defaults[name], given[name])}
+        # What all models share differs by version, and has no effect; what has one is compared.
+        wrong = {name: value for name, value in wrong.items() if not isinstance(table.keys[name], InertKey)}
+        assert wrong == {}, path
+        if "rope_parameters" in table.keys:
+            theta = theirs.default_theta
+            assert table.defaults["rope_theta"] == (theta["global"] if isinstance(theta, dict) else theta)
 
 
 def same(ours: Any, theirs: Any) -> bool:
@@ -59,11 +71,10 @@ def same(ours: Any, theirs: Any) -> bool:
 
 @pytest.mark.parametrize("word", types())
 def test_every_key_of_transformers_is_named(word: str) -> None:
-    kind, theirs = MODEL_TYPES[word], configuration_class(MODEL_TYPES[word])
-    table = kind.table(next(iter(kind.architectures.values())))
-    names = {*json.loads(theirs().to_json_string(use_diff=False)), *theirs.attribute_map}
-    assert names - table.keys.keys() - table.aliases.keys() == set()
-    assert table.keys.keys() <= table.defaults.keys()
+    for path, table, theirs in tables(word):
+        names = {*json.loads(theirs().to_json_string(use_diff=False)), *theirs.attribute_map}
+        assert names - table.keys.keys() - table.aliases.keys() == set(), path
+        assert table.keys.keys() <= table.defaults.keys()
 
 
 @pytest.mark.parametrize("word", types())
@@ -98,33 +109,39 @@ def candidates(value: Any) -> list[Any]:
     if isinstance(value, int | float):
         return [value + 1, value * 2 + 0.25, "x"]
     if isinstance(value, str):
-        return ["relu", "x"]
+        return [other for other in ("relu", "gelu", "x") if other != value]
     return [3, 0.5, True, "x", {"a": 1}, [1]]
+
+
+def laid(values: dict[str, Any], path: tuple[str, ...], change: dict[str, Any], without: str | None) -> dict[str, Any]:
+    """A configuration with a change of its part at a path, and without one key of that part."""
+    if path:
+        return {**values, path[0]: laid(values.get(path[0]) or {}, path[1:], change, without)}
+    return {name: value for name, value in {**values, **change}.items() if name != without}
 
 
 @pytest.mark.parametrize(("word", "architecture"), ARCHITECTURES)
 def test_another_value_of_a_key_that_is_not_inert_changes_the_spec_or_is_refused(
     word: str, architecture: str, tmp_path: Path
 ) -> None:
-    kind = MODEL_TYPES[word]
-    table = kind.table(kind.architectures[architecture])
-    base = {**table.defaults, **written(word)}
-    usual = import_model(write_configuration(tmp_path, written(word)), architecture=architecture).text
+    usual = written(word)
+    text = import_model(write_configuration(tmp_path, usual), architecture=architecture).text
     silent = []
-    for key, meaning in table.keys.items():
-        if isinstance(meaning, InertKey) or key in COMMON.keys.keys() - kind.keys.keys():
-            continue
-        told = PartKey(key=meaning.key) if isinstance(meaning, PartKey) else None
-        # A key that another one reads with its own counts where that one says nothing itself.
-        rest = {name: value for name, value in written(word).items() if told is None or name != told.key}
-        for value in others(base.get(key)):
-            folder = write_configuration(tmp_path, {**rest, key: value})
-            try:
-                changed = import_model(folder, architecture=architecture).text != usual
-            except SpecError as error:
-                changed = f"unknown key `{key}`" not in str(error)
-            if not changed:
-                silent.append((key, value))
+    for path, table, _ in tables(word, architecture):
+        own = functools.reduce(lambda values, name: values[name], path, usual)
+        for key, meaning in table.keys.items():
+            if isinstance(meaning, InertKey | NestedKey) or meaning is COMMON.keys.get(key):
+                continue
+            # A key that another one reads with its own counts where that one says nothing itself.
+            without = meaning.key if isinstance(meaning, PartKey) else None
+            for value in others(own.get(key, table.defaults[key])):
+                write_configuration(tmp_path, laid(usual, path, {key: value}, without))
+                try:
+                    changed = import_model(tmp_path, architecture=architecture).text != text
+                except SpecError as error:
+                    changed = f"unknown key `{key}`" not in str(error)
+                if not changed:
+                    silent.append((*path, key, value))
     assert silent == []
 
 

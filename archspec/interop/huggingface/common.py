@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.key_table import KeyTable
-from archspec.interop.huggingface.keys import ConfigurationKey, inert, must
+from collections.abc import Mapping
+from typing import Any
+
+from archspec.interop.huggingface.key_table import KeyTable, NestedKey
+from archspec.interop.huggingface.keys import ConfigurationKey, Keys, inert, must
 
 _OUTPUTS = inert("selects what the original returns beside its outputs")
 _ORIGIN = inert("says where the file comes from")
@@ -43,6 +46,8 @@ _COMMON: dict[str, tuple[object, ConfigurationKey]] = {
     "problem_type": (None, inert("selects the loss")),
     "tf_legacy_loss": (False, inert("selects the loss")),
     "finetuning_task": (None, _ORIGIN),
+    "transformers.js_config": (None, _ORIGIN),
+    "model_max_length": (None, _TOKENIZER),
     "task_specific_params": (None, _GENERATION),
     "tokenizer_class": (None, _TOKENIZER),
     "prefix": (None, _TOKENIZER),
@@ -77,3 +82,8 @@ COMMON = KeyTable(
     keys={name: key for name, (_, key) in _COMMON.items()} | dict.fromkeys(_GENERATION_KEYS, _GENERATION),
     defaults={name: default for name, (default, _) in _COMMON.items()} | dict.fromkeys(_GENERATION_KEYS),
 )
+
+
+def nested(keys: Keys, defaults: Mapping[str, Any], aliases: Mapping[str, str] | None = None) -> ConfigurationKey:
+    """A configuration inside a configuration, with its own keys and those that every configuration may have."""
+    return NestedKey(table=KeyTable(keys=keys, defaults=defaults, aliases=aliases or {}).over(COMMON))

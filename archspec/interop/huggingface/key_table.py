@@ -9,7 +9,7 @@ from typing import Any
 from archspec.diagnostics import Collector, Label, did_you_mean, fail
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, Keys
+from archspec.interop.huggingface.keys import Configuration, ConfigurationKey, Keys
 from archspec.record import record
 
 
@@ -59,7 +59,10 @@ class KeyTable:
         for name, key in self.keys.items():
             given = configuration[name]
             with found.catching():
-                made.append((given, key.changes(given, configuration)))
+                if isinstance(key, NestedKey):
+                    made += key.inner(given, found)
+                else:
+                    made.append((given, key.changes(given, configuration)))
         return made
 
     def _refuse(self, key: str, given: JsonValue) -> None:
@@ -72,3 +75,23 @@ class KeyTable:
             notes=["a key that is not known may change what the model computes"],
             help=help or "remove it from a copy of the file if it has no effect, and verify against the original",
         )
+
+
+@record
+class NestedKey(ConfigurationKey):
+    """A configuration inside a configuration, such as `text_config`, with a table of its own."""
+
+    table: KeyTable
+
+    def inner(self, given: JsonValue, found: Collector) -> list[tuple[JsonValue, Changes]]:
+        """What each of its keys changes. Raises SpecError E803 for what is no object."""
+        if given.value is not None and not isinstance(given.value, Mapping):
+            given.refuse("expected an object")
+        return self.table.changes(self.table.read(given, found), found)
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """What all of its keys change together. Raises SpecError with every error in it."""
+        found = Collector()
+        inner = self.inner(given, found)
+        found.raise_if_errors()
+        return {path: value for _, changes in inner for path, value in changes.items()}

@@ -31,6 +31,10 @@ ACTIVATIONS: Mapping[str, str] = {
 """Activations of transformers, by the words of the language; the first of several is the one to write back."""
 
 
+UNREAD = "no version of the original reads it"
+"""Why keys have no effect that published files hold all the same."""
+
+
 @record
 class Configuration:
     """The values of all keys of a table, in the file or by default."""
@@ -55,10 +59,14 @@ class ConfigurationKey(Protocol):
 
 @record
 class SizeKey(ConfigurationKey):
-    """A whole number at a path. `none` is what null stands for, an expression; without it, null is refused."""
+    """A whole number at a path. `none` is what null stands for, an expression; without it, null is refused.
+
+    `repeats` names the key that `none` stands for: where both say the same, the expression is written, too.
+    """
 
     path: str
     none: str | None = None
+    repeats: str | None = None
     least: int = 1
 
     def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
@@ -68,7 +76,8 @@ class SizeKey(ConfigurationKey):
             return {self.path: self.none}
         if not isinstance(value, int) or isinstance(value, bool) or value < self.least:
             given.refuse(f"expected a whole number of at least {self.least}")
-        return {self.path: value}
+        is_repeated = self.repeats is not None and configuration.value(self.repeats) == value
+        return {self.path: self.none if is_repeated else value}
 
 
 @record
@@ -166,9 +175,9 @@ class ReadKey(ConfigurationKey):
 Keys = Mapping[str, ConfigurationKey]
 
 
-def size(path: str, *, none: str | None = None, least: int = 1) -> ConfigurationKey:
-    """A whole number of at least `least` at a path; null stands for the expression `none`, where one is given."""
-    return SizeKey(path=path, none=none, least=least)
+def size(path: str, *, none: str | None = None, repeats: str | None = None, least: int = 1) -> ConfigurationKey:
+    """A whole number of at least `least` at a path; null, and the value of the key `repeats`, are written as `none`."""
+    return SizeKey(path=path, none=none, repeats=repeats, least=least)
 
 
 def number(path: str) -> ConfigurationKey:

@@ -41,6 +41,8 @@ class ModelType:
         keys: what each key of the configuration means; those of every configuration are in `common`.
         defaults: what transformers takes for each key that `config.json` leaves out.
         aliases: by older name of a key, its name of today.
+        padding: by an input of ids, the one that says which of them are valid, where the original takes the id of
+            padding itself, `pad_token_id`, for no position: it is given that id there, and nowhere else.
         small: configurations for tests, as arguments of transformers' class: a small one, and changes of it.
     """
 
@@ -52,6 +54,7 @@ class ModelType:
     keys: ClassVar[Keys]
     defaults: ClassVar[Mapping[str, Any]]
     aliases: ClassVar[Mapping[str, str]] = {}
+    padding: ClassVar[Mapping[str, str]] = {}
     small: ClassVar[tuple[Mapping[str, Any], ...]]
 
     def table(self, architecture: Architecture) -> KeyTable:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.keys import activation, dropout, inert, must, number, size
+from archspec.interop.huggingface.keys import UNREAD, activation, dropout, inert, must, number, size
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+
+_UNREAD = (
+    *("directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
+    *("pooler_size_per_head", "pooler_type"),
+)
 
 
 class Bert(ModelType):
@@ -31,6 +36,7 @@ class Bert(ModelType):
         "position_embedding_type": must("absolute", why="positions relative to each other are not supported"),
         "initializer_range": inert("only fresh weights differ"),
         "classifier_dropout": inert("this architecture has no classifier"),
+        **dict.fromkeys(_UNREAD, inert(UNREAD)),
     }
     defaults = {
         "vocab_size": 30522,
@@ -48,6 +54,7 @@ class Bert(ModelType):
         "initializer_range": 0.02,
         "classifier_dropout": None,
         "pad_token_id": 0,
+        **dict.fromkeys(_UNREAD),
     }
     small = (
         {

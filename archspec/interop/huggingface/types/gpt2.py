@@ -41,6 +41,14 @@ def _dropout_of_tokens(given: JsonValue, configuration: Configuration) -> Change
     return DecimalKey(path="graph.source.dropout", below=1).changes(given, configuration)
 
 
+def _end(given: JsonValue, configuration: Configuration) -> Changes:
+    """`eos_token_id`, which the spec says by the vocabulary where it is the last token."""
+    last = configuration.value("vocab_size")
+    if isinstance(last, int) and given.value == last - 1:
+        return {}
+    return {"constants.end_of_text": None, **end_ids().changes(given, configuration)}
+
+
 class Gpt2(ModelType):
     """GPT-2 and models of its shape."""
 
@@ -75,7 +83,7 @@ class Gpt2(ModelType):
         "add_cross_attention": must(False, why="attention to another model's outputs is not supported"),
         "n_ctx": inert("`n_positions` says how many positions there are"),
         "tie_word_embeddings": switch({True: {}, False: untied()}),
-        "eos_token_id": end_ids(),
+        "eos_token_id": reads(_end),
     }
     aliases = {
         "hidden_size": "n_embd",

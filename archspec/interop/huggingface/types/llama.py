@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.keys import activation, dropout, end_ids, inert, number, reads, size, switch
+from archspec.interop.huggingface.keys import (
+    UNREAD,
+    activation,
+    dropout,
+    end_ids,
+    inert,
+    must,
+    number,
+    reads,
+    size,
+    switch,
+)
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.parts import HEADLESS, UNTIED, head_features
+from archspec.interop.huggingface.parts import HEADLESS, PERMUTED_BIASES, UNTIED, head_features
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 _STATES = "graph.states"
@@ -27,18 +38,21 @@ class Llama(ModelType):
         "intermediate_size": size("constants.d_ff"),
         "num_hidden_layers": size("constants.layers"),
         "num_attention_heads": size("constants.heads"),
-        "num_key_value_heads": size("constants.kv_heads", none="heads"),
+        "num_key_value_heads": size("constants.kv_heads", none="heads", repeats="num_attention_heads"),
         "head_dim": reads(head_features),
         "hidden_act": activation(f"{_STATES}.feed_forward.activation"),
         "max_position_embeddings": size("constants.context"),
         "rms_norm_eps": number("defaults.norm.eps"),
         **rotary(f"{_STATES}.attention.positions"),
-        "attention_bias": switch({False: {}, True: {f"{_STATES}.attention.bias": True, "weights.gguf": None}}),
+        "attention_bias": switch({False: {}, True: {f"{_STATES}.attention.bias": True, **PERMUTED_BIASES}}),
         "attention_dropout": dropout(f"{_STATES}.attention.dropout"),
-        "mlp_bias": switch({False: {}, True: {f"{_STATES}.feed_forward.bias": True, "weights.gguf": None}}),
+        "mlp_bias": switch({False: {}, True: {f"{_STATES}.feed_forward.bias": True}}),
         "tie_word_embeddings": switch({True: {}, False: UNTIED}),
         "eos_token_id": end_ids(),
+        "rope_interleaved": must(False, why="pairs of neighbours do not turn in this type"),
         "pretraining_tp": inert("computes the same in slices"),
+        "max_sequence_length": inert(UNREAD),
+        "is_llama_config": inert(UNREAD),
         "initializer_range": inert("only fresh weights differ"),
     }
     defaults = {
@@ -60,7 +74,10 @@ class Llama(ModelType):
         "pad_token_id": None,
         "bos_token_id": 1,
         "eos_token_id": 2,
+        "rope_interleaved": False,
         "pretraining_tp": 1,
+        "max_sequence_length": None,
+        "is_llama_config": None,
         "initializer_range": 0.02,
     }
     small = (

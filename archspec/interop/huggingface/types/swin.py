@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    UNREAD,
     Configuration,
     activation,
     classes,
@@ -134,6 +135,7 @@ class Swin(ModelType):
             "the features of the last stage", lambda configuration: 8 * configuration.value("embed_dim")
         ),
         "encoder_stride": inert("only masked images are decoded with it"),
+        "path_norm": inert(UNREAD),
         "drop_path_rate": BRANCHES,
         "initializer_range": FRESH,
     }
@@ -156,6 +158,7 @@ class Swin(ModelType):
         "num_layers": None,
         "hidden_size": None,
         "encoder_stride": 32,
+        "path_norm": None,
         "drop_path_rate": 0.1,
         "initializer_range": 0.02,
     }
