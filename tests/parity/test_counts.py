@@ -33,6 +33,7 @@ COUNTS = {
     "mlp-mixer-b16": 59_880_472,
     "mit-b0": 3_319_392,
     "segformer-b0": 3_752_694,
+    "mobilenet-v2": 3_506_153,
     "whisper-tiny": 37_760_640,
     "conformer-m": 24_351_232,
     "conformer-m-causal": 24_351_232,
