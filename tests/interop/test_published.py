@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from archspec.diagnostics import Source
-from archspec.interop.huggingface.imported import import_model
+from archspec.interop import import_model
 from archspec.spec.inheritance import inherited
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
