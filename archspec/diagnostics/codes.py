@@ -201,6 +201,7 @@ _TITLES = {
     "E806": "unknown key of a GGUF file",
     "E807": "value of a GGUF file not supported",
     "E808": "GGUF architecture not supported",
+    "E809": "spec cannot be written as GGUF",
     "W201": "unused node",
     "W401": "window that masks nothing",
     "W420": "no rule states the order of tokens",
