@@ -15,12 +15,12 @@ from archspec.cli.writing import write_whole
 @click.argument("source", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; left out, it is printed.")
 @click.option("--as", "architecture", metavar="CLASS", help="The class of transformers to take, such as BertModel.")
-@click.option("--name", metavar="NAME", help="The name of the spec (default: that of the folder).")
+@click.option("--name", metavar="NAME", help="The name of the spec (default: that of the folder or file).")
 @JSON
 def command(source: Path, output: Path | None, architecture: str | None, name: str | None, as_json: bool) -> None:
-    """Make a spec of the model in SOURCE, a folder with config.json or such a file.
+    """Make a spec of the model in SOURCE: a folder with config.json, such a file, or a GGUF file.
 
-    Every key of the configuration is used, known to have no effect, or an error.
+    Every key of the configuration, or of the file's metadata, is used, known to have no effect, or an error.
     """
     from archspec.interop import import_model
 

@@ -20,7 +20,7 @@ from archspec.spec.shipped import shipped_specs_dir
     "--from",
     "source",
     type=click.Path(path_type=Path),
-    help="Import the model in a folder with config.json, as archspec import does.",
+    help="Import a model, from a folder with config.json or a GGUF file, as archspec import does.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write (default: NAME.yaml here).")
 @JSON

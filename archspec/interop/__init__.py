@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.imported import Imported, import_model
+from archspec.interop.huggingface.imported import Imported
+from archspec.interop.importing import import_model
 
 __all__ = ["Imported", "import_model"]

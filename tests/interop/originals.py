@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import archspec
-from archspec.interop.huggingface.imported import import_model
+from archspec.interop import import_model
 from archspec.interop.huggingface.model_type import MODEL_TYPES, ModelType
 from archspec.model.samples import generate
 from archspec.spec import Spec
@@ -77,8 +77,9 @@ def sizes_of(spec: Spec) -> list[dict[str, int]]:
 
 def padded(kind: ModelType, model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """The inputs with the id of padding where a row has none, and nowhere else, for originals that read it."""
-    made, pad = dict(inputs), model.config.pad_token_id
+    made = dict(inputs)
     for ids, valid in kind.padding.items():
+        pad = model.config.pad_token_id
         other = pad + 1 if pad == 0 else pad - 1
         made[ids] = torch.where(inputs[valid], made[ids].masked_fill(made[ids] == pad, other), pad)
     return made

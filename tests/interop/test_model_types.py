@@ -14,8 +14,8 @@ import pytest
 
 import archspec
 from archspec.diagnostics import SpecError
+from archspec.interop import import_model
 from archspec.interop.huggingface.common import COMMON
-from archspec.interop.huggingface.imported import import_model
 from archspec.interop.huggingface.key_table import KeyTable, NestedKey
 from archspec.interop.huggingface.keys import InertKey, PartKey
 from archspec.interop.huggingface.model_type import MODEL_TYPES

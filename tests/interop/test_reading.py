@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archspec.diagnostics import SpecError
-from archspec.interop.huggingface.imported import import_model
+from archspec.interop import import_model
 from archspec.interop.huggingface.json_text import JsonValue, read_json
 
 DATA = st.recursive(

@@ -43,7 +43,7 @@ class Imported:
         return elaborate(read(source), path=Path(source.name))
 
 
-def import_model(source: str | Path, *, architecture: str | None = None, name: str | None = None) -> Imported:
+def import_configuration(source: Path, *, architecture: str | None = None, name: str | None = None) -> Imported:
     """Make a spec of a model's configuration; weights are not read.
 
     Every key of the configuration is used, known to have no effect, or an error at the key.
@@ -61,14 +61,21 @@ def import_model(source: str | Path, *, architecture: str | None = None, name: s
             for an unknown architecture, E805 for a file that cannot be read; every other error of the spec that
             results, at the keys that cause it.
     """
-    file = Path(source) / CONFIG if is_folder(Path(source)) else Path(source)
-    given = read_json(file)
+    file = source / CONFIG if is_folder(source) else source
+    return imported(read_json(file), architecture, name or _name(file))
+
+
+def imported(given: JsonValue, architecture: str | None, name: str, last: Changes | None = None) -> Imported:
+    """Make a spec of a configuration that was read, with the changes `last` after all others.
+
+    Raises SpecError as `import_configuration` does.
+    """
     kind = _model_type(given)
     chosen = _architecture(given, kind, architecture)
-    named = name or _name(file)
-    tree, base = _tree(kind, kind.architectures[chosen], given, named)
+    tree, base = _tree(kind, kind.architectures[chosen], given, name)
+    tree = changed(tree, last or {}, _own_span(kind))
     text = printed(fitted(tree, base, _own_span(kind)))
-    return Imported(name=named, text=text, model_type=kind.word, architecture=chosen)
+    return Imported(name=name, text=text, model_type=kind.word, architecture=chosen)
 
 
 def _tree(kind: ModelType, architecture: Architecture, given: JsonValue, name: str) -> tuple[MapNode, MapNode]:

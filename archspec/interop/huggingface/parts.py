@@ -14,6 +14,22 @@ UNTIED: Changes = {
 }
 """A matrix for the logits that is not the table of tokens."""
 
+PERMUTED_BIASES: Changes = {
+    "weights.gguf.map": {
+        "states.layers.*": {
+            "map": {
+                f"attention.{one}.bias": {
+                    "from": f"attn_{one}.bias",
+                    "rearrange": "(h r p) -> (h p r)",
+                    "sizes": {"h": heads, "p": 2},
+                }
+                for one, heads in (("q", "heads"), ("k", "kv_heads"))
+            }
+        }
+    }
+}
+"""The biases of queries and keys in GGUF, which stand pair by pair as the rows of their matrices do."""
+
 HEADLESS = Architecture(
     changes={
         "graph.logits": None,

@@ -8,6 +8,7 @@ from typing import Any
 
 from archspec.interop import import_model
 from tests.diagnostics.cases.parts import Case
+from tests.interop.gguf_entries import write_gguf
 
 
 def _imported(**configuration: Any) -> Case:
@@ -20,10 +21,23 @@ def _imported(**configuration: Any) -> Case:
     return run
 
 
+def _gguf(architecture: str, **entries: Any) -> Case:
+    """An import of a GGUF file."""
+
+    def run(folder: Path) -> object:
+        write_gguf(folder / "small.gguf", architecture, entries)
+        return import_model(folder / "small.gguf")
+
+    return run
+
+
 CASES: dict[str, Case] = {
     "E801": _imported(model_type="lama", hidden_size=64),
     "E802": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hiden_size=64),
     "E803": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="mish"),
     "E804": _imported(model_type="bert", architectures=["BertForNothing"]),
     "E805": import_model,
+    "E806": _gguf("llama", **{"llama.embeding_length": 64}),
+    "E807": _gguf("llama", **{"llama.embedding_length": 64, "llama.attention.causal": False}),
+    "E808": _gguf("mamba"),
 }

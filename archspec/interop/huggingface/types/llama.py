@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from archspec.interop.huggingface.keys import (
     UNREAD,
     activation,
@@ -15,10 +17,11 @@ from archspec.interop.huggingface.keys import (
     switch,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.parts import HEADLESS, UNTIED, head_features
+from archspec.interop.huggingface.parts import HEADLESS, PERMUTED_BIASES, UNTIED, head_features
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 _STATES = "graph.states"
+_BIASES = {f"{_STATES}.attention.bias": True}
 
 
 class Llama(ModelType):
@@ -30,7 +33,8 @@ class Llama(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "LlamaForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "LlamaModel": HEADLESS,
+        # Without a layout for GGUF, whose files have a head.
+        "LlamaModel": replace(HEADLESS, keys={**HEADLESS.keys, "attention_bias": switch({False: {}, True: _BIASES})}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),
@@ -44,9 +48,9 @@ class Llama(ModelType):
         "max_position_embeddings": size("constants.context"),
         "rms_norm_eps": number("defaults.norm.eps"),
         **rotary(f"{_STATES}.attention.positions"),
-        "attention_bias": switch({False: {}, True: {f"{_STATES}.attention.bias": True, "weights.gguf": None}}),
+        "attention_bias": switch({False: {}, True: {**_BIASES, **PERMUTED_BIASES}}),
         "attention_dropout": dropout(f"{_STATES}.attention.dropout"),
-        "mlp_bias": switch({False: {}, True: {f"{_STATES}.feed_forward.bias": True, "weights.gguf": None}}),
+        "mlp_bias": switch({False: {}, True: {f"{_STATES}.feed_forward.bias": True}}),
         "tie_word_embeddings": switch({True: {}, False: UNTIED}),
         "eos_token_id": end_ids(),
         "rope_interleaved": must(False, why="pairs of neighbours do not turn in this type"),
