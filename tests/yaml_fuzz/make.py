@@ -60,7 +60,11 @@ _IMAGE: tuple[tuple[int, Step], ...] = (
     (2, maps.unflatten),
     (1, maps.summary),
 )
-_LATER_SEQUENCE: tuple[tuple[int, Step], ...] = ((60, sequences.sublayer), (20, sequences.merge))
+_LATER_SEQUENCE: tuple[tuple[int, Step], ...] = (
+    (60, sequences.sublayer),
+    (20, sequences.merge),
+    (20, sequences.waves),
+)
 _LATER_IMAGE: tuple[tuple[int, Step], ...] = ((150, maps.enlarge),)
 
 

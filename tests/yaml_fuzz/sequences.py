@@ -76,6 +76,18 @@ def merge(draft: Draft) -> Made | None:
     return draft.node("patch_merging", f"input: {both.name}, {grid}, dim: {WIDTH}", x.axes, reads=[both])
 
 
+def waves(draft: Draft) -> Made | None:
+    """Sines and cosines of one feature of each position."""
+    x = draft.recent(draft.sequences())
+    b, n, _ = x.axes
+    one, width = draft.size(1), draft.size(WIDTH)
+    first = draft.node("slice", f"input: {x.name}, axis: 2, stop: 1", (b, n, one), reads=[x])
+    order = draft.r.choice(("", ", layout: halves, first: cosine"))
+    fields = f"input: {first.name}, dim: {WIDTH}{order}"
+    y = draft.node("sinusoidal_embedding", fields, (b, n, one, width), reads=[first])
+    return draft.node("rearrange", f"input: {y.name}, pattern: b n 1 k -> b n k", x.axes, reads=[y])
+
+
 def pointwise(draft: Draft) -> Made | None:
     """A map of each position alone."""
     r = draft.r
