@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from archspec import weights
+from archspec import check, weights
 from archspec.checking import compile
 from archspec.oracle.interpreter import interpret
 from archspec.spec import load
@@ -135,6 +137,32 @@ def test_a_fresh_layer_changes_nothing() -> None:
     draw = torch.Generator().manual_seed(0)
     latents = torch.randn(2, 4, 8, 8, generator=draw)
     assert module(latents, torch.tensor([1.0, 2.0]), torch.tensor([0, 1])).abs().max() == 0
+
+
+MOVED = """
+archspec: 1
+extends: dit-xl-2
+name: moved
+counts: none
+graph:
+  tokens: {{positions: {positions}}}
+  grid: {{block: rearrange, input: states, pattern: b (h w) c -> b h w c, sizes: {{h: height // patch}}}}
+rules:
+  - equivariant: {{output: grid, input: latents, axis: [1, 2], stride: 2, border: circular}}
+"""
+
+
+@pytest.mark.parametrize(("positions", "status"), [("none", "proved"), ("grid_sincos", "violated")])
+def test_fixed_positions_alone_tell_places_apart(positions: str, status: str, tmp_path: Path) -> None:
+    """Scales, shifts and gates are those of a row of the batch, the same at each of its positions."""
+    path = tmp_path / "moved.yaml"
+    path.write_text(MOVED.format(positions=positions))
+    (verdict, *_) = check(load(path, reduced=True)).verdicts
+    assert verdict.status == status
+    broken = [one.primary.text for one in verdict.diagnostics if one.primary is not None]
+    assert broken == ["`tokens` takes values of absolute positions, which do not move (operand 1)"] * (
+        status == "violated"
+    )
 
 
 EMBEDDED = """
