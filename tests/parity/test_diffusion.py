@@ -131,12 +131,16 @@ def test_parity(size: tuple[int, int]) -> None:
 
 
 def test_a_fresh_layer_changes_nothing() -> None:
-    """The zeros of adaLN-Zero: gates start at zero, and so does the noise."""
-    spec = load("dit-xl-2", reduced=True)
-    module = compile(spec).eval()
+    """The zeros of adaLN-Zero: gates start at zero, and so does the noise. The reduced copy starts at others."""
+    sizes = {"height": "8", "width": "8", "d_model": "32", "heads": "4", "layers": "1", "waves": "16"}
+    module = compile(load("dit-xl-2", set=sizes)).eval()
     draw = torch.Generator().manual_seed(0)
     latents = torch.randn(2, 4, 8, 8, generator=draw)
-    assert module(latents, torch.tensor([1.0, 2.0]), torch.tensor([0, 1])).abs().max() == 0
+    time, label = torch.tensor([1.0, 2.0]), torch.tensor([0, 1])
+    assert module(latents, time, label).abs().max() == 0
+    tokens = module.tokens(latents)
+    assert torch.equal(module.states[0](tokens, torch.randn(2, 32, generator=draw)), tokens)
+    assert compile(load("dit-xl-2", reduced=True)).eval()(latents, time, label).abs().max() > 0
 
 
 MOVED = """
