@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,10 @@ from archspec.contract.torch_module import TorchRunner, copied
 from archspec.model.runner import Array, Arrays
 
 _LEAST = 1e-18
-"""The smallest gradient in float64 that counts as a dependence; masked positions have exactly zero."""
+"""The smallest gradient in float64 that counts as a dependence; masked positions have exactly zero.
+
+It is relative to the largest one if that is below 1: parameters may scale all of them down, by a factor a layer.
+"""
 
 
 class EmbeddingTap(TorchFunctionMode):
@@ -49,16 +52,27 @@ class EmbeddingTap(TorchFunctionMode):
 class Gradients:
     """Gradients of a copy of a runner's module in float64.
 
-    The copy's parameters are replaced by their absolute values, so that fewer contributions cancel or are cut off.
+    Args:
+        runner: a runner of a module, which is left unchanged.
+        is_positive: whether the copy's parameters are replaced by their absolute values, so that fewer contributions
+            cancel or are cut off. Through many layers they add up, though, until an activation with an upper limit
+            lets nothing pass: then the parameters themselves show more.
     """
 
-    def __init__(self, runner: TorchRunner) -> None:
+    def __init__(self, runner: TorchRunner, *, is_positive: bool = True) -> None:
         assert isinstance(runner.model, nn.Module)
-        module = copied(runner.model).double()
+        self._given = runner
+        self._is_positive = is_positive
+
+    @cached_property
+    def _runner(self) -> TorchRunner:
+        """The copy's runner, which is made when it is first needed."""
+        assert isinstance(self._given.model, nn.Module)
+        module = copied(self._given.model).double()
         with torch.no_grad():
-            for parameter in module.parameters():
+            for parameter in module.parameters() if self._is_positive else ():
                 parameter.abs_()
-        self._runner = runner.over(module, torch.float64)
+        return self._given.over(module, torch.float64)
 
     def dependence(
         self, arrays: Arrays, source: Positions, result: Positions, seed: int, asked: Asked | None = None
@@ -149,7 +163,8 @@ def _reached(gradients: Sequence[Tensor], leaf: Tensor, inputs: Sequence[int]) -
     total = sum((gradient.abs() for gradient in gradients), torch.zeros_like(leaf))
     rest = [axis for axis in range(1, total.ndim) if axis not in inputs]
     by_position = total.amax(rest) if rest else total
-    reached: Array = (by_position > _LEAST).reshape(1 if 0 in inputs else len(leaf), -1).numpy()
+    least = _LEAST * min(1.0, float(total.max()) if total.numel() else 1.0)
+    reached: Array = (by_position > least).reshape(1 if 0 in inputs else len(leaf), -1).numpy()
     return reached
 
 
@@ -160,4 +175,5 @@ def subject_of(name: str, runner: TorchRunner) -> Subject:
     """
     if not isinstance(runner.model, nn.Module):
         return Subject(name=name, runner=runner)
-    return Subject(name=name, runner=runner, exact=runner.exact(), gradients=cache(lambda: Gradients(runner)))
+    gradients = (Gradients(runner), Gradients(runner, is_positive=False))
+    return Subject(name=name, runner=runner, exact=runner.exact(), gradients=gradients)

@@ -131,14 +131,12 @@ class _Case:
 
     def unreached(self, subject: Subject, missing: Array) -> Array:
         """Those of the missing pairs that gradients do not show; all of them if there are no gradients."""
-        gradients = None if subject.gradients is None else subject.gradients()
-        if gradients is None:
-            return missing
-        # First a position in every row at once, which costs less, then those that are left one by one.
-        for is_spread in (True, False):
-            missing = self._less(gradients, self.arrays, missing, is_spread)
-        for arrays in self.others() if turns(self.claims, self.rule, self.point.sizes) else ():
-            missing = self._less(gradients, arrays, missing, is_spread=False)
+        for gradients in subject.gradients:
+            # First a position in every row at once, which costs less, then those that are left one by one.
+            for is_spread in (True, False):
+                missing = self._less(gradients, self.arrays, missing, is_spread)
+            for arrays in self.others() if turns(self.claims, self.rule, self.point.sizes) else ():
+                missing = self._less(gradients, arrays, missing, is_spread=False)
         return missing
 
     def _less(self, gradients: Differentiable, arrays: Arrays, missing: Array, is_spread: bool) -> Array:

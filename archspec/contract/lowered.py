@@ -68,7 +68,7 @@ def network_subject(name: str, plan: NetworkPlan, precision: Precision = FLOAT32
         name=name,
         runner=NetworkRunner(plan),
         exact=NetworkRunner(plan, "exact"),
-        gradients=lambda: _Gradients(plan),
+        gradients=(_Gradients(plan),),
         precision=precision,
     )
 

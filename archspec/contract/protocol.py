@@ -78,7 +78,7 @@ class Subject:
     """A model to be checked, with the helpers that are available for it.
 
     `runner` runs the model, `exact` the same model in float64, which separates leaks from rounding, and `gradients`
-    returns what measures dependence by gradients.
+    measure dependence, each where those before it show none.
     `is_still` means that outputs stay the same bit for bit if what they depend on stays the same, so that every
     movement is a leak. Otherwise a movement below `tolerance` may be rounding.
     `twin` computes the same function in float64 by other means: it shows whether a dependence that the runner does not
@@ -91,7 +91,7 @@ class Subject:
     name: str
     runner: Runner
     exact: Runner | None = None
-    gradients: Callable[[], Differentiable | None] | None = None
+    gradients: Sequence[Differentiable] = ()
     precision: Precision = Precision()
     is_still: bool = False
     tolerance: float = TOLERANCE

@@ -146,14 +146,14 @@ def _at_large_scores(claims: Claims, loud: Subject, rule: Rule, found: Finding, 
 
 def _running(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> Subject:
     """The subject, without its float64 twin if that fails to run: some models name float32 in their code."""
-    return subject if _twin(subject, claims, sizes, seed) is not None else replace(subject, exact=None, gradients=None)
+    return subject if _twin(subject, claims, sizes, seed) is not None else replace(subject, exact=None, gradients=())
 
 
 def _usable(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> Subject:
     """The subject, without float64 twin and gradients if the twin fails to run or its outputs are not finite."""
     found = _twin(subject, claims, sizes, seed)
     finite = found is not None and all(np.isfinite(array).all() for array in found.values())
-    return subject if finite else replace(subject, exact=None, gradients=None)
+    return subject if finite else replace(subject, exact=None, gradients=())
 
 
 def _twin(subject: Subject, claims: Claims, sizes: Mapping[str, int], seed: int) -> dict[str, Array] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import nn
 
@@ -25,3 +26,17 @@ def test_a_seed_gives_the_same_and_filling_twice_changes_nothing() -> None:
     again = fill(module, 1).state_dict()
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["0.weight"], fill(module, 2).state_dict()["0.weight"])
+
+
+def test_kernels_of_few_terms_keep_the_scale_of_their_sums() -> None:
+    module = nn.ModuleDict(
+        {
+            "depthwise": nn.Conv2d(400, 400, 3, groups=400),
+            "dense": nn.Conv2d(500, 40, 3),
+            "linear": nn.Linear(9, 400),
+        }
+    )
+    fill(module, 0, 0.05)
+    wanted = {"depthwise": 1 / 3, "dense": 0.05, "linear": 0.05}
+    for name, deviation in wanted.items():
+        assert float(module[name].weight.std()) == pytest.approx(deviation, rel=0.05)

@@ -64,6 +64,34 @@ def test_units_that_are_dead_under_the_given_weights_count() -> None:
     assert found.all()
 
 
+class Clipped(nn.Module):
+    """Position i is what stays within 0 and 6 of a sum of positions up to i, whose weights have both signs."""
+
+    def __init__(self, scale: float) -> None:
+        super().__init__()
+        weight = scale * torch.tensor([(-1.0) ** i for i in range(LENGTH)])
+        self.weight = nn.Parameter(weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        sums = x[:, None] * self.weight * torch.tril(torch.ones(LENGTH, LENGTH))
+        return nn.functional.relu6(3 + sums.sum(-1))
+
+
+@pytest.mark.parametrize(("is_positive", "expected"), [(True, np.eye(LENGTH, k=LENGTH)), (False, np.tri(LENGTH))])
+def test_activations_with_a_limit_need_the_given_weights(is_positive: bool, expected: np.ndarray) -> None:
+    runner = TorchRunner(Clipped(4.0), ("x",), ("y",))
+    x = np.full((2, LENGTH), 0.5, np.float32)
+    found = Gradients(runner, is_positive=is_positive).dependence({"x": x}, ("x", (1,)), ("y", (1,)), 0)
+    # With absolute weights the first sum is 5, and all others are beyond 6.
+    assert np.array_equal(found[1:], expected.astype(bool)[1:])
+
+
+def test_a_dependence_counts_however_faint_parameters_make_it() -> None:
+    x = np.full((2, LENGTH), 0.5, np.float32)
+    gradients = Gradients(TorchRunner(Clipped(1e-25), ("x",), ("y",)), is_positive=False)
+    assert np.array_equal(gradients.dependence({"x": x}, ("x", (1,)), ("y", (1,)), 0), np.tri(LENGTH).astype(bool))
+
+
 def test_an_input_that_nothing_embeds_is_out_of_reach() -> None:
     class Counting(nn.Module):
         def forward(self, ids: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from archspec.rules.independence import Pair, independence
 from archspec.rules.judge import Judge
 from archspec.rules.kind import LowerKind, UpperKind, rule_kinds
 from archspec.rules.kinds.ignores import IgnoresRule
+from archspec.rules.kinds.receptive_field import ReceptiveFieldRule
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.cover import first_unread, in_one_row
@@ -75,12 +76,29 @@ def _apart(judge: Judge, pair: Pair) -> _Claim:
 
 
 def _upper(judge: Judge, rule: Rule, kind: UpperKind) -> _Claim:
+    if isinstance(kind, ReceptiveFieldRule):
+        reads = judge.dependence.reads
+        wide = _too_wide(rule)
+        return _Claim(name=str(rule), reads=reads, output=rule.output, source=rule.input, pairs=NOTHING, bad=wide)
     dependence = kind.held_fixed(rule, judge.evidence) if isinstance(kind, IgnoresRule) else judge.dependence
     target = kind.target(rule, judge.evidence.terms)
     test = (inside if target.forbidden else outside)(rule.output, rule.input, target.pairs)
     return _Claim(
         name=str(rule), reads=dependence.reads, output=rule.output, source=rule.input, pairs=target.pairs, bad=test
     )
+
+
+def _too_wide(rule: Rule) -> Bad:
+    """All that an output position reads, if the first and the last of it are too far apart."""
+    (axis,) = rule.axes[1]
+
+    def bad(wiring: Wiring, bit: int) -> int:
+        read = wiring.read(rule.output, 1 << bit, rule.input)
+        places = [wiring.grid(rule.input).index(one)[axis] for one in bits_of(read)]
+        extent = max(places) - min(places) + 1 if places else 0
+        return read if extent > rule.most.value(wiring.world.sizes) else 0
+
+    return bad
 
 
 def _wrong(spec: Spec, claims: Sequence[_Claim], batches: tuple[int, ...], lengths: tuple[int, ...] = ()) -> str | None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from archspec.algebra.dim import Dim
 from archspec.spec import Spec, load
+from tests.mutation.exact import broken
 from tests.mutation.judging import Court, Outcome, first_fallen
 from tests.mutation.operators import Operator, mutants, spread
 from tests.mutation.shipped import OWN, REPRESENTATIVES, SHIPPED, TWINS, ranked, same_as, skip_if_same, ways
@@ -49,6 +52,13 @@ def test_no_representative_is_the_twin_of_another() -> None:
 @pytest.mark.parametrize("name", SPECS)
 def test_no_rule_of_a_spec_falls_as_it_is(name: str) -> None:
     assert first_fallen(spec(name)) is None
+
+
+@pytest.mark.parametrize(("most", "status"), [(19, True), (18, False)])
+def test_a_field_of_one_position_more_is_broken(most: int, status: bool) -> None:
+    found = spec("mobilenet-v2")
+    rules = (replace(rule, at_most=Dim.of(most)) for rule in found.rules if rule.kind == "receptive_field")
+    assert (broken(replace(found, rules=tuple(rules))) is None) is status
 
 
 @pytest.mark.parametrize("name", ["gpt2", *OWN, *ranked(name for name in SHIPPED if name != "gpt2")])

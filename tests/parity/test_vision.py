@@ -99,6 +99,14 @@ def test_mixer(size: tuple[int, int]) -> None:
     close(given_weights("mlp-mixer-b16", reference, sizes)(image(size)), reference(image(size)))
 
 
+@pytest.mark.parametrize("size", [(64, 64), (43, 70)])
+def test_mobilenet_pads_as_tensorflow_does(size: tuple[int, int]) -> None:
+    config = transformers.MobileNetV2Config(depth_multiplier=0.25, depth_divisible_by=2, min_depth=2, num_labels=7)
+    reference = filled(transformers.MobileNetV2ForImageClassification(config), 0).eval()
+    found = given_weights("mobilenet-v2", reference, sized(size, width=2, classes=7))(image(size))
+    close(found, reference(image(size)).logits)
+
+
 @pytest.mark.parametrize("size", [(64, 64), (64, 96)])
 def test_segformer_and_its_encoder(size: tuple[int, int], tmp_path: Path) -> None:
     config = transformers.SegformerConfig(hidden_sizes=[8, 16, 40, 64], decoder_hidden_size=24, num_labels=7)
