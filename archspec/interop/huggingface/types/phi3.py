@@ -8,7 +8,23 @@ from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, dropout, inert, must, reads, switch
 from archspec.interop.huggingface.layer_kinds import windows
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
+from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, head_dim, rotary
+
+_POSITIONS = f"{STATES}.attention.positions"
+_ROTARY = rotary(_POSITIONS)
+
+
+def _rotation(given: JsonValue, configuration: Configuration) -> Changes:
+    """Rotary positions; the heads of the small copy have as many features as their size and its factors need."""
+    changes = dict(_ROTARY["rope_parameters"].changes(given, configuration))
+    size, scaling = changes[f"{_POSITIONS}.size"], changes[f"{_POSITIONS}.scaling"]
+    if scaling is not None and scaling["kind"] == "longrope":
+        # There is a factor for each frequency, so that heads cannot be smaller.
+        return {**changes, "reduced.constants": {"heads": 2, "d_model": 2 * head_dim(configuration)}}
+    if size is None:
+        return changes
+    small = {"constants.rotary_dim": size, "reduced.constants.rotary_dim": 4}
+    return {**changes, **small, f"{_POSITIONS}.size": "rotary_dim"}
 
 
 def _trained(given: JsonValue, configuration: Configuration) -> Changes:
@@ -34,7 +50,8 @@ class Phi3(ModelType):
     }
     keys = {
         **LLAMA_LIKE,
-        **rotary("graph.states.attention.positions"),
+        **_ROTARY,
+        "rope_parameters": reads(_rotation),
         "original_max_position_embeddings": reads(_trained),
         **windows(),
         "resid_pdrop": dropout(f"{STATES}.dropout"),
