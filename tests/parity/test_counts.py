@@ -59,6 +59,7 @@ COUNTS = {
     "qwen3-0.6b": 596_049_920,
     "olmo2-1b": 1_484_916_736,
     "roberta-base": 124_645_632,
+    "distilbert-base": 66_362_880,
     "ast-base": 86_594_063,
     "dinov3-small": 21_596_544,
     "gpt-oss-20b": 20_914_757_184,
