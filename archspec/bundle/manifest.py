@@ -62,7 +62,7 @@ class OriginalEntry(_Model):
         left_out = f"; not compared: {', '.join(self.left_out)}" if self.left_out else ""
         sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())
         what = f"{', '.join(self.outputs)} of {self.reference} at {sizes}"
-        return f"at most {self.largest:.1e} of the largest value apart{exact} ({what}{left_out})"
+        return f"within {self.largest:.1e} of the largest value{exact} ({what}{left_out})"
 
 
 class WeightsEntry(_Model):

@@ -104,7 +104,8 @@ def _parity(bundle: Described, judged: str) -> str:
     trials = [trial for trial in bundle.report.trials if trial.artifact == judged]
     references = list(dict.fromkeys(trial.reference for trial in trials))
     parts = [f"{_largest(trials, reference):.1e} from the {reference}" for reference in references]
-    return f"; at most {' and '.join(parts)}" if parts else ""
+    *first, last = parts or [""]
+    return f"; at most {' and '.join([', '.join(first), last] if first else [last])}" if parts else ""
 
 
 def _origin(bundle: Described, entry: ArtifactEntry) -> str:

@@ -55,7 +55,7 @@ def command(
         click.echo(f"wrote {output} ({made.architecture}); next: archspec check {output}")
     if found is not None:
         # Apart from the spec, which may be what standard output is for.
-        click.echo(f"{found.claim}: {found.largest:.1e} of the largest value, {found.detail}", err=True)
+        click.echo(f"{found.claim}: within {found.largest:.1e} of the largest value, {found.detail}", err=True)
 
 
 def _held(made: Imported, source: Path) -> Finding:

@@ -58,7 +58,7 @@ class Mismatch:
     @property
     def _apart(self) -> str:
         """How far apart both are; nothing where a value is not finite, or the shapes differ."""
-        return f": {self.share:.2g} of its largest value apart" if np.isfinite(self.share) else ""
+        return f": apart by {self.share:.2g} of the output's largest value" if np.isfinite(self.share) else ""
 
 
 @record

@@ -75,7 +75,7 @@ def test_a_difference_names_output_place_and_both_values(claims: Claims) -> None
     wanted = states()[1, 1, 2]
     assert found.status == "violated"
     share = (wanted - 0.25 if wanted > 0.25 else 0.25 - wanted) / 2
-    apart = f"{share:.2g} of its largest value apart"
+    apart = f"apart by {share:.2g} of the output's largest value"
     assert found.detail == (f"`states[1, 1, 2]` is 0.25, the original has {wanted:.17g}: {apart}, at batch=2, length=4")
 
 
@@ -103,7 +103,7 @@ def test_what_is_not_finite_is_equal_to_nothing(claims: Claims, value: float) ->
 
 def test_integers_are_equal_or_not(claims: Claims) -> None:
     held = hold(claims, giving({"best": np.array([3, 2])}), [recording({"best": BEST})])
-    assert str(held.mismatches[0]).startswith("`best[1]` is 2, the original has 1: 1 of its largest value")
+    assert str(held.mismatches[0]).startswith("`best[1]` is 2, the original has 1: apart by 1 of the")
 
 
 def test_other_shapes_are_told(claims: Claims) -> None:
@@ -120,7 +120,7 @@ def test_float64_is_held_to_float64(claims: Claims) -> None:
     assert held.exact == 0 and 0 < held.largest < 1e-7
     found = hold(claims, giving({"states": rounded}, {"states": states() + 4e-9}), [given]).finding()
     assert found.status == "violated"
-    assert found.detail.endswith("of its largest value apart, in float64, at batch=2, length=4")
+    assert found.detail.endswith("of the output's largest value, in float64, at batch=2, length=4")
 
 
 def test_without_a_position_nothing_is_called_equal(claims: Claims) -> None:

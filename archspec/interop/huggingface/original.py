@@ -176,6 +176,8 @@ def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tupl
             trust_remote_code=False,
             output_loading_info=True,
             attn_implementation="eager",
+            # The fused multiplication of experts takes no float64.
+            experts_implementation="eager",
         )
     except SpecError:
         raise
