@@ -88,4 +88,5 @@ def test_the_command_writes_a_folder_whole(tmp_path: Path) -> None:
     assert {path.name for path in Path(out).iterdir()} == {"config.json", "model.safetensors", "tokenizer.json"}
     again = CliRunner().invoke(cli, command)
     assert again.exit_code == 1
-    assert "is not an empty folder" in again.output
+    assert isinstance(again.exception, SpecError)
+    assert again.exception.diagnostics[0].code == "E704"
