@@ -66,6 +66,8 @@ COUNTS = {
     "ast-base": 86_594_063,
     "dinov3-small": 21_596_544,
     "gpt-oss-20b": 20_914_757_184,
+    "dit-xl-2": 674_834_720,
+    "coatnet-0": 25_221_012,
     # From transformers' classes at the published configurations, on the meta device.
     "pythia-70m": 70_426_624,
     "opt-125m": 125_239_296,
