@@ -14,7 +14,14 @@ _LAYOUT = "weights.huggingface"
 
 
 def masked_tokens(
-    *, names: Sequence[str], tied: Mapping[str, str], skip: Sequence[str], pooled: str | None, keys: Keys, dim: str
+    *,
+    names: Sequence[str],
+    tied: Mapping[str, str],
+    skip: Sequence[str],
+    pooled: str | None,
+    keys: Keys,
+    dim: str = "d_model",
+    table: str = "source.table",
 ) -> Architecture:
     """An encoder with scores for the token at every position.
 
@@ -25,6 +32,7 @@ def masked_tokens(
         pooled: the module of the base's pooler in its layout, which the class lacks; None where the base has none.
         keys: keys of this class.
         dim: the features of a row of the table of tokens, an expression.
+        table: the table of tokens, whose rows score.
 
     Returns:
         the class of the original.
@@ -38,7 +46,7 @@ def masked_tokens(
             "logits": [
                 {"block": "linear", "input": "states", "dim": dim, "activation": "gelu"},
                 {"block": "norm"},
-                {"block": "lm_head", "tie": _TABLE, "bias": True},
+                {"block": "lm_head", "tie": table, "bias": True},
             ],
         },
         "outputs": {"states": None, **gone, "logits": "float[batch, length, vocab]"},
@@ -54,9 +62,6 @@ def masked_tokens(
     }
     untied = must(True, why="scores from a table of their own are not supported")
     return Architecture(changes=changes, keys={"tie_word_embeddings": untied, **keys}, outputs={"logits": "logits"})
-
-
-_TABLE = "source.table"
 
 
 def activations(*paths: str) -> ConfigurationKey:

@@ -21,7 +21,6 @@ _MASKED = masked_tokens(
     skip=["embeddings.position_ids", "pooler", "cls.seq_relationship"],
     pooled="pooled.1",
     keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
-    dim="d_model",
 )
 
 

@@ -13,7 +13,6 @@ _MASKED = masked_tokens(
     skip=["embeddings.position_ids"],
     pooled=None,
     keys={"activation": activations(_ACTIVATION, HEAD_ACTIVATION)},
-    dim="d_model",
 )
 
 
