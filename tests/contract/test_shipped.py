@@ -8,6 +8,8 @@ from archspec.contract.compiled import verify_compiled
 from archspec.spec.claims import load_claims
 from archspec.spec.shipped import shipped_specs_dir
 
+INNER = {"detr-resnet-50": {"`features` is not an input"}}
+"""Rules about an inner value, which the contract cannot change: tests/parity/test_detection.py does."""
 SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
 
 
@@ -15,7 +17,9 @@ SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
 def test_a_shipped_spec_holds(name: str) -> None:
     loaded = load_claims(name, reduced=True)
     report = verify_compiled(loaded)
-    assert [found for found in report.findings if found.status != "holds"] == []
+    missing = [found for found in report.findings if found.status != "holds"]
+    assert {found.detail for found in missing} == INNER.get(name, set())
+    assert {found.status for found in missing} <= {"not measured"}
     claims = {found.claim for found in report.findings}
     rows = {f"independent({value.type.shape[0]})" for value in loaded.inputs.values()}
     assert {

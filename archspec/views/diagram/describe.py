@@ -37,6 +37,7 @@ _NORMS = {"layer_norm", "rms_norm", "batch_norm", "group_norm"}
 _ASIDES = {
     "sinusoidal": "Sinusoidal positions",
     "grid_sincos": "Sinusoidal grid",
+    "grid_sinusoidal": "Sinusoidal grid",
     "learned_positions": "Learned positions",
     "counted_positions": "Learned positions",
     "resized_positions": "Learned positions",
