@@ -1,7 +1,7 @@
 """`python -m tests.here ARGUMENTS` is `archspec ARGUMENTS`, with the steps of its builds in one process.
 
-`python -m tests.here -c CODE` runs code in the same way. Each process of a build starts torch again, which takes longer
-than the step of a small model; tests of the processes build without this.
+`python -m tests.here -c CODE` runs code in the same way. To load torch anew takes longer than the step of a small
+model; tests of the processes build without this.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Build steps in this process, for tests that are not about the processes: each start of torch takes seconds."""
+"""Build steps in this process, for tests that are not about the processes: to load torch anew takes seconds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,14 @@ CALLERS = tuple(f"archspec.{name}" for name in ("engines.build", *(f"bundle.{one
 
 
 def run_here(
-    worker: str, task: str, job: Mapping[str, Any], *, folder: Path, stage: str, progress: Progress | None
+    worker: str,
+    task: str,
+    job: Mapping[str, Any],
+    *,
+    folder: Path,
+    stage: str,
+    progress: Progress | None,
+    alone: bool = False,
 ) -> StageOutcome:
     """What `run_step` does, without its process: the job and its result are still plain data."""
     tell = progress or (lambda stage, share: None)

@@ -40,17 +40,17 @@ ORDER = [
     ),
     # `checking` reads what a file says of weights and code, so it stands below both.
     *("rules", "passes", "model", "lower", "generated", "weights", "checking", "engines", "contract", "bundle"),
-    *("decoding", "views", "testing", "cli", "__main__"),
+    *("interop", "decoding", "views", "testing", "cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])
 TOO_HEAVY_FOR_CORE = {
-    *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "safetensors", "transformers", "tokenizers"),
+    *("torch", "onnx", "onnxruntime", "onnxscript", "onnx_ir", "safetensors", "transformers", "tokenizers", "gguf"),
     *("tensorrt_rtx", "tensorrt", "torch_tensorrt", "openvino", "scipy", "sklearn", "rich", "click"),
 }
 COMPUTES_LAZILY = {"numpy"}
 UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 UNSAFE_CALLS = {"eval", "exec", "__import__"}
-# YAML is read from its event stream alone, and tensors from safetensors alone.
+# YAML is read from its event stream alone, and tensors from safetensors and GGUF alone.
 UNSAFE_ATTRIBUTES = {
     *(("yaml", name) for name in ("load", "load_all", "full_load", "full_load_all", "safe_load", "safe_load_all")),
     *(("yaml", name) for name in ("unsafe_load", "unsafe_load_all", "compose", "compose_all")),

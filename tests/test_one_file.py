@@ -1,4 +1,4 @@
-"""What adding costs: an op, a block and a target, each added by one file in a temporary package, and used."""
+"""What adding costs: an op, a block, a target and a model type, each added by one file in a temporary package."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 import archspec
 from archspec.blocks.registry import blocks
 from archspec.engines.registry import engines
+from archspec.interop import import_model
 from archspec.ops.registry import all_primitives
 from archspec.oracle.interpreter import interpret
 
@@ -68,6 +69,24 @@ class Plain(Onnx):
 
     word = "plain"
 '''
+MODEL_TYPE = '''"""The model type `narrow`."""
+
+from archspec.interop.huggingface.keys import size
+from archspec.interop.huggingface.model_type import Architecture, ModelType
+
+
+class Narrow(ModelType):
+    """GPT-2, of which only the width is said."""
+
+    word = "narrow"
+    about = "Narrow models"
+    base = "gpt2"
+    inputs = {"ids": "input_ids"}
+    architectures = {"NarrowModel": Architecture(outputs={"logits": "logits"})}
+    keys = {"width": size("constants.d_model")}
+    defaults = {"width": 768}
+    small = ({"width": 24},)
+'''
 SPEC = """archspec: 1
 name: squares
 dims: {batch: [1, 2, 4], length: [1, 3, 8]}
@@ -80,7 +99,12 @@ outputs:
 rules:
   - causal: {output: y, input: x}
 """
-FILES = {"ops": ("squared", OP), "blocks": ("square", BLOCK), "engines.targets": ("plain", TARGET)}
+FILES = {
+    "ops": ("squared", OP),
+    "blocks": ("square", BLOCK),
+    "engines.targets": ("plain", TARGET),
+    "interop.huggingface.types": ("narrow", MODEL_TYPE),
+}
 
 
 @pytest.fixture
@@ -128,6 +152,13 @@ def test_an_op_that_tells_no_trait_is_unknown_until_it_is_measured(spec: Path) -
     affine, field = archspec.check(spec).verdicts[1:3]
     assert (affine.status, field.status) == ("violated", "proved")
     assert affine.explanation == "`y` does not say how its result depends on what it reads"
+
+
+def test_a_model_type_is_one_file(added: Path) -> None:
+    (added / "config.json").write_text('{"model_type": "narrow", "architectures": ["NarrowModel"], "width": 24}')
+    made = import_model(added)
+    assert made.spec.graph.outputs[0].type.shape == archspec.load("gpt2").graph.outputs[0].type.shape
+    assert "d_model: 24" in made.text
 
 
 @pytest.mark.slow

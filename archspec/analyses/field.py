@@ -130,11 +130,13 @@ class _Walk:
 
     def _primitive(self, node: Node, op: Primitive, operands: Sequence[Readings | None]) -> Iterator[Readings | None]:
         """What each output of a primitive reads, over all its operands."""
-        loose = op.loose([value.type for value in node.inputs])
+        types = [value.type for value in node.inputs]
+        loose = {k: f"`{op.name}`: {why}" for k, why in op.loose(types).items()}
+        ends = op.reaches(types) if loose else {}
         for row in node.reads:
             yield _together(
                 [
-                    through(node, relation, known, value.type.space, f"`{op.name}`: {loose[k]}" if k in loose else "")
+                    through(node, relation, known, value.type.space, loose.get(k, ""), ends.get(k, frozenset()))
                     for k, (relation, known, value) in enumerate(zip(row, operands, node.inputs, strict=True))
                     if known is not None and relation.atoms
                 ],

@@ -23,11 +23,19 @@ _Part = frozenset[Range | Guard]
 
 
 class ReadOperand(NamedTuple):
-    """The sizes of an operand's coordinates, why a relation to it may be loose, and the coordinates that wrap."""
+    """The sizes of an operand's coordinates, why a relation to it may be loose, and the coordinates that wrap.
+
+    Along the coordinates `ends` it begins and ends where what is read does, loose or not.
+    """
 
     space: Space
-    why: str
+    loose: str
+    ends: frozenset[int]
     around: frozenset[tuple[int, int]]
+
+    def why(self, coordinate: int) -> str:
+        """Why a band along a coordinate may be too wide; empty where it is not."""
+        return "" if coordinate in self.ends else self.loose
 
 
 @record
@@ -52,7 +60,9 @@ def start(coordinate: int) -> Reading:
     return Reading(bands={} if coordinate == FIXED else {coordinate: SELF})
 
 
-def through(node: Node, relation: Relation, known: Readings, space: Space, why: str) -> Readings:
+def through(
+    node: Node, relation: Relation, known: Readings, space: Space, why: str, ends: frozenset[int] = frozenset()
+) -> Readings:
     """What a result of a node reads, by what it reads of an operand and what that reads of the source.
 
     Args:
@@ -61,11 +71,12 @@ def through(node: Node, relation: Relation, known: Readings, space: Space, why: 
         known: what the operand reads.
         space: the sizes of the coordinates of the operand.
         why: the reason why the relation may hold more than the op depends on; empty where it is exact.
+        ends: the coordinates of the operand along which its ends are exact all the same.
     """
     atoms, around = relation.atoms, frozenset[tuple[int, int]]()
     if isinstance(node.op, Primitive) and node.op.wraps:
         atoms, around = merged(relation, space)
-    operand, parts = ReadOperand(space, why, around), dict[_Part, list[Atom]]()
+    operand, parts = ReadOperand(space, why, ends, around), dict[_Part, list[Atom]]()
     for atom in atoms:
         parts.setdefault(_part(atom), []).append(atom)
     return tuple(_by_parts(parts, one.bands, node, operand) if one.bands else one for one in known)
@@ -177,8 +188,9 @@ def _narrower(new: Band, old: Band) -> bool:
 def _of_atom(atom: Atom, known: Mapping[int, Band], operand: ReadOperand) -> dict[int, Band]:
     """The bands of the pairs of one atom."""
     found = {FIXED: known[FIXED]} if FIXED in known else {}
-    space, why, around = operand
+    space, around = operand.space, operand.around
     for one in atom.differences:
+        why = operand.why(one.inp)
         if (one.out, one.inp) in around and one.inp in known:
             _add(found, one.out, after(replace(ONE, why=why, wraps=True), known[one.inp]))
         elif one.inp in known and not why and one == equal(one.out, one.inp):
@@ -189,9 +201,11 @@ def _of_atom(atom: Atom, known: Mapping[int, Band], operand: ReadOperand) -> dic
     for flat in atom.flats:
         if (key := _one_position(flat, space)) is not None:
             for place in (place for place, _ in flat.inp if place in known):
-                _add(found, key, after(replace(ONE, why=why), known[place]))
+                _add(found, key, after(replace(ONE, why=operand.why(place)), known[place]))
     for stretch in atom.ranges:
-        if stretch.side == "in" and stretch.coordinate in known and (own := _stretch(stretch, space, why)) is not None:
+        if stretch.side != "in" or stretch.coordinate not in known:
+            continue
+        if (own := _stretch(stretch, space, operand.why(stretch.coordinate))) is not None:
             _add(found, FIXED, after(own, known[stretch.coordinate]))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.algebra.dim import Dim, Symbol
 from archspec.algebra.scalar import Scalar
-from archspec.ir.graph import Node
+from archspec.ir.graph import Graph, Node
 from archspec.ir.op import Op
 from archspec.ir.types import TensorType
 from archspec.record import field_names
@@ -40,3 +40,11 @@ def sizes_of(node: Node) -> frozenset[Symbol]:
     """The run-time sizes that a node, its output types, and all nodes inside it mention."""
     own = [sizes_in(node.op), *(sizes_in(value.type) for value in node.outputs)]
     return NONE.union(*own, *(sizes_of(inner) for region in node.regions for inner in region.nodes))
+
+
+def counts_positions(graph: Graph, size: Symbol) -> bool:
+    """Whether a value or offset in a graph, other than a shape, is computed from the number of positions.
+
+    If none is, and the graph is causal, the result at a position does not depend on how many positions follow.
+    """
+    return any(size in sizes_meant(node.op) for node in graph.walk())

@@ -18,7 +18,7 @@ from archspec.bundle.work import Work
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
-from archspec.engines.process import Progress
+from archspec.engines.process import Progress, forked_steps
 from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.model.checked import Checked
@@ -27,6 +27,14 @@ from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
 """The largest signed 64-bit integer, which torch and NumPy both accept."""
+LOADED = (
+    "torch._dynamo",
+    "torch.onnx",
+    "onnxscript.function_libs.torch_lib.ops",
+    "archspec.engines.worker",
+    "archspec.bundle.worker",
+)
+"""What nearly every step of a build imports."""
 # No separators of paths, no hidden files, and nothing that a command could take for an option.
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._ +-]*")
 
@@ -53,7 +61,7 @@ def build(
     Args:
         spec: a loaded spec, a file, the name of a shipped one, or one that was accepted before.
         out: the folder to write. An existing bundle there is replaced as a whole, once the new one is complete.
-        weights: a safetensors file or folder, tensors by name, or None for a fresh module initialised under `seed`.
+        weights: a safetensors or GGUF file, a folder, tensors by name, or None for fresh ones under `seed`.
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
@@ -75,7 +83,7 @@ def build(
     ranges = _ranges(_listed(profiles), checked, wanted)
     carried = check_carried(_listed(files))
     _check_layout(layout, checked, wanted, read_dtype(dtype), carried)
-    with staging(Path(out)) as folder:
+    with staging(Path(out)) as folder, forked_steps(folder, *LOADED):
         work = Work(
             folder=folder,
             checked=checked,

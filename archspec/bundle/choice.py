@@ -46,7 +46,8 @@ def choose(
     `what` names its kind, and `named` gives the name in the report of the artifact of a target.
 
     Artifacts verified further come first: benchmarked, executed, network-verified-cpu, built. Among equally verified
-    ones the faster is chosen: by measured time where there is one, otherwise by the speed class of its engine.
+    ones those that were timed come before the others, and the faster is chosen: by its time, or where none was timed by
+    the speed class of its engine.
     Raises SpecError E610 if the requested artifact cannot be opened here, E710 if there is none.
     """
     entries = {entry.target: entry for entry in artifacts}
@@ -92,7 +93,9 @@ def _requested(
 def _merit(entry: ArtifactEntry, times: Times) -> tuple[float, ...]:
     """Return the sort key of an artifact; larger is better."""
     measured = times[entry.target]
-    return (RANKS.index(entry.verified), 0.0 if measured is None else -measured, _speed(entry))
+    # A time is a fact, and the class of an engine a guess: what was not timed never beats what was.
+    time = (0.0, 0.0) if measured is None else (1.0, -measured)
+    return (RANKS.index(entry.verified), *time, _speed(entry))
 
 
 def _speed(entry: ArtifactEntry) -> int:
@@ -111,7 +114,11 @@ def _reason(best: ArtifactEntry, able: list[ArtifactEntry], times: Times) -> str
     measured = times[best.target]
     if measured is None:
         return f"{best.verified}; its engine is usually the fastest"
-    return f"{best.verified}; the fastest: {measured:.3g} ms"
+    timed = [entry for entry in able if times[entry.target] is not None]
+    if len(timed) == 1:
+        return f"{best.verified}; the only one that was timed: {measured:.3g} ms"
+    of = "the fastest" if len(timed) == len(able) else "the fastest of those that were timed"
+    return f"{best.verified}; {of}: {measured:.3g} ms"
 
 
 def _beaten(entry: ArtifactEntry, best: ArtifactEntry, times: Times) -> str:
@@ -121,4 +128,4 @@ def _beaten(entry: ArtifactEntry, best: ArtifactEntry, times: Times) -> str:
     measured = times[entry.target]
     if measured is not None:
         return f"it took {measured:.3g} ms when it was built"
-    return "its engine is usually slower"
+    return "its engine is usually slower" if times[best.target] is None else "it was not timed when it was built"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from archspec.bundle.spec_text import spec_text
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
 from archspec.spec.files import text_of
+from archspec.spec.printing import printed
 
 SPEC = "spec.yaml"
 ORIGINAL = "spec.original.yaml"
@@ -16,5 +16,5 @@ WEIGHTS = "model.safetensors"
 def texts_of(checked: Checked) -> dict[str, str]:
     """Return the text files of a bundle by name: the resolved spec, the original one, and the emitted module."""
     spec = checked.spec
-    resolved_text = spec_text(spec.resolved)
+    resolved_text = printed(spec.resolved)
     return {SPEC: resolved_text, ORIGINAL: text_of(spec.path), MODULE: emit(checked)}

@@ -1,4 +1,4 @@
-"""The build steps that compare and time, run as `python -m archspec.bundle.worker`."""
+"""The build steps that compare and time, each of which runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from archspec.engines.engine import Target
 from archspec.engines.program import Program
 from archspec.engines.registry import network_engine
 from archspec.engines.scopes import placed
-from archspec.engines.serve import serve
 from archspec.lower.step_programs import step_programs
 
 
@@ -113,9 +112,3 @@ def _sorted(made: Sequence[ParityTrial | str]) -> dict[str, Any]:
     """Separate trials, as plain data, from texts about skipped ones."""
     trials = [trial.model_dump(mode="json") for trial in made if isinstance(trial, ParityTrial)]
     return {"trials": trials, "skipped": [line for line in made if isinstance(line, str)]}
-
-
-if __name__ == "__main__":
-    tasks = {"compare": compare, "compare_step": compare_step, "verify_network": verify_network}
-    tasks |= {"verify_step_network": verify_step_network, "time_all": time_all, "time_steps": time_steps}
-    serve({**tasks, "export_genai": export_genai, "compare_genai": compare_genai})

@@ -33,19 +33,33 @@ class FieldOf:
 def position_axes(spec: Spec) -> dict[Value, Sequence[int]]:
     """The axes of each input that number positions: those of space, or of a sequence; no rows and no features."""
     places = RulePositions(leading=leading_dims(value.type for value in spec.graph.inputs))
-    axes = {value: _space(value) or places.axes(value) for value in spec.graph.inputs}
+    axes = {value: _positions(spec.graph, places, value) for value in spec.graph.inputs}
     return {value: found for value, found in axes.items() if found}
 
 
-def _space(value: Value) -> Sequence[int]:
-    """The axes of space of a float map or signal, [batch, channels, ...]."""
+def _positions(graph: Graph, places: RulePositions, value: Value) -> Sequence[int]:
+    """The axes of an input that number positions: as its dims tell, or what reads it."""
     type_ = value.type
-    if type_.dtype is not DType.FLOAT or type_.rank not in (3, 4, 5):
-        return ()
-    # Of rank 3 the axis that holds a dim tells a signal from a sequence of vectors.
-    if type_.rank == 3 and (type_.shape[1].symbols() or not type_.shape[2].symbols()):
-        return ()
-    return range(2, type_.rank)
+    if type_.dtype is not DType.FLOAT:
+        return places.axes(value)
+    sizes = dict(enumerate(type_.shape[1:], 1))
+    candidates = [axis for axis, size in sizes.items() if not size.symbols() or size.symbols() - places.leading]
+    sized = [axis for axis in candidates if sizes[axis].symbols()]
+    # Of rank 3 a dim tells a signal [batch, channels, positions] from a sequence [batch, positions, features].
+    if type_.rank == 3 and len(sized) == 1:
+        return sized
+    # Imported late: of a language model there is nothing to ask.
+    from archspec.analyses.feature_axes import feature_axes
+
+    features = feature_axes(graph, value, candidates)
+    if features is not None:
+        return [axis for axis in candidates if axis not in features]
+    return range(2, type_.rank) if type_.rank in (4, 5) else places.axes(value)
+
+
+def _is_space(value: Value, axes: Sequence[int]) -> bool:
+    """Whether positions are those of a float map or signal, and no sequence of vectors."""
+    return value.type.dtype is DType.FLOAT and value.type.rank > 2 and list(axes) != [1]
 
 
 def output_fields(spec: Spec, *, every: bool = False) -> list[FieldOf]:
@@ -55,7 +69,7 @@ def output_fields(spec: Spec, *, every: bool = False) -> list[FieldOf]:
     """
     axes = position_axes(spec)
     if not every and _sees_all(spec.graph):
-        axes = {source: numbers for source, numbers in axes.items() if _space(source)}
+        axes = {source: numbers for source, numbers in axes.items() if _is_space(source, numbers)}
     if not axes:
         return []
     # Imported late: of a language model there is nothing to say.
@@ -65,7 +79,8 @@ def output_fields(spec: Spec, *, every: bool = False) -> list[FieldOf]:
     for name, value in spec.outputs.items():
         for source, numbers in axes.items():
             one = field_of(fields, spec.graph, name, value, source, numbers)
-            if one is not None and (every or _space(source) or any(f.extent is not None for f in one.fields.values())):
+            shown = every or _is_space(source, numbers)
+            if one is not None and (shown or any(f.extent is not None for f in one.fields.values())):
                 found.append(one)
     return found
 

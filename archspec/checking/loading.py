@@ -28,7 +28,7 @@ def load_weights(
     Args:
         module: what `archspec.compile` made of the spec, in memory; its dtypes stay, and tied parameters are one.
         source: a spec (loaded, a file, or the bare name of a shipped one), or one that was accepted before.
-        weights: a safetensors file, a folder with one or with an index of shards, or tensors by name.
+        weights: a safetensors or GGUF file, a folder with safetensors or an index of shards, or tensors by name.
         layout: the name of one of the spec's layouts; left out, the one that fits.
         unproved: go on although something in the spec does not hold.
 

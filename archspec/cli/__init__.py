@@ -24,6 +24,7 @@ COMMANDS = (
     "compile",
     "explain",
     "generate",
+    "import",
     "init",
     "list",
     "run",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @spec_options
 @UNPROVED
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Output folder of the bundle.")
-@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Safetensors (a file or a folder) or a GGUF file.")
 @click.option("--weights-layout", help="Name of the weights layout (default: the one that matches).")
 @click.option(
     "--target",

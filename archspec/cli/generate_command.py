@@ -42,7 +42,7 @@ _EARLY: dict[str, bool | Literal["never"]] = {"yes": True, "no": False, "never":
     type=click.Path(path_type=Path),
     help="An .npz file with the other inputs, such as an encoder's.",
 )
-@click.option("--weights", type=click.Path(path_type=Path), help="A safetensors file, or a folder with one.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Safetensors (a file or a folder) or a GGUF file.")
 @click.option("--weights-layout", "layout", help="Name of the weights layout (default: the one that matches).")
 @click.option("--max-new", type=int, default=20, show_default=True, help="Maximum number of new ids per row.")
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="Sampling temperature; 0: greedy.")

@@ -31,8 +31,8 @@ def command(
 ) -> None:
     """List which weights of SPEC map to which of a published checkpoint, and draft lines for those that do not.
 
-    FILE is a safetensors file, or a folder with one or with an index of shards. Only names and shapes are read. The
-    exit status is 1 if a tensor is not mapped.
+    FILE is a safetensors or GGUF file, or a folder with safetensors or with an index of shards. Only names and shapes
+    are read. The exit status is 1 if a tensor is not mapped.
     """
     from archspec.spec import load
     from archspec.weights.survey import survey_checkpoint, survey_layouts

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from archspec.algebra.dim import Dim, Symbol
+from archspec.analyses.size_use import counts_positions
 from archspec.decoding.growing import Growing, growing
 from archspec.decoding.prefixes import Prefixes, prefixes
 from archspec.decoding.proofs import Proofs
-from archspec.decoding.shifts import counts_positions, moves_along
 from archspec.diagnostics import SpecError, fail
 from archspec.model.ports import Interface, interface_of
 from archspec.passes.incremental.incremental import incremental
@@ -22,8 +22,7 @@ Side = Literal["right", "left", "none"]
 """The side on which shorter sequences of a batch are padded; `none`: only sequences of equal length run together.
 
 `right` is exact because later positions do not matter: causality is proved, and nothing is computed from the number of
-positions. `left` is exact because invalid positions do not matter, which is proved too, and because nothing depends on
-the index of the first valid one.
+positions. `left` is exact because a padded row is proved to be what its valid positions give alone.
 """
 
 
@@ -169,10 +168,7 @@ def _side(spec: Spec, others: Growing, length: Symbol | None, proofs: Proofs) ->
     valid = others.valid
     if valid is not None and spec.inputs[valid].padding == "left":
         value = next(value for value in spec.graph.inputs if value.name == valid)
-        fits = (length is None or not counts_positions(spec.graph, length)) and moves_along(spec.graph, value)
-        # Padding that is hidden as values may still be counted: zeros in place of keys are attended to.
-        alone = fits and Unpadded(spec.graph, value, "left").holds(spec.outputs[proofs.decode.output])
-        return "left" if alone and proofs.ignores_unless(valid) else "none"
+        return "left" if Unpadded(spec.graph, value, "left").holds(spec.outputs[proofs.decode.output]) else "none"
     if length is not None and counts_positions(spec.graph, length):
         return "none"
     return "right" if valid is None or proofs.is_causal_in(valid) else "none"

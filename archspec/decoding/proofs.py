@@ -49,12 +49,11 @@ class Proofs:
         """Whether it is proved that no output position depends on later positions of an input."""
         return self._causal(source).status == "proved"
 
-    def ignores_unless(self, valid: str, source: str | None = None) -> bool:
-        """Whether it is proved that positions of an input, the fed one if left out, matter only where `valid` is true.
+    def ignores_unless(self, valid: str, source: str) -> bool:
+        """Whether it is proved that positions of an input matter only where `valid` is true.
 
         Outputs at invalid positions are left out where they have these positions.
         """
-        source = self.decode.input if source is None else source
         where = Value(f"not {valid}", self._inputs[valid].type)
         # Made for its effect: it becomes the producer of `where`.
         Node(op=Logical(kind="not"), inputs=(self._inputs[valid],), outputs=(where,))

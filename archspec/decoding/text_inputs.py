@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from archspec.analyses.size_use import counts_positions
 from archspec.decoding.plan import GenerationPlan, at_least
 from archspec.decoding.proofs import Proofs
-from archspec.decoding.shifts import counts_positions
 from archspec.decoding.tokenizer import Tokenizer
 from archspec.diagnostics import fail
 from archspec.ir.types import DType

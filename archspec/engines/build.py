@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.engines.cache import Recipe
-from archspec.engines.engine import Artifact, Engine, Form, Target
+from archspec.engines.engine import Artifact, Engine, Form, NetworkEngine, Target
 from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.program import Program
 from archspec.engines.registry import compiling, engine_of, engines
@@ -107,7 +107,11 @@ class Workshop:
         _, source = _EXPORTS[self._form(engine_of(target))]
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
         outcome = self._run(
-            "build", {**wanted, "source": source, "folder": str(place)}, named(f"build {target}", self.part)
+            "build",
+            {**wanted, "source": source, "folder": str(place)},
+            named(f"build {target}", self.part),
+            # Bytes of what TensorRT compiles depend on addresses.
+            alone=isinstance(engine_of(target), NetworkEngine),
         )
         artifact = Artifact.from_json(outcome.result)
         obstacle = None if self.recipe is None else self.recipe.keep(target, artifact, self.folder / place)
@@ -129,10 +133,10 @@ class Workshop:
         if self.progress is not None:
             self.progress(stage, 1.0)
 
-    def _run(self, task: str, job: dict[str, Any], stage: str) -> StageOutcome:
+    def _run(self, task: str, job: dict[str, Any], stage: str, *, alone: bool = False) -> StageOutcome:
         """Run a step in a separate process."""
         job = {"program": self.program.to_json(), **job}
-        return run_step(WORKER, task, job, folder=self.folder, stage=stage, progress=self.progress)
+        return run_step(WORKER, task, job, folder=self.folder, stage=stage, progress=self.progress, alone=alone)
 
 
 def named(stage: str, part: str) -> str:

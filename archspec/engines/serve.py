@@ -7,39 +7,36 @@ import os
 import resource
 import sys
 import threading
-from collections.abc import Callable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.engines.scopes import Placed
 
 _listeners: list[IO[str]] = []
-Task = Callable[[dict[str, Any]], dict[str, Any]]
 
 
-def serve(tasks: Mapping[str, Task]) -> None:
-    """Run the task that standard input names, and write its result or diagnostics to standard output.
+def serve(asked: int, answers: int) -> NoReturn:
+    """Read a job from a descriptor, run it, and write its result or diagnostics to another.
 
-    `tasks` are functions from plain data to plain data by name. Output of libraries goes to standard error. The process
-    ends as soon as its parent is gone. The working folder is passed as the number of a descriptor, by `steady`. Does
-    not return.
+    A job names a module and a function there, from plain data to plain data. The process ends as soon as nobody can
+    write to `asked` any more, since its parent is gone then.
     """
-    os.fchdir(int(sys.argv[1]))
-    # Native libraries print to descriptor 1 too: the answer goes through a copy that they do not know.
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    _listeners.append(answers)
-    message = json.loads(sys.stdin.readline())
-    # Started after the job was read, because the thread reads standard input too.
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    listener = os.fdopen(answers, "w", encoding="utf-8")
+    _listeners.append(listener)
+    # Not buffered: what is read beyond the line would be missed below.
+    message = json.loads(os.fdopen(asked, "rb", buffering=0, closefd=False).readline())
+    # Started after the job was read, because the thread reads the descriptor too.
+    threading.Thread(target=_end_with_parent, args=(asked,), daemon=True).start()
     try:
-        answer: dict[str, Any] = {"done": tasks[message["task"]](message["job"])}
+        task = getattr(import_module(message["worker"]), message["task"])
+        answer: dict[str, Any] = {"done": task(message["job"])}
     except SpecError as error:
         answer = {"failed": [_plain(diagnostic) for diagnostic in error.diagnostics]}
-    answers.write(json.dumps({**answer, "peak_bytes": peak_bytes()}) + "\n")
-    answers.flush()
+    listener.write(json.dumps({**answer, "peak_bytes": peak_bytes()}) + "\n")
+    listener.flush()
     # Skip the exit handlers of libraries: a crash in one would turn a finished step into a failed one.
     os._exit(0)
 
@@ -63,10 +60,10 @@ def peak_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _end_with_parent() -> None:
-    """End this process when its standard input closes, which happens when the parent dies."""
-    # Nothing is sent after the job, so that reading ends only with the pipe.
-    os.read(0, 1)
+def _end_with_parent(asked: int) -> None:
+    """End this process when the pipe of jobs closes, which happens when the one that asked dies."""
+    # Nothing is sent before this job is done, so that reading ends only with the pipe.
+    os.read(asked, 1)
     os._exit(1)
 
 

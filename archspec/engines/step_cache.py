@@ -156,6 +156,12 @@ def store(kept: Mapping[str, Array], state: Mapping[str, Array]) -> None:
             np.copyto(array, state[name])
 
 
+def check_counts(counts: Array, rows: int, most: int, what: str = "counts") -> None:
+    """Raise ValueError unless there is a number from 0 to `most` for each row; `what` names them."""
+    if counts.shape != (rows,) or ((counts < 0) | (counts > most)).any():
+        raise ValueError(f"{what} must be from 0 to {most} for each row, not {counts.tolist()}")
+
+
 def check_room(positions: Array, capacity: int) -> None:
     """Raise ValueError for more positions int64 [rows] than a row has room for."""
     most = int(positions.max())

@@ -11,7 +11,7 @@ from archspec.algebra.dim import Dim
 from archspec.diagnostics import fail
 from archspec.engines.engine import Target
 from archspec.engines.registry import engine_of
-from archspec.engines.step_cache import StepCache, check_room, store
+from archspec.engines.step_cache import StepCache, check_counts, check_room, store
 from archspec.engines.step_groups import groups
 from archspec.engines.step_parts import StepPart, parts
 from archspec.engines.step_session import StepSession
@@ -81,13 +81,16 @@ class BuiltSteps:
 
         Raises:
             SpecError: E610 if the runtime fails.
-            ValueError: if a row has more positions than its cache takes, and, in an artifact of a fixed capacity, if no
-                row has new ones.
+            ValueError: if counts or last are no numbers of new positions, if a row has more positions than its cache
+                takes, and, in an artifact of a fixed capacity, if no row has new ones.
         """
+        new = next(iter(fed.values())).shape[1]
+        check_counts(counts, len(cache.past), new)
         # No program compares them: behind the capacity it would write nothing, and read what it finds.
         check_room(cache.past + counts, cache.capacity if cache.whole else self.programs.found.length.max)
         # A row without new positions has no last one: its output means nothing.
         places = np.maximum(counts - 1, 0) if last is None else last
+        check_counts(places, len(cache.past), new - 1, "last")
         if self.step.capacity is None:
             return self._run(fed, cache, counts, places)
         found: Array | None = None

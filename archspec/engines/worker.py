@@ -1,4 +1,4 @@
-"""Build steps in separate processes, run as `python -m archspec.engines.worker`."""
+"""Build steps, each of which runs in a process of its own: functions from plain data to plain data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from archspec.engines.ort.export import export_ort
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of
 from archspec.engines.saved_program import save_program
-from archspec.engines.serve import serve
 
 
 def initialise(job: dict[str, Any]) -> dict[str, Any]:
@@ -51,7 +50,3 @@ def build(job: dict[str, Any]) -> dict[str, Any]:
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program, source = Program.from_json(job["program"]), Path(job["source"])
     return engine_of(target).build(program, source, target, job["dtype"], Path(job["folder"])).to_json()
-
-
-if __name__ == "__main__":
-    serve({"initialise": initialise, "export": export, "build": build})

@@ -168,7 +168,7 @@ class Builder:
         try:
             outputs = op.infer(*types)
         except ShapeError as error:
-            values = (self._origin(operands[number]) for number in error.operands if number < len(operands))
+            values = (self.origin(operands[number]) for number in error.operands if number < len(operands))
             raise PlacedShapeError(error, self._settings.span, tuple(values)) from None
         made = self._parameters_of(op, types, name, tie or {}, rename or {})
         hints = list(results) + [""] * (len(outputs) - len(results))
@@ -220,8 +220,11 @@ class Builder:
             raise ValueError(f"{value!r} belongs to a scope that is closed")
         return frame.capture(value, self._localize(value, depth - 1))
 
-    def _origin(self, value: Value) -> Value:
-        """The value of the outermost scope that a value was passed in from; the value itself if it was made here."""
+    def origin(self, value: Value) -> Value:
+        """The value of the outermost scope that a value was passed in from; the value itself if it was made here.
+
+        What repeated layers carry stands for what the first of them is given.
+        """
         for frame in reversed(self._frames):
             passed = zip(frame.operands, frame.inputs, strict=False)
             value = next((operand for operand, inner in passed if inner is value), value)

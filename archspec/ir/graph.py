@@ -147,6 +147,15 @@ class Graph:
     output_names: tuple[str, ...] = ()
     inner: Mapping[str, Inner] = field(default_factory=dict)
 
+    def named(self, node: Node) -> Value:
+        """The value that the name of a node of this body stands for.
+
+        It is the first output, unless more is done to it before a path may name it: a norm along another axis than the
+        last turns its result back.
+        """
+        found = self.inner.get(node.name)
+        return node.outputs[0] if found is None or found.port else found.value
+
     def uses(self, value: Value) -> tuple[Use, ...]:
         """The uses of a value in this body: operands in the order of the nodes, then outputs.
 

@@ -182,6 +182,13 @@ class Primitive(Op):
         """The operands of which `reads` may hold more than is read at these types, each with the reason."""
         return dict.fromkeys(range(len(inputs)), self.reads_more) if self.reads_more else {}
 
+    def reaches(self, inputs: Sequence[TensorType]) -> Mapping[int, frozenset[int]]:
+        """By operand, the coordinates along which `reads` begins and ends where what is read does, loose or not.
+
+        The gaps between taps that a bound closes are inside its ends.
+        """
+        return {}
+
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients | None:
         """For each operand, the operands on which the effect of a change of it depends; None where it is not known.
 

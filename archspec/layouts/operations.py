@@ -97,6 +97,24 @@ class TransposeOperation(Operation):
 
 
 @record
+class AddOperation(Operation):
+    """Add a number to every value, in float32 at least: Gemma's norms may be stored with their 1."""
+
+    word = "add"
+    holds = "number"
+
+    number: float
+
+    def forward(self, rows: Rows, after: Shapes) -> Rows:
+        """Add the number."""
+        return _shifted(rows, self.number)
+
+    def backward(self, rows: Rows, before: Shapes | None) -> Rows:
+        """Subtract the number."""
+        return _shifted(rows, -self.number)
+
+
+@record
 class SplitOperation(Operation):
     """Split one tensor along an axis into the parts of our group."""
 
@@ -173,6 +191,11 @@ class StackOperation(Operation):
             return [list(x.unbind(_place(self.axis, x.dim()))) for (x,) in rows]
         ((whole,),) = rows
         return [[x] for x in whole.unbind(_place(self.axis, whole.dim()))]
+
+
+def _shifted(rows: Rows, number: float) -> Rows:
+    """Add a number to every value; half precision would lose most digits of what is near it."""
+    return [[(x.float() if x.is_floating_point() and x.itemsize < 4 else x) + number for x in row] for row in rows]
 
 
 def _place(axis: int, rank: int) -> int:

@@ -8,6 +8,7 @@ from functools import partial
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Span, did_you_mean, fail
 from archspec.layouts.operations import (
+    AddOperation,
     ConcatOperation,
     Operation,
     RearrangeOperation,
@@ -20,7 +21,7 @@ from archspec.record import record
 from archspec.text.expr import parse_expr, size
 from archspec.text.nodes import MapNode, Node, TextNode
 from archspec.text.rearrange import RearrangePattern, parse_rearrange
-from archspec.text.scalars import parse_bool, parse_int
+from archspec.text.scalars import parse_bool, parse_decimal, parse_int
 
 
 @record
@@ -98,6 +99,12 @@ def _transpose(node: TextNode, sizes: Node | None, constants: Mapping[str, Scala
     return (lambda _: TransposeOperation(span=node.span)) if parse_bool(node) else None
 
 
+def _add(node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]) -> Build:
+    """Read the number of `add`."""
+    number = float(parse_decimal(node))
+    return lambda _: AddOperation(number=number, span=node.span)
+
+
 def _on_axis(
     make: Callable[[int, Pairing, Span], Operation], node: TextNode, sizes: Node | None, constants: Mapping[str, Scalar]
 ) -> Build:
@@ -109,6 +116,7 @@ def _on_axis(
 OPERATIONS: dict[str, Callable[[TextNode, Node | None, Mapping[str, Scalar]], Build | None]] = {
     "rearrange": _rearrange,
     "transpose": _transpose,
+    "add": _add,
     "split": partial(_on_axis, lambda axis, _, span: SplitOperation(axis=axis, span=span)),
     "concat": partial(_on_axis, lambda axis, pairing, span: ConcatOperation(axis=axis, count=pairing.rows, span=span)),
     "stack": partial(

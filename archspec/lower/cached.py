@@ -17,7 +17,7 @@ STEP = "step"
 ONCE = "prepare"
 METHODS = frozenset({STEP, ONCE, "new_cache"})
 """Names of methods other than `forward`."""
-_OWN_FIELDS = ("past", "longest", "capacity", "check", "length")
+_OWN_FIELDS = ("past", "longest", "capacity", "check", "check_counts", "length")
 
 
 @record(eq=False)
@@ -136,6 +136,18 @@ _CACHE_METHODS = '''
             if most > capacity:
                 message = f"a row has {most} positions, but its cache takes {capacity}"
                 raise ValueError(message)
+
+    def check_counts(self, counts: Tensor | None, new: int) -> None:
+        """Raise ValueError unless each row has from 0 to all of the new positions."""
+        if counts is None:
+            return
+        within = ((counts >= 0) & (counts <= new)).all()
+        if torch.compiler.is_compiling():
+            torch._assert_async(within, "a row has more new positions than there are")
+        elif counts.shape != self.past.shape or not within:
+            found = counts.tolist()
+            message = f"counts must be from 0 to {new} for each row, not {found}"
+            raise ValueError(message)
 
     def length(self, new: int) -> int:
         """The number of entries of whole buffers that a step of new positions reads."""

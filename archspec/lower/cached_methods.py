@@ -72,8 +72,10 @@ class _Step:
         required = [token for token in fed.values() if token not in optional]
         counts = Default(target=self.counts, value=parse(f"torch.full_like({self.cache}.past, {ids}.shape[1])"))
         filled = default_values(code, fed, cached.defaults)
+        # Counts that were left out need no check, for which the device would be waited for.
+        own = Do(value=parse(f"{self.cache}.check_counts({self.counts}, {ids}.shape[1])"))
         checked = Do(value=parse(f"{self.cache}.check({self.counts}, {ids}.shape[1])"))
-        code.statements[:0] = [counts, checked, *filled, *self.reads(ids), *self.needs(ids)]
+        code.statements[:0] = [own, counts, checked, *filled, *self.reads(ids), *self.needs(ids)]
         # In Python no argument without a default follows one with a default.
         code.arguments = [*required, self.cache, self.counts, *optional]
         code.optional = frozenset([self.counts, *optional])

@@ -33,6 +33,10 @@ def statement(before: str, tree: ast.expr, after: str = "", indent: str = "") ->
     if isinstance(tree, ast.Tuple | ast.List) and tree.elts:
         opening, closing = ("(", ")") if isinstance(tree, ast.Tuple) else ("[", "]")
         return one_a_line(f"{before}{opening}", list(tree.elts), f"{closing}{after}", indent)
+    if isinstance(tree, ast.ListComp):
+        return [f"{indent}{before}[", *_generator(tree, indent + _STEP), f"{indent}]{after}"]
+    if isinstance(tree, ast.Subscript) and isinstance(tree.slice, ast.Tuple) and _is_path(tree.value):
+        return [f"{indent}{before}{flat(tree.value)}[", f"{indent}{_STEP}{elements(tree.slice)}", f"{indent}]{after}"]
     last = _last_call(tree)
     if last is not None:
         head = before + flat(tree)[: -len(_closing(last))]
@@ -52,6 +56,8 @@ def is_settled(before: str, tree: ast.expr, after: str = "", indent: str = "") -
         return True
     if not all(map(fits, lines)):
         return False
+    if isinstance(tree, ast.ListComp) or _is_sliced_path(tree):
+        return True
     if isinstance(tree, ast.Tuple | ast.List) or lines[0] != f"{indent}{before}(":
         return _items_settled(tree, indent + _STEP)
     return isinstance(tree, ast.BinOp) and (len(operands(tree)) > 2 or not _has_brackets(tree))
@@ -93,8 +99,8 @@ def bracketed(opening: str, items: Sequence[ast.expr | ast.keyword], closing: st
     return one_a_line(opening, items, closing, indent)
 
 
-def _generator(tree: ast.GeneratorExp, indent: str) -> list[str]:
-    """Lines of a generator that is the only argument: one line if it fits, else its `for` clause on the next."""
+def _generator(tree: ast.GeneratorExp | ast.ListComp, indent: str) -> list[str]:
+    """Lines of a generator or a comprehension in its brackets: one line, or its `for` clause on the next."""
     (clause,) = tree.generators
     if fits(indent + flat(tree)[1:-1]):
         return [indent + flat(tree)[1:-1]]
@@ -151,6 +157,11 @@ def _is_path(tree: ast.expr) -> bool:
     if isinstance(tree, ast.Subscript):
         return _is_path(tree.value) and isinstance(tree.slice, ast.Constant)
     return isinstance(tree, ast.Name)
+
+
+def _is_sliced_path(tree: ast.expr) -> bool:
+    """Whether the only brackets in which a formatter could break an expression are those of its index."""
+    return isinstance(tree, ast.Subscript) and isinstance(tree.slice, ast.Tuple) and _is_path(tree.value)
 
 
 def _last_call(tree: ast.expr) -> ast.Call | None:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from itertools import groupby
 
 from archspec.ir.repeat import Schedule
+
+_RUN = 3
 
 
 def by_schedule(schedule: Schedule, items: Mapping[int, ast.expr]) -> ast.expr:
@@ -31,4 +35,14 @@ def by_schedule(schedule: Schedule, items: Mapping[int, ast.expr]) -> ast.expr:
 
 
 def _list(bodies: Sequence[int], items: Mapping[int, ast.expr]) -> ast.expr:
-    return ast.List([items[body] for body in bodies])
+    """A list of items, in which one that stands at least `_RUN` times in a row is written once: `[a] * 5 + [b]`."""
+    runs = [(body, len(list(run))) for body, run in groupby(bodies)]
+    parts: list[ast.expr] = []
+    for body, times in runs:
+        if times >= _RUN:
+            parts.append(ast.BinOp(ast.List([items[body]]), ast.Mult(), ast.Constant(times)))
+        elif parts and isinstance(parts[-1], ast.List):
+            parts[-1].elts += [items[body]] * times
+        else:
+            parts.append(ast.List([items[body]] * times))
+    return reduce(lambda all, part: ast.BinOp(all, ast.Add(), part), parts) if parts else ast.List([])

@@ -18,7 +18,7 @@ from archspec.ir.types import DType
 from archspec.oracle.interpreter import Interpretation
 from archspec.record import record
 from archspec.rules.measure import Measured, UnmeasurableError
-from archspec.rules.moves import Trial, apart, moved, room, stride_of, trials
+from archspec.rules.moves import Trial, apart, moved, moved_input, room, trials
 from archspec.rules.terms import Terms
 from archspec.rules.wiring.replay import MOST_ELEMENTS, MOST_WEIGHTS
 from archspec.rules.wiring.values import filled, keeps
@@ -90,7 +90,7 @@ def _sizes(spec: Spec, rule: Rule, motion: Moves | None) -> Iterator[dict[str, i
             known.append(sizes)
             yield sizes
     # All these lengths may divide the stride, so that a move by it is none: the least one that does not is taken.
-    others = (small_sizes(spec, least, batch=1) for least in range(1, min(stride_of(rule), _LONGEST) + 2))
+    others = (small_sizes(spec, least, batch=1) for least in range(1, min(moved_input(rule), _LONGEST) + 2))
     if not known:
         yield from islice((one for one in others if any(True for _ in trials(rule, one, motion))), 1)
 

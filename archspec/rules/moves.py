@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ class Trial:
 
 
 def trials(rule: Rule, sizes: Mapping[str, int], motion: Moves | None) -> Iterator[Trial]:
-    """The moves to try at some sizes: by once the stride, twice, and back.
+    """The moves to try at some sizes: by once the least one that the stride allows, twice, and back.
 
     Args:
         rule: a rule with a stride, of an output that moves or of one that stays the same.
@@ -40,16 +41,17 @@ def trials(rule: Rule, sizes: Mapping[str, int], motion: Moves | None) -> Iterat
     import numpy as np
 
     ((*out,), (inp,)) = rule.axes
-    length, stride = rule.input.type.shape[inp].value(sizes), stride_of(rule)
+    length, least = rule.input.type.shape[inp].value(sizes), moved_input(rule)
     for times in _TIMES:
         # A cyclic move by whole lengths is none; of another one over a whole length, nothing stays inside.
-        by = abs(times) * stride
+        by = abs(times) * least
         if length == 0 or (by % length == 0 if motion is None else by >= length):
             continue
         count = rule.output.type.shape[out[0]].value(sizes) if out else 0
-        kept = np.ones(count, dtype=bool) if motion is None else inside(motion, count, length, stride, times)
+        trial = Trial(by=least * times, out=moved_output(rule) * times, kept=None)
+        kept = np.ones(count, dtype=bool) if motion is None else inside(motion, count, length, trial)
         if kept.any() or not out:
-            yield Trial(by=stride * times, out=times, kept=kept if out else None)
+            yield replace(trial, kept=kept if out else None)
 
 
 def room(motion: Moves) -> int:
@@ -57,29 +59,34 @@ def room(motion: Moves) -> int:
     return ceil(motion.high - motion.low) + 1 + 2 * (motion.move.unit + ceil(motion.span))
 
 
-def stride_of(rule: Rule) -> int:
-    """The stride, which every rule on symmetry has."""
+def moved_input(rule: Rule) -> int:
+    """The least move of the input that moves the output by whole positions; every rule on symmetry has a stride."""
     assert rule.stride is not None
-    return rule.stride
+    return rule.stride.numerator
 
 
-def inside(motion: Moves, count: int, length: int, stride: int, times: int) -> Array:
+def moved_output(rule: Rule) -> int:
+    """By how many positions that moves the output."""
+    assert rule.stride is not None
+    return rule.stride.denominator
+
+
+def inside(motion: Moves, count: int, length: int, trial: Trial) -> Array:
     """The output positions whose field, not clipped at the borders, is inside before and after a move.
 
     Args:
         motion: how the output moves, with the field of its positions.
         count: the number of output positions.
         length: the number of input positions.
-        stride: the move of the input that moves the output by one.
-        times: how often it is moved by that.
+        trial: the move.
     """
     import numpy as np
 
     span, low, high = motion.span, floor(motion.low), ceil(motion.high)
     first = np.asarray([floor(span * i) + low for i in range(count)])
     last = np.asarray([ceil(span * i) + high for i in range(count)])
-    own, moved = np.arange(count) - times, stride * times
-    found = (first >= max(0, moved)) & (last < length + min(0, moved)) & (own >= 0) & (own < count)
+    own = np.arange(count) - trial.out
+    found = (first >= max(0, trial.by)) & (last < length + min(0, trial.by)) & (own >= 0) & (own < count)
     before = np.where(found, own, 0)
     kept: Array = found & (first[before] >= 0) & (last[before] < length) if count else found
     return kept

@@ -11,7 +11,7 @@ from archspec.ir.motion import Everywhere, Motion, Move, Moves
 from archspec.rules.evidence import Evidence
 from archspec.rules.explain import node_text, sizes_text
 from archspec.rules.kind import Kind
-from archspec.rules.moves import trials
+from archspec.rules.moves import moved_input, trials
 from archspec.rules.verdict import Verdict
 from archspec.spec import Rule
 
@@ -71,8 +71,7 @@ def motion_of(graph: Graph, rule: Rule, circular: bool) -> Motion:
 
 def _move(rule: Rule, circular: bool) -> Move:
     (axis,) = rule.axes[1]
-    assert rule.stride is not None
-    return Move(length=rule.input.type.shape[axis], unit=rule.stride, circular=circular)
+    return Move(length=rule.input.type.shape[axis], unit=moved_input(rule), circular=circular)
 
 
 def _has_inside(rule: Rule, evidence: Evidence, motion: Motion) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from archspec.diagnostics import Source, Span, did_you_mean, fail
+from archspec.diagnostics import Label, Source, Span, did_you_mean, fail
 from archspec.record import record
 from archspec.schema.merge import merge
 from archspec.spec.document import FileModel
@@ -23,30 +23,65 @@ class Override:
     keys: tuple[TextNode, ...]
     value: Node
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names on the way from the top of the file; a single name is a constant."""
+        names = tuple(key.value for key in self.keys)
+        return ("constants", *names) if len(names) == 1 else names
+
+    @property
+    def span(self) -> Span:
+        """Where the path is written."""
+        return self.keys[0].span.to(self.keys[-1].span)
+
 
 def parse_overrides(given: Mapping[str, str] | Sequence[str]) -> tuple[Override, ...]:
     """Parse overrides, given as a mapping or as texts `NAME=VALUE`, in order.
 
-    Raises SpecError E214 for a text that is not `NAME=VALUE`, E116 for an empty value, E1xx for errors of a value.
+    Raises SpecError E214 for a text that is not `NAME=VALUE`, and for an override that a later one undoes, E116 for an
+    empty value, E1xx for errors of a value.
     """
     texts = [f"{name}={value}" for name, value in given.items()] if isinstance(given, Mapping) else given
     # One text is a sequence of texts to Python, and would be read character by character.
     texts = [texts] if isinstance(texts, str) else texts
-    return tuple(_parse(str(text)) for text in texts)
+    overrides = tuple(_parse(str(text)) for text in texts)
+    for number, override in enumerate(overrides):
+        _check_undoes_none(override, overrides[:number])
+    return overrides
+
+
+def _check_undoes_none(override: Override, before: Sequence[Override]) -> None:
+    """Raise SpecError E214 if an earlier override is of the same path or of one below it: it would have no effect."""
+    path = override.path
+    for other in before:
+        if other.path[: len(path)] != path:
+            continue
+        again = len(other.path) == len(path)
+        name, below = ".".join(path), ".".join(other.path)
+        found = f"`{name}` is set twice" if again else f"`{name}` replaces `{below}`, which is set before it"
+        help = "remove one of them" if again else "set the longer path last"
+        fail(
+            "E214",
+            found,
+            override.span,
+            secondary=[Label(other.span, "first set here" if again else "set here")],
+            help=help,
+        )
 
 
 def apply_overrides(tree: MapNode, overrides: Sequence[Override]) -> MapNode:
     """The tree with each override applied in order; the tree itself does not change.
 
-    A single name is a constant that the file must have; maps that are missing on a path are created.
+    A single name is a constant; constants are those that the file has. Maps that are missing on a path are created.
 
     Raises SpecError E201 for an unknown constant, E214 for a path that starts with a node, that goes into a text, or
     that names an item that a list does not have.
     """
     for override in overrides:
         keys = override.keys
+        if override.path[0] == "constants":
+            _check_constant(tree, keys[0] if len(keys) == 1 else keys[1])
         if len(keys) == 1:
-            _check_constant(tree, keys[0])
             keys = (TextNode(value="constants", span=keys[0].span), *keys)
         else:
             _check_section(tree, keys)

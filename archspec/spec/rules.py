@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import ClassVar, NoReturn
 
 from archspec.algebra.dim import Dim, compare
@@ -22,7 +23,7 @@ from archspec.spec.masks import MaskReader
 from archspec.spec.predicates import build_predicate, check_predicate
 from archspec.spec.rule_axes import RulePositions, spread
 from archspec.spec.rule_fields import RuleFields
-from archspec.text.expr import Expr
+from archspec.text.expr import Expr, written
 from archspec.text.mask import MaskSyntax
 from archspec.text.path import Path
 from archspec.text.pred import PredExpr
@@ -37,7 +38,8 @@ class Rule:
 
     `output` and `input` are values at the top of the graph. `axes` are the axes whose positions it is about. `mask`
     reads `controls` by their numbers. `where` and `at` are bool values, which like computed controls are not part of
-    the graph; `by` are segments, `valid` is the input that marks the positions of a row that are no padding.
+    the graph; `by` are segments, `valid` is the input that marks the positions of a row that are no padding. With a
+    `stride` p/q, a move of the input by p moves the output by q.
     """
 
     kind: str
@@ -51,7 +53,7 @@ class Rule:
     at_most: Dim | None = None
     back: Dim | None = None
     ahead: Dim | None = None
-    stride: int | None = None
+    stride: Fraction | None = None
     where: Value | None = None
     at: Value | None = None
     by: Value | None = None
@@ -128,10 +130,19 @@ class RuleNames:
         """Evaluate a size of at least 1 that depends on no dim. Raises SpecError as `size` does, and E341."""
         found = self.size(expr)
         if found.constant is None:
-            names = ", ".join(f"`{name}`" for name in sorted(symbol.name for symbol in found.symbols()))
-            message = f"`{field}` depends on {names}, which is only known at run time"
-            fail("E341", message, expr.span, help="use constants and numbers only")
+            _run_time(field, (symbol.name for symbol in found.symbols()), expr.span)
         return found.constant
+
+    def ratio(self, expr: Expr, field: str) -> Fraction:
+        """Evaluate a ratio above 0 that depends on no dim. Raises SpecError E201, E303, E304 or E341."""
+        found = self.cx.around.numbers.number(expr)
+        if found.symbols():
+            _run_time(field, (symbol.name for symbol in found.symbols()), expr.span)
+        value = found.constant()
+        if not isinstance(value, Fraction) or value <= 0:
+            message = f"`{field}` is `{written(expr)}`, expected a whole number or a ratio of two, above 0"
+            fail("E304", message, expr.span, help="1/2 says that the output moves by 2 where the input moves by 1")
+        return value
 
     def compared(self, rule: Rule, axes: Sequence[AxisText] | AxisText | None) -> Rule:
         """The rule with the axis of its output and of its input whose positions it compares.
@@ -250,6 +261,13 @@ class RuleNames:
             notes=[f"the axes of `{path}` are {axes}"],
             help="name the axis, as in `axis: 1`, or `axis: [1, 2]` for the output's and the input's",
         )
+
+
+def _run_time(field: str, names: Iterable[str], at: Span) -> NoReturn:
+    """Raise SpecError E341: a number of a rule depends on dims."""
+    used = ", ".join(f"`{name}`" for name in sorted(names))
+    message = f"`{field}` depends on {used}, which is only known at run time"
+    fail("E341", message, at, help="use constants and numbers only")
 
 
 def _sequence(type_: TensorType, number: int) -> TensorType:

@@ -51,7 +51,7 @@ def field_rows(spec: Spec) -> tuple[FieldRow, ...]:
     kinds = mixing(spec.graph, axes)
     rows = []
     for node in spec.graph.nodes:
-        value = node.outputs[0]
+        value = spec.graph.named(node)
         made = (field_of(fields, spec.graph, node.name, value, source, own) for source, own in axes.items())
         known = tuple(one for one in made if one is not None)
         if known and node.path:

@@ -56,18 +56,18 @@ class _Rows:
 
     def of(self, graph: Graph, times: Times) -> tuple[TreeRow, ...]:
         """The rows of all nodes of a graph."""
-        return tuple(row for node in graph.nodes for row in self.rows(node, times))
+        return tuple(row for node in graph.nodes for row in self.rows(graph, node, times))
 
-    def rows(self, node: Node, times: Times) -> Iterator[TreeRow]:
-        """The rows of a node: none for a step that is left out, one for each body of a repeat, else one."""
+    def rows(self, graph: Graph, node: Node, times: Times) -> Iterator[TreeRow]:
+        """The rows of a node of a graph: none for a step that is left out, one for each body of a repeat, else one."""
         if isinstance(node.op, Repeat):
             for number, region in enumerate(node.regions):
                 yield self.layers(node, node.op, number, region, times)
         elif isinstance(node.op, Call):
             inside = self.of(node.regions[0], times)
-            yield self.row(node, node.name or node.op.kind, node.op.kind, times, inside)
+            yield self.row(graph, node, node.name or node.op.kind, node.op.kind, times, inside)
         elif node.parameters or node.name or isinstance(node.op, Attention):
-            yield self.row(node, node.name or node.op.name, _kind(node), times, ())
+            yield self.row(graph, node, node.name or node.op.name, _kind(node), times, ())
 
     def layers(self, node: Node, op: Repeat, number: int, region: Graph, times: Times) -> TreeRow:
         """The row of all layers with the body of this number."""
@@ -85,7 +85,7 @@ class _Rows:
             inside=inside,
         )
 
-    def row(self, node: Node, name: str, kind: str, times: Times, inside: tuple[TreeRow, ...]) -> TreeRow:
+    def row(self, graph: Graph, node: Node, name: str, kind: str, times: Times, inside: tuple[TreeRow, ...]) -> TreeRow:
         """The row of a node; its own parameters are counted here unless they were counted before."""
         own = [node.parameters[local] for local in node.parameters if local in node.owned]
         # By identity: modules that are reused have the same parameter objects, and equal ones may be different.
@@ -97,7 +97,7 @@ class _Rows:
         return TreeRow(
             name=name,
             kind=kind,
-            gives=", ".join(str(value.type) for value in node.outputs),
+            gives=", ".join(str(value.type) for value in (graph.named(node), *node.outputs[1:])),
             parameters=parameters,
             flops=times.run * node_flops(node),
             note=tied or _reused(node, parameters),

@@ -1,4 +1,4 @@
-"""Tensors in safetensors files: read on demand, written atomically."""
+"""Tensors in files: safetensors and GGUF are read on demand, safetensors are written atomically."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from archspec.diagnostics import Diagnostic, fail
 from archspec.layouts.operations import Shape
-from archspec.spec.files import is_file, is_there
+from archspec.spec.files import is_file, is_folder, is_there
+from archspec.weights.gguf.reading import SUFFIX, open_gguf
 from archspec.weights.shards import find_shards
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 class WeightsFile(Mapping[str, "Tensor"]):
     """The tensors of a checkpoint by name; each is read from its file when it is indexed.
 
-    `shapes` and `dtypes` (in the names of safetensors, such as `BF16`) are known without reading tensors; `warnings`
-    are diagnostics about the files. Call `close` or use `with` to release the files.
+    `shapes` and `dtypes` (in the names of the format, such as `BF16` or `Q8_0`) are known without reading tensors;
+    `warnings` are diagnostics about the files. Call `close` or use `with` to release the files.
     """
 
     def __init__(
@@ -35,7 +36,7 @@ class WeightsFile(Mapping[str, "Tensor"]):
         warnings: tuple[Diagnostic, ...],
         stack: ExitStack,
     ) -> None:
-        """Hold open `handles` (safetensors readers by tensor name), which `stack` closes."""
+        """Hold open `handles` (readers by tensor name, as safetensors has them), which `stack` closes."""
         self._handles = handles
         self._stack = stack
         self.shapes = shapes
@@ -66,11 +67,14 @@ class WeightsFile(Mapping[str, "Tensor"]):
 
 
 def read_weights(path: str | Path) -> WeightsFile:
-    """Open a checkpoint: a safetensors file, an index of shards, or a folder with `model.safetensors` or its index.
+    """Open a checkpoint: safetensors, an index of shards, a folder with `model.safetensors` or its index, or GGUF.
 
-    Only headers are read here. Raises SpecError E522 for another format, E523 for a file that cannot be read, a tensor
-    that is in two files, or an index that does not agree with its files.
+    Only headers are read here. Quantised blocks of a GGUF file are dequantised into float32. Raises SpecError E522 for
+    another format, E523 for a file that cannot be read, a tensor that is in two files, or an index that does not agree
+    with its files, E604 for GGUF without the package `gguf`.
     """
+    if Path(path).suffix == SUFFIX and not is_folder(Path(path)):
+        return _gguf(Path(path))
     handles: dict[str, Any] = {}
     shapes: dict[str, Shape] = {}
     dtypes: dict[str, str] = {}
@@ -92,15 +96,29 @@ def read_weights(path: str | Path) -> WeightsFile:
         return WeightsFile(handles, shapes, dtypes, shards.warnings, stack.pop_all())
 
 
+def _gguf(path: Path) -> WeightsFile:
+    """Open a GGUF file. Raises SpecError E523 or E604."""
+    _check_regular(path)
+    with ExitStack() as stack:
+        header, reader = open_gguf(path, stack)
+        shapes = {name: stored.shape for name, stored in header.tensors.items()}
+        formats = {name: stored.format for name, stored in header.tensors.items()}
+        return WeightsFile(dict.fromkeys(shapes, reader), shapes, formats, (), stack.pop_all())
+
+
+def _check_regular(path: Path) -> None:
+    """Raise SpecError E523 for what is no file; a pipe would be waited for without end."""
+    if not is_file(path):
+        reason = "not a regular file" if is_there(path) else "no such file"
+        fail("E523", f"cannot read {path}: {reason}", None)
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[Any]:
     """Open a safetensors file for the time of the context; raises SpecError E523 if that fails."""
     from safetensors import SafetensorError, safe_open
 
-    if not is_file(path):
-        # A pipe would be waited for without end.
-        reason = "not a regular file" if is_there(path) else "no such file"
-        fail("E523", f"cannot read {path}: {reason}", None)
+    _check_regular(path)
     try:
         opened: Any = safe_open(str(path), framework="pt")
     except OSError as error:

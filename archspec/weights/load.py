@@ -58,10 +58,10 @@ def load(
 ) -> dict[str, Tensor]:
     """Return weights ready for `module.load_state_dict(..., strict=True)`, with `module` compiled from `spec`.
 
-    `weights` is a safetensors file, an index of shards, a folder with either, or tensors by name. `layout` is a layout,
-    or the name of one of the spec's; without it, the one under which every name matches is used, and a checkpoint in
-    the module's own names needs none. Tensors keep their dtype; those in fp8 are multiplied by their scales into
-    float32.
+    `weights` is a safetensors file, an index of shards, a folder with either, a GGUF file, or tensors by name. `layout`
+    is a layout, or the name of one of the spec's; without it, the one under which every name matches is used, and a
+    checkpoint in the module's own names needs none. Tensors keep their dtype; those in fp8 are multiplied by their
+    scales into float32, and so are the quantised blocks of GGUF.
     Warns with SpecWarning W510 or W511. Raises SpecError E510 to E528, TypeError for what is no weights at all.
     """
     loaded = load_from(spec if isinstance(spec, Spec) else load_spec(spec), weights, layout)

@@ -15,7 +15,7 @@ from archspec.spec.files import is_file, is_folder, is_there
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-_OTHER = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".npz", ".gguf", ".onnx", ".tar")
+_OTHER = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".npz", ".onnx", ".tar")
 _HELP = "if you trust the file, convert it: load it, and save its state dict with safetensors.torch.save_file"
 
 
@@ -61,6 +61,9 @@ def _of_folder(folder: Path) -> Shards:
 
 def _refuse_folder(folder: Path) -> NoReturn:
     """Raise E522 if the folder has weights of another format, otherwise E523."""
+    # Which of several a folder means is not known: they differ in how they are quantised.
+    if (packed := next(iter(sorted(folder.glob("*.gguf"))), None)) is not None:
+        fail("E523", f"no weights found in {folder} but GGUF", None, help=f"give the file itself, such as {packed}")
     others = sorted(file for file in folder.iterdir() if file.suffix in _OTHER)
     if others:
         _refuse(others[0])
@@ -69,7 +72,7 @@ def _refuse_folder(folder: Path) -> NoReturn:
 
 
 def _refuse(path: Path) -> NoReturn:
-    fail("E522", f"{path} is not a safetensors file", None, help=_HELP)
+    fail("E522", f"{path} is neither a safetensors nor a GGUF file", None, help=_HELP)
 
 
 def _of_index(path: Path) -> Shards:

@@ -171,10 +171,13 @@ def test_convnext_of_few_layers(rows: int, tmp_path: Path) -> None:
     agrees(compared(spec, rows, 32), [4, 28, 80, 184, 392])
 
 
-@pytest.mark.parametrize("groups", [1, 2, 4])
-def test_dilated_kernels_in_groups(groups: int, tmp_path: Path) -> None:
-    """The taps of a group are read together: 1 + 2 * 3, then 2 * 2 * 2 more at a stride of 2, then 2 of a pool."""
-    rest = "channels: 4, dilation: [DILATION, 1], groups: GROUPS}"
+@pytest.mark.parametrize(("channels", "groups"), [(4, 1), (4, 2), (4, 4), (32, 16)])
+def test_dilated_kernels_in_groups(channels: int, groups: int, tmp_path: Path) -> None:
+    """The taps of a group are read together: 1 + 2 * 3, then 2 * 2 * 2 more at a stride of 2, then 2 of a pool.
+
+    Of 16 groups the relation has one bound, whose ends are those of the taps.
+    """
+    rest = f"channels: {channels}, dilation: [DILATION, 1], groups: GROUPS}}"
     first = "  stem: {block: conv, input: pixels, kernel: [3, 1], padding: [3, 0], stride: [2, 1], "
     text = (
         "archspec: 1\nname: dilated\nconstants: {image: 64}\ndims: {batch: [1, 2, 64]}\n"
@@ -184,10 +187,23 @@ def test_dilated_kernels_in_groups(groups: int, tmp_path: Path) -> None:
         + "\n  stage1: {block: conv, input: stem, kernel: [3, 1], padding: [2, 0], "
         + rest.replace("DILATION", "2").replace("GROUPS", str(groups))
         + "\n  stage2: {block: avg_pool, input: stage1, kernel: 2, stride: 2}\n"
-        "outputs:\n  stage2: float[batch, 4, image//4, strip//2]\n"
+        f"outputs:\n  stage2: float[batch, {channels}, image//4, strip//2]\n"
     )
     spec = strip(text, 128, 4, ("stem", "stage1", "stage2"), tmp_path)
     agrees(compared(spec, 128, 4), (7, 15, 17))
+
+
+def test_more_taps_with_gaps_than_a_relation_holds(tmp_path: Path) -> None:
+    """25 taps of a kernel, and 16 groups of a transposed one."""
+    text = (
+        "archspec: 1\nname: dilated\nconstants: {image: 64}\ndims: {batch: [1, 2, 64]}\n"
+        "inputs:\n  pixels: float[batch, 3, image, image]\ngraph:\n"
+        "  stem: {block: conv, input: pixels, channels: 32, kernel: 5, padding: 4, dilation: 2}\n"
+        "  stage1: {block: conv_transpose, input: stem, channels: 32, kernel: 3, stride: 2, groups: 16}\n"
+        "outputs:\n  stage1: float[batch, 32, 2*image + 1, 2*strip + 1]\n"
+    )
+    spec = strip(text, 64, 4, ("stem", "stage1"), tmp_path)
+    agrees(compared(spec, 64, 4), (9, 10))
 
 
 def field_of(name: str, value: str, axis: int = 1, source: str | None = None) -> ReceptiveField:

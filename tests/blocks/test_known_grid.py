@@ -105,6 +105,76 @@ def test_the_grid_of_the_patches_and_any_grid_of_others_is_accepted(node: str) -
     assert _found(node) == []
 
 
+INSIDE = """
+blocks:
+  mixer:
+    fields: {down: size, along: size}
+    inputs:
+      x: float[b, n, c]
+    graph:
+      y:
+        block: attention
+        query: x
+        heads: 1
+        mask: all
+        positions: {kind: rotary_grid, grid: [down, along], layout: half, coordinates: index}
+    outputs:
+      y: float[b, n, c]
+  outer:
+    inputs:
+      image: float[b, k, h, w]
+      x: float[b, n, c]
+    graph:
+      map: {block: conv, input: image, channels: 8, kernel: 4, stride: 4}
+      flat: {block: rearrange, input: map, pattern: "b c h w -> b (h w) c"}
+      normed: {block: norm, input: GIVEN}
+      y: {block: mixer, x: normed, down: DOWN, along: ALONG}
+    outputs:
+      y: float[b, n, c]
+  turn:
+    inputs:
+      x: float[b, n, c]
+    graph:
+      split: {block: rearrange, input: x, pattern: "b (h w) c -> b c h w", sizes: {h: SIX}}
+      mixed: {block: conv, input: split, channels: 8, kernel: 1}
+      y: {block: rearrange, input: mixed, pattern: "b c h w -> b (w h) c"}
+    outputs:
+      y: float[b, n, c]
+graph:"""
+
+
+def _in_blocks(node: str, **given: object) -> list[str]:
+    """Messages of what is refused, of a node that uses composite blocks."""
+    text = SPEC.format(node=node).replace("REGISTERS", "0").replace("\ngraph:", INSIDE, 1)
+    for name, value in {"GIVEN": "x", "DOWN": 6, "ALONG": 8, "SIX": 6, **given}.items():
+        text = text.replace(name, str(value))
+    try:
+        draft(text)
+    except SpecError as error:
+        return [found.message.replace("`", "") for found in error.diagnostics if found.severity == "error"]
+    return []
+
+
+@pytest.mark.parametrize("given", ["x", "flat + x"])
+@pytest.mark.parametrize(("down", "along"), [(6, 8), (8, 6), (48, 1)])
+def test_a_grid_inside_composite_blocks_is_compared_with_what_they_are_called_with(
+    given: str, down: int, along: int
+) -> None:
+    """A value that comes in from outside of two blocks, and one that the outer of them flattens."""
+    found = _in_blocks("{block: outer, image: pixels, x: patches}", GIVEN=given, DOWN=down, ALONG=along)
+    message = f"the grid has {down} by {along} positions, but the patches or the map have 6 by 8"
+    assert found == ([] if (down, along) == (6, 8) else [message])
+
+
+@pytest.mark.parametrize(("repeat", "refused"), [("", True), (", repeat: 2", False)])
+def test_the_grid_that_layers_turn_is_not_certain(repeat: str, refused: bool) -> None:
+    """Turned once it is 8 by 6; what the layers of a stack make of it is not followed."""
+    node = f"[{{block: turn, x: patches{repeat}}}, {_attention('GRID', 'windows: {grid: [8, 6], size: 2}')}]"
+    right, wrong = (node.replace("query: GRID, ", "").replace("8, 6", grid) for grid in ("8, 6", "6, 8"))
+    assert _in_blocks(right) == []
+    assert bool(_in_blocks(wrong)) == refused
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "holds"),
     [

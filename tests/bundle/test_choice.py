@@ -91,6 +91,18 @@ def test_measured_times_count_more_than_the_class(built: Path) -> None:
     assert str(found).splitlines()[0] == "inductor: benchmarked; the fastest: 9.25 ms"
 
 
+def test_what_was_not_timed_never_beats_what_was(built: Path) -> None:
+    entries = [entry(name, "benchmarked") for name in ("onnx", "openvino", "inductor")]
+    found = choice(built, *entries, times={"openvino": 900.0, "inductor": 925.0})
+    assert (found.target, found.reason) == ("openvino", "benchmarked; the fastest of those that were timed: 900 ms")
+    assert found.rejected == {
+        "onnx": "it was not timed when it was built",
+        "inductor": "it took 925 ms when it was built",
+    }
+    alone = choice(built, *entries, times={"inductor": 925.0})
+    assert (alone.target, alone.reason) == ("inductor", "benchmarked; the only one that was timed: 925 ms")
+
+
 def test_one_that_is_asked_for_is_taken_if_it_can_be(built: Path) -> None:
     entries = [entry("onnx", "benchmarked"), entry("openvino", "built"), entry("inductor", "executed", host="moon")]
     found = choice(built, *entries, wanted="openvino")

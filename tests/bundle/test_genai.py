@@ -171,6 +171,9 @@ def test_a_row_beyond_its_cache(built: Bundle) -> None:
     steps = opened(built.path / "genai" / "model.onnx", spec, genai_form(spec), "float32")
     one, state = {"ids": np.zeros((2, 3), np.int64)}, steps.start(2, 4, {})
     # What fills up the chunk of the second row is no position.
+    for counts in ([4, 1], [1, -1], [3]):
+        with pytest.raises(ValueError, match=r"^counts must be from 0 to 3 for each row, not \["):
+            steps.step(state, one, np.array(counts))
     _, state = steps.step(state, one, np.array([3, 1]))
     _, state = steps.step(state, one, np.array([1, 3]))
     with pytest.raises(ValueError, match=r"^a row has 5 positions, but its cache takes 4$"):

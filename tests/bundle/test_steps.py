@@ -266,6 +266,24 @@ def overrun(steps: BuiltSteps, capacity: int, most: int) -> None:
     assert cache.past.tolist() == [most, most]
 
 
+@pytest.mark.parametrize(
+    ("counts", "last", "said"),
+    [
+        ([4, 1], None, r"^counts must be from 0 to 3 for each row, not \[4, 1\]$"),
+        ([1, -1], None, r"^counts must be from 0 to 3 for each row, not \[1, -1\]$"),
+        ([3], None, r"^counts must be from 0 to 3 for each row, not \[3\]$"),
+        ([3, 1], [3, 0], r"^last must be from 0 to 2 for each row, not \[3, 0\]$"),
+    ],
+)
+def test_counts_are_numbers_of_new_positions(tiny: Built, counts: list[int], last: list[int] | None, said: str) -> None:
+    steps = tiny.opened()
+    cache = steps.new_cache(2, 6, {}, {"batch": 2})
+    with pytest.raises(ValueError, match=said):
+        places = None if last is None else np.array(last)
+        steps.run({"ids": np.zeros((2, 3), np.int64)}, cache, np.array(counts), places)
+    assert cache.past.tolist() == [0, 0]
+
+
 def test_a_row_beyond_its_cache(tiny: Built) -> None:
     overrun(tiny.opened(), 6, 6)
     with pytest.raises(ValueError, match=r"^capacity must be at most 32, not 33$"):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from archspec.checking.fields import field_text, output_fields
+from archspec.checking.fields import field_text, output_fields, position_axes
 from archspec.cli import cli
 from archspec.spec import load
 from archspec.views.fields import field_rows
@@ -66,3 +67,76 @@ def test_fields_are_no_picture() -> None:
     found = CliRunner().invoke(cli, ["show", "resnet-50", "--fields", "--svg", "x.svg"])
     assert found.exit_code == 2
     assert "`--fields` prints text: `--svg` does not apply" in found.output
+
+
+BODY = """archspec: 1
+name: axes
+dims: {{batch: [1, 2, 4]}}
+inputs:
+  x: float[batch, {sizes}]
+defaults: {{norm: layer_norm}}
+blocks:
+  inner:
+    inputs:
+      z: float[b, c, n]
+    graph:
+      y: {{block: conv, input: z, channels: 4, kernel: 3}}
+    outputs:
+      y: float[b, 4, n - 2]
+graph:
+  y: {node}
+outputs:
+  y: {output}
+"""
+SPECTROGRAM, IMAGE = "80, 300", "24, 32, 3"
+CONV = "{block: conv, channels: 4, kernel: 3}"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "node", "output", "axes"),
+    [
+        (SPECTROGRAM, "{block: conv, input: x, channels: 4, kernel: 3}", "float[batch, 4, 298]", [2]),
+        (SPECTROGRAM, "{block: inner, z: x}", "float[batch, 4, 298]", [2]),
+        (SPECTROGRAM, "{block: norm, input: x, kind: batch_norm, axis: 1}", "float[batch, 80, 300]", [2]),
+        # A spectrogram that is read as an image has positions along both axes.
+        (
+            SPECTROGRAM,
+            f'[{{block: rearrange, input: x, pattern: "b (c f) t -> b c f t", sizes: {{c: 1}}}}, {CONV}]',
+            "float[batch, 4, 78, 298]",
+            [1, 2],
+        ),
+        ("50, 8", "[{block: norm, input: x}, {block: linear, dim: 4}]", "float[batch, 50, 4]", [1]),
+        ("50, 8", "{block: attention, query: x, heads: 2, mask: all}", "float[batch, 50, 8]", [1]),
+        # An image whose channels are the last axis.
+        (
+            IMAGE,
+            f'[{{block: rearrange, input: x, pattern: "b h w c -> b c h w"}}, {CONV}]',
+            "float[batch, 4, 22, 30]",
+            [1, 2],
+        ),
+        # Samples of a wave, which have no channels.
+        (
+            "400",
+            f'[{{block: rearrange, input: x, pattern: "b (c n) -> b c n", sizes: {{c: 1}}}}, {CONV}]',
+            "float[batch, 4, 398]",
+            [1],
+        ),
+        ("8", "{block: linear, input: x, dim: 4}", "float[batch, 4]", None),
+        # Nothing tells the axes of an image apart where all are read at once.
+        (
+            "3, 4, 5",
+            '[{block: rearrange, input: x, pattern: "b c h w -> b (c h w)"}, {block: linear, dim: 2}]',
+            "float[batch, 2]",
+            [2, 3],
+        ),
+    ],
+)
+def test_the_axes_that_number_positions(
+    sizes: str, node: str, output: str, axes: list[int] | None, tmp_path: Path
+) -> None:
+    """Where no dim tells, what reads the input first does."""
+    path = tmp_path / "axes.yaml"
+    path.write_text(BODY.format(sizes=sizes, node=node, output=output))
+    spec = load(path)
+    found = position_axes(spec).get(spec.graph.inputs[0])
+    assert (None if found is None else list(found)) == axes

@@ -182,3 +182,30 @@ def test_init_never_overwrites(archspec: Command, folder: Path) -> None:
     assert ran.err.startswith("error[E702]: gpt2.yaml already exists")
     assert (folder / "gpt2.yaml").read_text(encoding="utf-8") == "mine"
     assert archspec("init", "gpt2", "-o", "other.yaml", "--json").data == {"written": "other.yaml"}
+
+
+CONFIGURATION = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2}
+
+
+def test_import_writes_a_spec_that_holds(archspec: Command, folder: Path) -> None:
+    (folder / "model").mkdir()
+    (folder / "model" / "config.json").write_text(json.dumps(CONFIGURATION), encoding="utf-8")
+    printed = archspec("import", "model").out
+    assert archspec("import", "model", "-o", "a.yaml").out == (
+        "wrote a.yaml (LlamaForCausalLM); next: archspec check a.yaml\n"
+    )
+    assert (folder / "a.yaml").read_text(encoding="utf-8") == printed
+    assert archspec("init", "--from", "model").out == "wrote model.yaml; next: archspec check model.yaml\n"
+    assert (folder / "model.yaml").read_text(encoding="utf-8") == printed
+    assert archspec("check", "a.yaml").status == 0
+    body = archspec("import", "model/config.json", "--as", "LlamaModel", "--name", "body", "--json").data
+    assert {key: body[key] for key in ("name", "architecture", "written")} == {
+        "name": "body",
+        "architecture": "LlamaModel",
+        "written": None,
+    }
+
+
+def test_init_takes_a_name_or_a_model(archspec: Command, folder: Path) -> None:
+    assert archspec("init").status == 2
+    assert archspec("init", "gpt2", "--from", ".").status == 2

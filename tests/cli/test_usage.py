@@ -112,7 +112,15 @@ def test_bytes_that_are_no_text(archspec: Command, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("check", "nothing.yaml"), ("check", "nothing"), ("show", "."), ("explain", "E999"), ("init", "gpt3")]
+    "arguments",
+    [
+        ("check", "nothing.yaml"),
+        ("check", "nothing"),
+        ("show", "."),
+        ("explain", "E999"),
+        ("init", "gpt3"),
+        ("import", "nothing"),
+    ],
 )
 def test_what_does_not_exist_is_1(archspec: Command, arguments: tuple[str, ...]) -> None:
     ran = archspec(*arguments)

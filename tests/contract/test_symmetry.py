@@ -94,6 +94,32 @@ def test_modules_of_strangers(model: nn.Module, expected: list[str]) -> None:
     assert held(model, CIRCULAR + INVARIANT) == expected
 
 
+class Grown(nn.Module):
+    """A map with twice the rows, whose kernel leaves no end; with another stride one with three times as many."""
+
+    def __init__(self, stride: int = 2) -> None:
+        super().__init__()
+        self.grow = nn.ConvTranspose2d(3, 4, (stride, 1), stride=(stride, 1))
+
+    def forward(self, pixels: Tensor) -> dict[str, Tensor]:
+        """The map."""
+        return {"map": self.grow(pixels)}
+
+
+@pytest.mark.parametrize(
+    ("stride", "rule", "expected"), [(2, "1/2", "holds"), (2, "1", "violated"), (3, "1/3", "holds")]
+)
+def test_a_map_that_grows_moves_as_many_times_as_far(stride: int, rule: str, expected: str) -> None:
+    claims = HEAD + OUTPUTS.replace("rows//2", f"{stride}*rows").replace("  scores: float[batch, 5]\n", "")
+    claims += CIRCULAR.replace("stride: 2", f"stride: {rule}")
+    try:
+        found = outcomes(assert_contract(Grown(stride), read_claims(claims)))
+    except AssertionError as error:
+        assert "where pixels moves by" in str(error)
+        found = ["violated"]
+    assert found == [expected]
+
+
 def test_the_interior_needs_a_graph() -> None:
     report = assert_contract(Maps(), read_claims(HEAD + OUTPUTS + INTERIOR))
     (found,) = [one for one in report.findings if one.claim.startswith("equivariant")]

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archspec import weights
 from archspec.bundle import build
 from archspec.decoding import decoder, text_decoder
 from archspec.spec import load
@@ -72,8 +71,7 @@ def test_the_capital_of_france(tmp_path: Path) -> None:
     spec = load("smollm2-135m")
     tool().write_tokenizer(fetched(), tmp_path)
     files = sorted(tmp_path.iterdir())
-    ours = weights.load(spec, stored, "gguf")
-    made = text_decoder(build(spec, tmp_path / "smol", weights=ours, targets=(), files=files))
+    made = text_decoder(build(spec, tmp_path / "smol", weights=fetched(), targets=(), files=files))
     steps = list(made.stream(PROMPT, max_new=MADE))
     assert made.encode(PROMPT) == [list(THE_CAPITAL_OF_FRANCE_IS)]
     assert steps[0].step.ids == (PARIS,)
@@ -94,11 +92,8 @@ def test_the_same_ids_from_every_runtime(tmp_path: Path) -> None:
     pytest.importorskip("gguf")
     runtime = pytest.importorskip("onnxruntime_genai")
     tool().write_tokenizer(fetched(), tmp_path)
-    stored = {name: torch.from_numpy(tensor) for name, tensor in read(fetched()).items()}
-    spec = load("smollm2-135m")
-    ours = weights.load(spec, stored, "gguf")
-    files = sorted(tmp_path.iterdir())
-    bundle = build(spec, tmp_path / "smol", weights=ours, targets=("onnx",), layout="genai", files=files)
+    files, targets = sorted(tmp_path.iterdir()), ("onnx",)
+    bundle = build("smollm2-135m", tmp_path / "smol", weights=fetched(), targets=targets, layout="genai", files=files)
     found = {}
     for artifact in ("onnx", "module"):
         (row,) = decoder(bundle, artifact=artifact).generate([list(THE_CAPITAL_OF_FRANCE_IS)], max_new=MADE)

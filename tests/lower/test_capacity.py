@@ -63,6 +63,23 @@ def test_each_row_counts(decoder: tuple[Any, int]) -> None:
     assert cache.past.tolist() == [1, 8]
 
 
+MORE = "a row has more new positions than there are"
+WRONG = [[4, 1], [1, -1], [3], [[1, 1], [1, 1]], 1]
+
+
+@pytest.mark.parametrize("counts", WRONG, ids=str)
+def test_counts_are_numbers_of_new_positions(decoder: tuple[Any, int], counts: Any) -> None:
+    module, most = decoder
+    cache = fed(module.step, module.new_cache(2, most), 2)
+    before = [one.clone() for one in cache if isinstance(one, Tensor)]
+    with pytest.raises(ValueError, match=r"^counts must be from 0 to 3 for each row, not ") as raised:
+        module.step(ids(3), cache, torch.tensor(counts))
+    assert str(raised.value).endswith(f" {counts}")
+    assert all(map(torch.equal, before, [one for one in cache if isinstance(one, Tensor)]))
+    _, cache = module.step(ids(3), cache, torch.tensor([3, 0]))
+    assert cache.past.tolist() == [5, 2]
+
+
 @pytest.mark.parametrize("mask", ["causal", "last(3)", "last(1)"])
 def test_what_fills_up_a_row_at_its_last_position_is_not_read(mask: str, tmp_path: Path) -> None:
     run = ModuleStepping(specs.decoder(tmp_path, mask=mask, set=("context=11",)), rows=3, total=11)
@@ -92,6 +109,22 @@ def test_compiled(decoder: tuple[Any, int], backend: str = "aot_eager") -> None:
             step(ids(), cache)
 
 
+def test_counts_compiled(decoder: tuple[Any, int], backend: str = "aot_eager") -> None:
+    module, most = decoder
+    torch.compiler.reset()
+    step = torch.compile(module.step, fullgraph=True, backend=backend)
+    with torch.no_grad(), torch._dynamo.config.patch(error_on_recompile=True):
+        _, cache = step(ids(3), module.new_cache(2, most), torch.tensor([3, 0]))
+        for counts in ([4, 1], [1, -1]):
+            with pytest.raises(RuntimeError, match=MORE):
+                step(ids(3), cache, torch.tensor(counts))
+
+
+@pytest.mark.slow
+def test_counts_compiled_by_inductor() -> None:
+    test_counts_compiled((archspec.compile(load("gpt2", reduced=True)).eval(), 8), "inductor")
+
+
 @pytest.mark.slow
 def test_compiled_by_inductor() -> None:
     test_compiled((archspec.compile(load("gpt2", reduced=True)).eval(), 4), "inductor")
@@ -107,6 +140,15 @@ class Step(nn.Module):
 
     def forward(self, ids: Tensor, past: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         logits, cache = self.module.step(ids, self.made(past, 0, *state))
+        return (logits, cache.past, *cache[2:])
+
+
+class Counted(Step):
+    """The same with counts."""
+
+    def forward(self, ids: Tensor, past: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        *state, counts = state
+        logits, cache = self.module.step(ids, self.made(past, 0, *state), counts)
         return (logits, cache.past, *cache[2:])
 
 
@@ -130,6 +172,19 @@ def test_exported(decoder: tuple[Any, int]) -> None:
     program = exported(module, most)
     overrun(program.module(), module, most)
     overrun(program.run_decompositions().module(), module, most)
+
+
+def test_counts_exported(decoder: tuple[Any, int]) -> None:
+    module, most = decoder
+    cache = module.new_cache(2, most)
+    state = [cache.past, *cache[2:]]
+    with torch.no_grad():
+        program = torch.export.export(Counted(module), (ids(3), *state, torch.tensor([3, 0])))
+    step = program.run_decompositions().module()
+    assert step(ids(3), *state, torch.tensor([1, 2]))[1].tolist() == [1, 2]
+    for counts in ([4, 1], [1, -1]):
+        with pytest.raises(RuntimeError, match=MORE):
+            step(ids(3), *state, torch.tensor(counts))
 
 
 @pytest.mark.slow

@@ -18,13 +18,44 @@ OWN = {path.stem: path for path in sorted((Path(__file__).parent.parent / "contr
 """Small specs of the tests' own, with masks of every kind."""
 SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
 
-SIBLINGS = {"llama-2-7b", "llama-3-8b", "smollm2-135m"}
-"""Specs that differ from llama-3.2-1b in numbers, its stretched positions or its tied weights alone."""
+REPRESENTATIVES = {
+    "bloom-560m",
+    "clip-vit-b32",
+    "conformer-m",
+    "conformer-m-causal",
+    "convnext-small",
+    "deepseek-v3",
+    "dinov2-base",
+    "dinov3-small",
+    "gated-attention",
+    "gemma-2-2b",
+    "gpt-neo-125m",
+    "gpt-oss-20b",
+    "gpt2",
+    "llama-3.2-1b",
+    "minilm-l6",
+    "mistral-7b",
+    "modernbert-base",
+    "opt-125m",
+    "prefix-lm-base",
+    "resnet-50",
+    "roberta-base",
+    "segformer-b0",
+    "swin-t",
+    "t5-base",
+    "transformer-base",
+    "whisper-tiny",
+}
+"""Specs that together use every op in every way in which a shipped spec uses it (see `ways`); long runs try the rest.
+
+A new spec belongs here only if the test of this list says so.
+"""
 TWINS = {
     "bert-large",
     "convnext-tiny",
     "dinov2-small",
     "gpt2-xl",
+    "phi-3-mini",
     "t5-small",
     "transformer-big",
     "vit-b16",
@@ -37,9 +68,18 @@ TWINS = {
 
 def ranked(names: Iterable[str] = SHIPPED) -> list[Any]:
     """Names as parameters of a slow test, those left to long runs where another spec tells the same."""
-    alike = SIBLINGS | TWINS
     long = [pytest.mark.slow, pytest.mark.long]
-    return [pytest.param(name, marks=long if name in alike else pytest.mark.slow) for name in names]
+    return [pytest.param(name, marks=pytest.mark.slow if _here(name) else long) for name in names]
+
+
+def alone_in_kind(names: Iterable[str] = SHIPPED) -> list[Any]:
+    """Names as parameters, those whose parts another spec has left to long runs."""
+    long = [pytest.mark.slow, pytest.mark.long]
+    return [pytest.param(name, marks=() if _here(name) else long) for name in names]
+
+
+def _here(name: str) -> bool:
+    return name in REPRESENTATIVES or name in OWN
 
 
 def left_to_long(*names: str) -> list[Any]:
@@ -59,6 +99,22 @@ def same_as() -> dict[str, str]:
         if owner != name:
             found[name] = owner
     return found
+
+
+def ways(name: str) -> set[str]:
+    """The ops of a spec, each with its options but for numbers, the kinds of its rules, and whether it decodes."""
+    spec = load(name, reduced=True)
+    lines = print_graph(spec.graph).splitlines()
+    found = {_way(*parts) for line in lines for parts in re.findall(r"= (\w+)\([^)]*\)(.*) : ", line)}
+    return found | {f"rule {rule.kind}" for rule in spec.rules} | ({"decode"} if spec.decode is not None else set())
+
+
+def _way(op: str, rest: str) -> str:
+    """An op with its options. Of calls and repeats the names are left out: what they hold has lines of its own."""
+    if op in ("call", "repeat"):
+        return f"{op} taps" if "taps=" in rest else op
+    options = re.sub(r"@\S+|\[.*|\b(?:rate|dropout)=[\d.]+", "", rest)
+    return op + re.sub(r"-?\d[\d.e-]*", "#", options).strip()
 
 
 def distinct() -> list[str]:

@@ -9,12 +9,12 @@ import pytest
 
 from tests.mutation.cached import OPERATORS
 from tests.mutation.cached_source import PATTERNS, SourceCourt
-from tests.mutation.shipped import decoders
+from tests.mutation.shipped import alone_in_kind, decoders
 from tests.mutation.stepping import StepCourt
 
 OF_GRAPHS, OF_SOURCES = 8, 2
 """How many mistakes of a spec are tried; `tools/mutants --level cache` tries all."""
-DECODERS = decoders()
+DECODERS = alone_in_kind(decoders())
 court = cache(StepCourt)
 
 

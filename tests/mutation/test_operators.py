@@ -14,7 +14,7 @@ from archspec.spec import Spec, load
 from tests.mutation.exact import broken
 from tests.mutation.judging import Court, Outcome, first_fallen
 from tests.mutation.operators import Operator, mutants, spread
-from tests.mutation.shipped import OWN, SHIPPED, TWINS, ranked, same_as, skip_if_same
+from tests.mutation.shipped import OWN, REPRESENTATIVES, SHIPPED, TWINS, ranked, same_as, skip_if_same, ways
 from tests.mutation.table import OF_RULES, OF_VALUES, OPERATORS
 
 A_FEW = 2
@@ -37,6 +37,16 @@ def outcomes(name: str, operators: Sequence[Operator]) -> list[tuple[str, str, O
 
 def test_twins_are_those_of_the_same_graph() -> None:
     assert set(same_as()) == TWINS
+
+
+def test_representatives_use_all_that_shipped_specs_use() -> None:
+    known = set().union(*map(ways, REPRESENTATIVES))
+    assert {name: found for name in SHIPPED if (found := ways(name) - known)} == {}
+
+
+def test_no_representative_is_the_twin_of_another() -> None:
+    twins = same_as()
+    assert [name for name in REPRESENTATIVES if twins.get(name) in REPRESENTATIVES] == []
 
 
 @pytest.mark.parametrize("name", SPECS)

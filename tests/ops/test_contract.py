@@ -137,6 +137,22 @@ def compare(case: Case, operand: int, trials: Iterable[tuple[Matrices, Matrices]
     assert exact or case.op.loose(case.inputs).get(operand), "an inexact `reads` says why"
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.op.reaches(case.inputs)], ids=str)
+def test_reaches_are_the_ends_of_what_is_read(case: Case, rng: np.random.Generator) -> None:
+    for operand, coordinates in case.op.reaches(case.inputs).items():
+        factors = case.factors(case.inputs[operand])
+        for declared, found in zip(*trial(case, operand, rng), strict=True):
+            for coordinate in coordinates:
+                place = np.indices(factors)[coordinate].ravel()
+                assert longest(declared, place) == longest(found, place)
+
+
+def longest(pairs: np.ndarray, place: np.ndarray) -> int:
+    """The largest distance of two positions of an operand that one position of a result reads."""
+    rows = pairs.reshape(-1, place.size)
+    return max((int(np.ptp(place[row])) for row in rows if row.any()), default=0)
+
+
 @every_case
 def test_emitted_code_runs_on_the_meta_device(case: Case, rng: np.random.Generator) -> None:
     module = module_of(case, case.parameters(rng)).to("meta")

@@ -22,6 +22,7 @@ COUNTS = {
     "minilm-l6": 22_713_216,
     "gpt2": 124_439_808,
     "t5-small": 60_506_624,
+    "mt5-small": 300_176_768,
     "llama-3-8b": 8_030_261_248,
     "smollm2-135m": 134_515_008,
     "mixtral-8x7b": 46_702_792_704,
@@ -59,6 +60,18 @@ COUNTS = {
     "ast-base": 86_594_063,
     "dinov3-small": 21_596_544,
     "gpt-oss-20b": 20_914_757_184,
+    # From transformers' classes at the published configurations, on the meta device.
+    "pythia-70m": 70_426_624,
+    "opt-125m": 125_239_296,
+    "bloom-560m": 559_214_592,
+    "gpt-neo-125m": 125_198_592,
+    "qwen2.5-0.5b": 494_032_768,
+    "smollm3-3b": 3_075_098_624,
+    "phi-3-mini": 3_821_079_552,
+    "gemma-3-270m": 268_098_176,
+    "qwen3-30b-a3b": 30_532_122_624,
+    # There the 58 * 256 biases that select experts are no parameters, but published files count them.
+    "deepseek-v3": 671_026_419_200,
 }
 
 

@@ -86,8 +86,8 @@ def map_step(w: Writer, x: str) -> str:
     )
 
 
-def token_step(w: Writer, x: str) -> str:
-    """One step from tokens to tokens."""
+def token_step(w: Writer, x: str, grid: str = "") -> str:
+    """One step from tokens to tokens, whose last ones are a grid if there is one."""
     mask = w.r.choice(["all", "all", "all", "causal", "last(2)", "within(1)", "within(1) & causal", "prefix(1)"])
     positions = w.r.choice(
         [
@@ -98,9 +98,14 @@ def token_step(w: Writer, x: str) -> str:
             ", positions: {kind: relative_buckets, buckets: 4, max_distance: 8, bidirectional: true, share: true}",
         ]
     )
+    heads = 2
+    if grid and w.maybe(0.5):
+        # A pair of features is turned by the row, and one by the column.
+        heads, turn = 1, f"layout: half, coordinates: {w.r.choice(['index', 'centred'])}"
+        positions = f", positions: {{kind: rotary_grid, grid: {grid}, {turn}}}"
     stack = (
         f"{{block: transformer, input: {x}, layers: {w.r.choice([1, 2])}, residual: {w.r.choice(['pre', 'post'])}, "
-        f"final_norm: false, attention: {{heads: 2, mask: {mask}{positions}}}, "
+        f"final_norm: false, attention: {{heads: {heads}, mask: {mask}{positions}}}, "
         "feed_forward: {hidden: 4, activation: relu}}"
     )
     return w.node(
@@ -139,12 +144,13 @@ def images(r: random.Random) -> str:
     out = x
     rules += [(out, "[2, 2]", "pixels"), (out, "[3, 3]", "pixels"), (out, r.choice(["[2, 3]", "[3, 2]"]), "pixels")]
     if w.maybe(0.5):
+        grid = sides(w, x)
         out = w.node(f'{{block: rearrange, input: {x}, pattern: "b c h w -> b (h w) c"}}')
         if w.maybe(0.4):
             token = w.node("{block: learned, shape: [batch, 1, 4]}")
             out = w.node(f"{{block: concat, inputs: [{token}, {out}], axis: 1}}")
         for _ in range(r.randint(1, 3)):
-            out = token_step(w, out)
+            out = token_step(w, out, grid)
         rules += [(out, "[1, 2]", "pixels")]
         kind = r.choice(["first", "mean", "max", "last"])
         end = w.node(f"{{block: pool, input: {out}, kind: {kind}}}")
@@ -158,6 +164,27 @@ def images(r: random.Random) -> str:
         f"invariant: {{output: {end}, input: pixels, axis: {a}, stride: {r.choice([1, 2, 4])}}}" for a in (2, 3)
     ]
     return text(r, "pixels: float[batch, 4, rows, columns]", w, end, written)
+
+
+def sides(w: Writer, x: str) -> str:
+    """Rows and columns of a map as they are written; empty where the spec so far is none."""
+    lines = "\n".join(w.lines)
+    text = f"""archspec: 1
+name: sides
+dims: {{batch: [1, 2, 4], rows: [8, 16, 64], columns: [8, 16, 64]}}
+inputs:
+  pixels: float[batch, 4, rows, columns]
+graph:
+{lines}
+  end: {{block: pool, input: {x}, kind: mean}}
+outputs:
+  end: float[batch, 4]
+"""
+    try:
+        shape = elaborate(read(Source("sides.yaml", text)), path=Path("sides.yaml")).values[x].type.shape
+    except SpecError:
+        return ""
+    return f"[{shape[2]}, {shape[3]}]"
 
 
 def sequences(r: random.Random) -> str:
@@ -174,7 +201,7 @@ def sequences(r: random.Random) -> str:
 
 def equivariant(r: random.Random, output: str, axes: str, source: str) -> str:
     border = r.choice(["interior", "circular"])
-    stride = r.choice([1, 1, 2, 2, 4])
+    stride = r.choice([1, 1, 2, 2, 4, "1/2"])
     return f"equivariant: {{output: {output}, input: {source}, axis: {axes}, stride: {stride}, border: {border}}}"
 
 

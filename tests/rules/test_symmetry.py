@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from archspec.checking import Report, check
+from archspec.diagnostics import SpecError
 from archspec.rules.judge import Judge
 from archspec.spec import load
 from tests.options import option
@@ -114,7 +115,7 @@ def broken_by(found: Report) -> tuple[str, int | None]:
     return found.verdicts[0].explanation, primary.span.line
 
 
-def equivariant(output: str, axes: str, stride: int, border: str = "") -> str:
+def equivariant(output: str, axes: str, stride: int | str, border: str = "") -> str:
     more = f", border: {border}" if border else ""
     return f"equivariant: {{output: {output}, input: pixels, axis: {axes}, stride: {stride}{more}}}"
 
@@ -182,6 +183,21 @@ rules:
         (equivariant("smooths", "[2, 2]", 2, "circular"), "violated"),
         (equivariant("wides", "[3, 3]", 2), "proved"),
         (equivariant("wides", "[3, 3]", 1), "violated"),
+        # The enlarged maps themselves: by 2 where the input moves by 1, and by 3 where it moves by 2.
+        (equivariant("even", "[2, 2]", "1/2", "circular"), "proved"),
+        (equivariant("even", "[2, 2]", "1/2"), "proved"),
+        (equivariant("even", "[2, 2]", "2/4"), "proved"),
+        (equivariant("even", "[2, 2]", "0.5"), "proved"),
+        (equivariant("even", "[2, 2]", 1), "violated"),
+        (equivariant("even", "[2, 2]", "1/3"), "violated"),
+        (equivariant("uneven", "[3, 3]", "1/2"), "proved"),
+        (equivariant("uneven", "[3, 3]", "1/2", "circular"), "violated"),
+        (equivariant("smooth", "[2, 2]", "1/2"), "proved"),
+        (equivariant("smooth", "[2, 2]", "3/2"), "violated"),
+        (equivariant("wide", "[2, 2]", "2/3"), "proved"),
+        (equivariant("wide", "[3, 3]", "2/3"), "proved"),
+        (equivariant("wide", "[3, 3]", "1/3"), "violated"),
+        (equivariant("wide", "[3, 3]", "1/2"), "violated"),
         ("invariant: {output: mean, input: pixels, axis: rows}", "proved"),
         ("invariant: {output: means, input: pixels, axis: rows}", "violated"),
     ],
@@ -191,6 +207,21 @@ def test_maps_that_are_enlarged(tmp_path: Path, rule: str, expected: str) -> Non
     assert status(report(tmp_path, ENLARGED, rule)) == expected
     judge = Judge(load(tmp_path / "known.yaml"))
     assert expected != "proved" or not wrong(judge, judge.verdict(judge.spec.rules[0]))
+
+
+@pytest.mark.parametrize(
+    ("stride", "code", "message"),
+    [
+        ("0", "E304", "`stride` is `0`, expected a whole number or a ratio of two, above 0"),
+        ("-1/2", "E304", "`stride` is `-1/2`, expected a whole number or a ratio of two, above 0"),
+        ("sqrt(2)", "E304", "`stride` is `sqrt(2)`, expected a whole number or a ratio of two, above 0"),
+        ("rows/16", "E341", "`stride` depends on `rows`, which is only known at run time"),
+    ],
+)
+def test_a_stride_is_a_ratio_above_0(tmp_path: Path, stride: str, code: str, message: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        report(tmp_path, ENLARGED, equivariant("even", "[2, 2]", stride))
+    assert [(one.code, one.message) for one in raised.value.diagnostics] == [(code, message)]
 
 
 @option("rule.invariant", "invariant.axis")

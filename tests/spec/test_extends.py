@@ -153,8 +153,6 @@ def test_a_section_is_switched_off_with_none(tmp_path: Path) -> None:
 SETS = [
     (["d=16"], "constants: {d: 16}"),
     (["constants.d=16"], "constants: {d: 16}"),
-    (["constants.e=2*d"], "constants: {d: 8, e: 2*d}"),
-    (["d=16", "d=4"], "constants: {d: 4}"),
     (["dims.length=[2, 3, 4]"], "dims: {batch: [1, 2, 4], length: [2, 3, 4]}"),
     (["dims.length.2=9"], "dims: {batch: [1, 2, 4], length: [1, 6, 9]}"),
     (["graph.y.bias=false"], "graph:\n  y: {block: linear, input: x, dim: d, bias: false}"),
@@ -186,6 +184,15 @@ error[E201]: the file has no constant `e`
   |
   | e=3
   | ^
+  |
+  = help: available constants: `d`
+""",
+    "constants.e=3": """\
+error[E201]: the file has no constant `e`
+ --> --set
+  |
+  | constants.e=3
+  |           ^
   |
   = help: available constants: `d`
 """,
@@ -260,6 +267,44 @@ def test_refused_overrides_point_at_the_command_line(given: str, tmp_path: Path)
     said = REFUSED[given]
     assert said is None or render(raised.value.diagnostics).replace(f"{tmp_path}/", "") == said
     assert all(found.primary and found.primary.span.source.name == "--set" for found in raised.value.diagnostics)
+
+
+UNDONE = {
+    ("d=3", "d=4"): """\
+error[E214]: `constants.d` is set twice
+ --> --set
+  |
+  | d=4
+  | ^
+  |
+ ::: --set
+  |
+  | d=3
+  | - first set here
+  |
+  = help: remove one of them
+""",
+    ("d=3", "constants.d=3"): "`constants.d` is set twice",
+    ("graph.y.dim=8", "dims.length.2=9", "graph.y.dim=16"): "`graph.y.dim` is set twice",
+    ("graph.y.dim=8", "graph.y={block: linear, input: x, dim: d}"): (
+        "`graph.y` replaces `graph.y.dim`, which is set before it"
+    ),
+}
+
+
+@pytest.mark.parametrize("given", UNDONE)
+def test_an_override_that_a_later_one_undoes_is_refused(given: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "spec.yaml").write_text(text_with())
+    with pytest.raises(SpecError) as raised:
+        load(tmp_path / "spec.yaml", set=given)
+    (found,) = raised.value.diagnostics
+    assert UNDONE[given] in (found.message, render([found]))
+
+
+def test_a_later_override_may_be_of_a_part(tmp_path: Path) -> None:
+    given = ["graph.y={block: linear, input: x, dim: d}", "graph.y.bias=false", "graph.y.init=zeros"]
+    spec = spec_of(tmp_path, set=given)
+    assert cost(spec.graph).parameters == 64
 
 
 def test_a_node_may_have_the_name_of_a_section_and_either_is_reached(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_each_holds_says_what_it_is_and_warns_of_nothing(name: str) -> None:
 def test_each_has_a_small_copy(name: str) -> None:
     small = load(name, reduced=True)
     # Two layers, or one round of a pattern.
-    assert small.constants["layers"].constant() in {2, 4}
+    assert small.constants["layers"].constant() in {2, 4, 6}
     assert cost(small.graph).parameters < 200_000
     assert small.warnings == ()
     assert check_counts(small, cost(small.graph)) == ()

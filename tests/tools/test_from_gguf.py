@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 
 from archspec.decoding import read_tokenizer
+from archspec.spec import load
+from archspec.weights import load as load_weights
 from tests.decoding.gguf_file import read
 from tests.decoding.words import MERGES, by_bytes
 from tests.loading import load_tool
@@ -139,6 +141,11 @@ def test_weights_in_blocks_of_few_bits(tool: ModuleType, model: Any, tmp_path: P
     torch.testing.assert_close(made[down], stored[_named(down)], rtol=0, atol=0)
     torch.testing.assert_close(pair_by_pair(made[q], HEADS), stored[_named(q)], rtol=0, atol=0)
     assert 0 < float((made[q] - model.state_dict()[q]).abs().max()) < 0.01
+    sizes = ("vocab=266", "context=128", "d_model=32", "heads=4", "kv_heads=2", "d_ff=64", "layers=2")
+    spec = load("smollm2-135m", set=sizes)
+    ours, theirs = (load_weights(spec, file) for file in (path, tmp_path / "made"))
+    for name, tensor in theirs.items():
+        assert torch.equal(ours[name], tensor)
 
 
 def test_what_cannot_be_converted(

@@ -10,6 +10,8 @@ import pytest
 from archspec.analyses.cost import cost
 from archspec.spec import load
 from archspec.spec.shipped import shipped_specs_dir
+from archspec.views.diagram.draw import diagram
+from archspec.views.fields import field_rows
 from archspec.views.tree import TreeRow, tree
 
 SHARED = """\
@@ -64,3 +66,31 @@ def test_shared_and_reused_parts_count_once(tmp_path: Path) -> None:
     assert {row.note for row in walk([t]) if row.kind != "attention"} == {"reused"}
     assert s.flops == t.flops
     assert sum(row.parameters for row in (x, s, t, layers, y)) == cost(spec.graph).parameters
+
+
+AXES = """\
+archspec: 1
+name: axes
+dims: {batch: [1, 2, 4], n: [4, 8, 16]}
+inputs: {x: "float[batch, 6, n]"}
+blocks:
+  inner:
+    inputs: {x: "float[b, c, k]"}
+    graph:
+      first: {block: norm, input: x, axis: 1, kind: layer_norm}
+      y: [{block: norm, input: first, axis: 1, kind: rms_norm}, {block: activation, kind: relu}]
+    outputs: {y: "float[b, c, k]"}
+graph:
+  a: {block: norm, input: x, axis: 1, kind: layer_norm}
+  y: {block: inner, x: a}
+outputs: {y: "float[batch, 6, n]"}
+"""
+
+
+def test_a_norm_along_another_axis_is_shown_with_the_type_that_its_name_stands_for(tmp_path: Path) -> None:
+    (tmp_path / "axes.yaml").write_text(AXES)
+    spec = load(tmp_path / "axes.yaml")
+    assert {row.gives for row in walk(tree(spec.graph))} == {"float[batch, 6, n]"}
+    assert {row.gives for row in field_rows(spec)} == {"float[batch, 6, n]"}
+    drawn = diagram(spec)
+    assert "[batch, 6, n]" in drawn and "[batch, n, 6]" not in drawn

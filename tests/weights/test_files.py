@@ -107,7 +107,7 @@ def test_one_name_in_two_shards(tmp_path: Path) -> None:
     assert refused(folder) == ("E523", "`d` is in one.safetensors and again in two.safetensors")
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pkl", "model.gguf"])
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "weights.pkl", "model.onnx"])
 def test_other_formats_are_refused_by_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"\x80\x04.")
     for path in (tmp_path, tmp_path / name):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from archspec import weights
+from archspec.weights.apply import shapes_of
 from tests.options import option
 from tests.parity.options import draft
 
@@ -21,6 +22,7 @@ graph:
   c: {block: linear, input: x, dim: 4}
   joined: {block: linear, input: x, dim: 5}
   turned: {block: linear, input: x, dim: 6}
+  normed: {block: norm, input: x, kind: rms_norm, unit_offset: true}
   states: {block: linear, input: x, dim: 8, repeat: 3}
   odd: {block: linear, input: x, dim: 8, repeat: 2}
   mixture:
@@ -31,10 +33,10 @@ graph:
       attention: none
       feed_forward: {hidden: 2, activation: relu, experts: {count: 3, top_k: 1, scores: softmax, normalise: true}}
   y: a * 1
-  rest: {block: concat, inputs: [b, c, joined, turned, states, odd], axis: 1}
+  rest: {block: concat, inputs: [b, c, joined, turned, states, odd, normed], axis: 1}
 outputs:
   y: float[batch, 6]
-  rest: float[batch, 35]
+  rest: float[batch, 43]
   mixture: float[batch, 1, 8]
 weights:
   theirs:
@@ -49,6 +51,7 @@ weights:
       (b c).weight: {from: packed.weight, split: 1, transpose: true}
       joined.weight: {from: [upper.weight, lower.weight], concat: 0}
       turned.weight: {from: pairs.weight, rearrange: "(h p) d -> (p h) d", sizes: {p: 2}}
+      normed.weight: {from: scale.weight, add: -1}
       states.*.weight: {from: deep.*.weight, index: 3 - i}
       odd.*: {from: blocks.*, index: 2*i + 1, map: {weight: proj.weight}}
       mixture.1.layers.0.feed_forward:
@@ -65,6 +68,7 @@ weights:
     "layout.tied",
     "layout.index",
     "layout.transpose",
+    "layout.add",
     "layout.split",
     "layout.concat",
     "layout.stack",
@@ -85,6 +89,7 @@ def test_all_that_a_layout_can_say() -> None:
         "model.upper.weight": some(2, 8),
         "lower.weight": some(3, 8),
         "pairs.weight": some(6, 8),
+        "scale.weight": some(8).bfloat16(),
         **{f"deep.{n}.weight": some(8, 8) for n in (1, 2)},
         "model.out.3.gain": some(8, 8),
         **{f"model.blocks.{n}.proj.weight": some(8, 8) for n in (1, 3)},
@@ -105,6 +110,7 @@ def test_all_that_a_layout_can_say() -> None:
         "c.weight": theirs["packed.weight"][:, 4:].T,
         "joined.weight": torch.cat([theirs["model.upper.weight"], theirs["lower.weight"]]),
         "turned.weight": theirs["pairs.weight"].reshape(3, 2, 8).transpose(0, 1).reshape(6, 8),
+        "normed.weight": theirs["scale.weight"].float() - 1,
         "states.0.weight": theirs["model.out.3.gain"],
         **{f"states.{n}.weight": theirs[f"deep.{3 - n}.weight"] for n in (1, 2)},
         **{f"odd.{n}.weight": theirs[f"model.blocks.{2 * n + 1}.proj.weight"] for n in range(2)},
@@ -120,4 +126,6 @@ def test_all_that_a_layout_can_say() -> None:
     for name, tensor in wanted.items():
         assert torch.equal(found[name], tensor), name
     (layout,) = weights.layouts(spec)
+    export = weights.export_weights(weights.parameter_shapes(spec.graph), layout, found, shapes_of(theirs))
+    assert torch.equal(export["scale.weight"], theirs["scale.weight"].float())
     assert layout.about == "everything that a layout can say"

@@ -60,8 +60,13 @@ _IMAGE: tuple[tuple[int, Step], ...] = (
     (2, maps.unflatten),
     (1, maps.summary),
 )
-_LATER_SEQUENCE: tuple[tuple[int, Step], ...] = ((60, sequences.sublayer), (20, sequences.merge))
-_LATER_IMAGE: tuple[tuple[int, Step], ...] = ((150, maps.enlarge),)
+_LATER_SEQUENCE: tuple[tuple[int, Step], ...] = (
+    (60, sequences.sublayer),
+    (20, sequences.merge),
+    (20, sequences.rotated),
+    (15, sequences.around),
+)
+_LATER_IMAGE: tuple[tuple[int, Step], ...] = ((150, maps.enlarge), (60, maps.around))
 
 
 _HEAD = """archspec: 1

@@ -69,6 +69,22 @@ def enlarge(draft: Draft) -> Made | None:
     return draft.node("conv_transpose", fields, (b, c, *twice), reads=[x])
 
 
+def around(draft: Draft) -> Made | None:
+    """A convolution that goes around the borders, or pads by what its size needs, and strides over the image."""
+    known = images(draft)
+    if not known:
+        return None
+    x = draft.recent(known)
+    b, c, h, w = x.axes
+    k = _both(draft, h, w)
+    if k is None or min(*h.values, *w.values) < 3:
+        return None
+    # What `same` adds must not depend on a size that is known at run time only.
+    padding = draft.r.choice(("circular", "same")) if h.constant and w.constant else "circular"
+    fields = f"input: {x.name}, channels: {c.text}, kernel: 3, padding: {padding}, stride: {k}"
+    return draft.node("conv", fields, (b, c, draft.over(h, k), draft.over(w, k)), reads=[x])
+
+
 def _both(draft: Draft, h: Size, w: Size) -> int | None:
     known = sorted(set(draft.parts(h)) & set(draft.parts(w)))
     return draft.r.choice(known) if known else None

@@ -65,6 +65,41 @@ def sublayer(draft: Draft) -> Made | None:
     return draft.node(way, f"query: {x.name}{memory}, heads: 2, mask: {mask.text}{windows}", x.axes, reads=reads)
 
 
+def around(draft: Draft) -> Made | None:
+    """A convolution along the positions that goes around their ends, and strides over them."""
+    x = draft.recent(draft.sequences())
+    b, n, d = x.axes
+    parts = draft.parts(n)
+    if not parts or min(n.values) < 3:
+        return None
+    k = draft.r.choice(parts)
+    size = draft.over(n, k)
+    turned = draft.node("rearrange", f"input: {x.name}, pattern: b n d -> b d n", (b, d, n), reads=[x])
+    fields = f"input: {turned.name}, channels: {WIDTH}, kernel: 3, padding: circular, stride: {k}"
+    y = draft.node("conv", fields, (b, d, size), reads=[turned])
+    return draft.node("rearrange", f"input: {y.name}, pattern: b d n -> b n d", (b, size, d), reads=[y])
+
+
+def rotated(draft: Draft) -> Made | None:
+    """Attention whose positions turn by rows and columns: those of an image, behind tokens or not, or of one row."""
+    r = draft.r
+    x = draft.recent(draft.sequences())
+    grid, _, front = x.axes[1].text.partition(" + ")
+    sides = grid.split("*")
+    if (front and not front.isdigit()) or len(sides) > 2 or "(" in grid:
+        return None
+    if len(sides) == 1 and draft.ranked(4):
+        # It may be a grid of its own, whose sides the text no longer tells.
+        return None
+    rows, columns = sides if len(sides) == 2 else ("1", grid)
+    mask = Masker(draft, x.axes[0], x.axes[1], x.axes[1]).mask()
+    reads = [x, *(value for value in draft.values if value.name in mask.names)]
+    turn = f"kind: rotary_grid, grid: [{rows}, {columns}], layout: {r.choice(('half', 'interleaved'))}"
+    turn += f", coordinates: {r.choice(('index', 'centred'))}, frequencies: {r.choice(('shared', 'alternating'))}"
+    fields = f"query: {x.name}, heads: 1, mask: {mask.text}, positions: {{{turn}}}"
+    return draft.node("attention", fields, x.axes, reads=reads)
+
+
 def merge(draft: Draft) -> Made | None:
     """Positions of a grid of two rows, which are two values one after another, put side by side."""
     x = draft.recent(draft.sequences())

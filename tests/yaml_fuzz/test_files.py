@@ -29,6 +29,12 @@ def test_every_block_and_mask_atom_is_tried() -> None:
     assert {atom for atom in atoms() if not re.search(rf"\b{atom}\b", text)} == set()
 
 
+def test_options_that_no_block_has_alone_are_tried() -> None:
+    nodes = [line for number in range(2 * FILES) for line in file_of(SEED, number).text().splitlines()]
+    for words in (("rotary_grid",), ("padding: circular", "stride: "), ("windows: {grid:",)):
+        assert any(all(word in line for word in words) for line in nodes), words
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("start", range(0, FILES, EACH))
 def test_random_files(start: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from archspec.engines.genai.form import IDS, LOGITS, GenaiForm
-from archspec.engines.step_cache import check_room
+from archspec.engines.step_cache import check_counts, check_room
 from archspec.model.ports import DTypeName, shape_at
 from archspec.model.runner import Runner
 from archspec.passes.incremental.body import MASK
@@ -73,8 +73,13 @@ class GenaiSteps:
         return found[LOGITS][:, 0], replace(state, mask=mask, cache=cache)
 
     def step(self, state: Grown, fed: Mapping[str, Array], counts: Array) -> tuple[Array, Grown]:
-        """Run the first `counts` of the new ids of each row; the others fill up."""
-        ids, own = fed[self.fed], np.asarray(counts)[:, None]
+        """Run the first `counts` of the new ids of each row; the others fill up.
+
+        Raises ValueError for counts that are not from 0 to the number of new ids, and as `advance` does.
+        """
+        ids = fed[self.fed]
+        check_counts(counts, len(state.mask), ids.shape[1])
+        own = counts[:, None]
         columns = np.arange(ids.shape[1])
         if self.side == "right":
             return self.advance(state, ids, (columns < own).astype(np.int64))

@@ -26,6 +26,11 @@ def conjunction(bounds: Sequence[AxisBound]) -> Atom:
     )
 
 
+def space_coordinates(x: TensorType) -> frozenset[int]:
+    """The coordinates of the spatial axes of a map [b, channels, ...], but for axes of several factors."""
+    return frozenset(own[0] for own in x.coordinates[2:] if len(own) == 1)
+
+
 def group_bounds(x: TensorType, y: TensorType, groups: int) -> list[AxisBound]:
     """The channels of `x` that those of `y` read, both [b, channels, ...].
 

@@ -16,7 +16,13 @@ from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call
 from archspec.ir.source import sizes as size_of_each
 from archspec.ir.types import TensorType
-from archspec.ops.convolution.channels import AxisBound, conjunction, group_bound, group_bounds
+from archspec.ops.convolution.channels import (
+    AxisBound,
+    conjunction,
+    group_bound,
+    group_bounds,
+    space_coordinates,
+)
 from archspec.record import record
 from archspec.relation.atoms import Difference, Relation
 
@@ -110,6 +116,10 @@ class ConvTranspose(Primitive):
         tracked = x.axes[2:] if groups == 1 else x.axes[1:]
         exact = apart <= _MOST_ATOMS and all(len(axis.factors) == 1 for axis in tracked)
         return {} if exact else super().loose(inputs)
+
+    def reaches(self, inputs: Sequence[TensorType]) -> Mapping[int, frozenset[int]]:
+        """Along space the first and the last tap are read, however groups and gaps are bounded."""
+        return {0: space_coordinates(inputs[0])}
 
     def _tap_bound(self, x: TensorType, y: TensorType, k: int) -> AxisBound:
         """The positions along space axis `k` from which a tap leads to this one: `i - stride*j + padding` is a tap."""

@@ -17,7 +17,13 @@ from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
 from archspec.ir.types import TensorType
-from archspec.ops.convolution.channels import AxisBound, conjunction, group_bound, group_bounds
+from archspec.ops.convolution.channels import (
+    AxisBound,
+    conjunction,
+    group_bound,
+    group_bounds,
+    space_coordinates,
+)
 from archspec.ops.state.entries_before import ENTRIES_AT, entries_at
 from archspec.record import record
 from archspec.relation.atoms import Difference, Relation
@@ -117,6 +123,10 @@ class Convolution(Primitive):
         tracked = x.axes[2:] if groups == 1 else x.axes[1:]
         exact = not self.ids and parts <= _MOST_ATOMS and all(len(axis.factors) == 1 for axis in tracked)
         return {} if exact else super().loose(inputs)
+
+    def reaches(self, inputs: Sequence[TensorType]) -> Mapping[int, frozenset[int]]:
+        """Along space the first and the last tap are read, however groups and gaps are bounded."""
+        return {} if self.ids else {0: space_coordinates(inputs[0])}
 
     def _taps(self, x: TensorType, y: TensorType, k: int) -> list[AxisBound]:
         """The interval that the kernel covers; one part per tap if dilation leaves gaps in it."""

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from archspec.ir.motion import Motion, Moves
+from archspec.rules.moves import moved_input, moved_output
 from archspec.rules.symmetric import SymmetricKind
 from archspec.schema.sorts import ExprField
 from archspec.spec import Rule
@@ -19,7 +20,9 @@ class EquivariantFields(RuleFields):
     """Moving the input moves the output."""
 
     axis: AxisPair = axis_field()
-    stride: ExprField = Field(description="move of the input that moves the output by one position")
+    stride: ExprField = Field(
+        description="move of the input that moves the output by one position; 1/2 for two positions by one"
+    )
     border: Literal["interior", "circular"] = Field(
         default="interior",
         description="`interior`: at output positions whose field is inside the input before and after; "
@@ -29,12 +32,13 @@ class EquivariantFields(RuleFields):
 
 
 class EquivariantRule(SymmetricKind):
-    """Moving the input by `stride * k` along the axis moves the output by k.
+    """Moving the input by `stride * k` along the axis moves the output by k, where both are whole.
 
-    With `border: interior` this holds at every output position whose field, not clipped at the borders, is inside the
-    input before and after; where no admitted size has such a position, as under attention to everything, the rule is
-    refused. With `border: circular` it holds at every position, under cyclic moves. It is proved by composing how each
-    op moves with its operands.
+    A map that grows has a stride below 1: with 1/2, the output moves by 2 where the input moves by 1. With `border:
+    interior` this holds at every output position whose field, not clipped at the borders, is inside the input before
+    and after; where no admitted size has such a position, as under attention to everything, the rule is refused. With
+    `border: circular` it holds at every position, under cyclic moves. It is proved by composing how each op moves with
+    its operands.
     """
 
     word: ClassVar[str] = "equivariant"
@@ -45,7 +49,7 @@ class EquivariantRule(SymmetricKind):
         fields = rule.fields
         assert isinstance(fields, EquivariantFields)
         compared = names.compared(rule, fields.axis)
-        return names.promised(replace(compared, stride=names.fixed(fields.stride, "stride")), fields.promised)
+        return names.promised(replace(compared, stride=names.ratio(fields.stride, "stride")), fields.promised)
 
     def circular(self, rule: Rule) -> bool:
         """With `border: circular`."""
@@ -62,8 +66,8 @@ class EquivariantRule(SymmetricKind):
             return f"moves along axis {motion.axis}"
         if not motion.is_alone:
             return "has other positions on the axis beside those that move"
-        if motion.step != 1:
-            return f"moves by {motion.step} where the input moves by {rule.stride}"
+        if motion.step != moved_output(rule):
+            return f"moves by {motion.step} where the input moves by {moved_input(rule)}"
         if self.circular(rule) and not motion.is_whole:
             return f"has {motion.size} positions, which are not {motion.move.length}/{rule.stride} for every size"
         return None

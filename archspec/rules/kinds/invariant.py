@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import ClassVar
 
 from pydantic import Field
@@ -42,7 +43,7 @@ class InvariantRule(SymmetricKind):
         fields = rule.fields
         assert isinstance(fields, InvariantFields)
         stride = 1 if fields.stride is None else names.fixed(fields.stride, "stride")
-        return names.promised(replace(names.of_input(rule, fields.axis), stride=stride), fields.promised)
+        return names.promised(replace(names.of_input(rule, fields.axis), stride=Fraction(stride)), fields.promised)
 
     def circular(self, rule: Rule) -> bool:
         """Always."""

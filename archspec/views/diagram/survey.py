@@ -11,7 +11,7 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat, Schedule
-from archspec.ir.types import DType
+from archspec.ir.types import DType, TensorType
 from archspec.ops.attention.attention import Attention
 from archspec.ops.reduction.masked_pool import MaskedPool
 from archspec.views.diagram.attention import AttentionWords
@@ -34,7 +34,7 @@ def surveyed(graph: Graph, words: AttentionWords) -> DiagramPlan:
     for value in graph.inputs:
         part = DiagramPart(role="input", title=value.name, notes=(f"{value.type.dtype}{shape(value.type)}",))
         body.known[value] = (body.add(part, {}),)
-    body.run(graph.nodes)
+    body.run(graph)
     for name, value in zip(graph.output_names, graph.outputs, strict=True):
         part = DiagramPart(role="output", title=name, notes=(shape(value.type),))
         body.add(part, {0: body.known.get(value, ())})
@@ -46,16 +46,18 @@ def surveyed(graph: Graph, words: AttentionWords) -> DiagramPlan:
 
 
 class _Body:
-    """One plan under construction: `known` gives the parts from which each value comes."""
+    """One plan under construction: `known` gives the parts from which each value comes, `gives` what nodes give."""
 
     def __init__(self, words: AttentionWords, depth: int) -> None:
         self.words, self.depth = words, depth
         self.draft = Draft()
         self.known: dict[Value, Refs] = {}
+        self.gives: dict[Node, TensorType] = {}
 
-    def run(self, nodes: Iterable[Node]) -> None:
-        """Add the parts of nodes, in order."""
-        for node in nodes:
+    def run(self, graph: Graph) -> None:
+        """Add the parts of the nodes of a graph, in order."""
+        for node in graph.nodes:
+            self.gives[node] = graph.named(node).type
             match node.op:
                 case Repeat():
                     self._stack(node, node.op)
@@ -85,7 +87,7 @@ class _Body:
         region, body = node.regions[number], _Body(self.words, self.depth + 1)
         for k, (inner, outer) in enumerate(zip(region.inputs, node.inputs, strict=True)):
             body.known[inner] = (-1 - k,) if self.known.get(outer) else ()
-        body.run(region.nodes)
+        body.run(region)
         # A value that comes from no part is that of the first input.
         return tidied(body.draft, max(body.known.get(region.outputs[0], ()), default=-1))
 
@@ -94,7 +96,7 @@ class _Body:
 
     def _keep(self, node: Node, part: DiagramPart, sources: Mapping[int, Refs]) -> int:
         """Add the part of a node as the source of all its outputs; returns the number of the part."""
-        made = replace(part, gives=shape(node.outputs[0].type), name=part.name or node.name)
+        made = replace(part, gives=shape(self.gives[node]), name=part.name or node.name)
         number = self.add(made, sources)
         self.known.update(dict.fromkeys(node.outputs, (number,)))
         return number
@@ -130,7 +132,7 @@ class _Body:
         (region,) = node.regions
         before = len(self.draft.parts)
         self.known.update({x: self.known.get(outer, ()) for x, outer in zip(region.inputs, node.inputs, strict=True)})
-        self.run(region.nodes)
+        self.run(region)
         for value, made in zip(node.outputs, region.outputs, strict=True):
             self.known[value] = self.known.get(made, ())
         if kind == "PatchEmbedding":

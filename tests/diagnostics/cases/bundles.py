@@ -47,7 +47,7 @@ def _outside_profiles(folder: Path) -> None:
 
 def _init(folder: Path) -> None:
     callback: Any = init.callback
-    callback(name="gpt3", output=None, as_json=False)
+    callback(name="gpt3", source=None, output=None, as_json=False)
 
 
 def _text(folder: Path) -> None:

@@ -16,7 +16,7 @@ from archspec.engines.registry import engines
 from archspec.model.ports import DTypeName
 from tests.contract.test_shipped import INNER
 from tests.engines.network.judging import Lowered, lowered
-from tests.mutation.shipped import SHIPPED, SIBLINGS, TWINS, ranked, same_as
+from tests.mutation.shipped import REPRESENTATIVES, SHIPPED, ranked, same_as
 
 HALVES: tuple[DTypeName, ...] = ("float16", "bfloat16")
 MEASURED = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
@@ -27,8 +27,7 @@ def alternating() -> list[Any]:
     """Every spec in one half of precision or the other in turn; in both in long runs."""
     long = [pytest.mark.slow, pytest.mark.long]
     ranks = {one.values[0]: one.marks for one in ranked()}
-    kept = [name for name in SHIPPED if name not in TWINS | SIBLINGS]
-    turns = {(name, HALVES[number % 2]) for number, name in enumerate(kept)}
+    turns = {(name, HALVES[number % 2]) for number, name in enumerate(sorted(REPRESENTATIVES))}
     return [
         pytest.param(name, dtype, marks=ranks[name] if (name, dtype) in turns else long)
         for name in SHIPPED

@@ -1,4 +1,4 @@
-"""Decoders whose results are shifted with sequences that are padded on the left, and fields that only give sizes."""
+"""Decoders whose rows may be padded on the left, and fields that only give sizes."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import archspec
+from archspec.analyses.size_use import counts_positions
 from archspec.decoding.plan import plan
-from archspec.decoding.shifts import counts_positions, moves_along
 from archspec.ir.call import Call
 from archspec.ir.repeat import Repeat
 from archspec.ops.registry import all_primitives
@@ -25,10 +25,9 @@ def test_every_sized_field_is_one_of_its_op() -> None:
         assert op.sized <= {one.name for one in fields(op)}  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("name", "moves"), [("gpt2", False), ("llama-3-8b", True), ("prefix-lm-base", False)])
-def test_decoders_by_their_positions(name: str, moves: bool) -> None:
+@pytest.mark.parametrize("name", ["gpt2", "llama-3-8b", "prefix-lm-base"])
+def test_decoders_that_do_not_count_their_positions(name: str) -> None:
     graph = load(name, reduced=True).graph
-    assert moves_along(graph, graph.inputs[0]) == moves
     sizes = {symbol for value in graph.inputs for dim in value.type.shape for symbol in dim.symbols()}
     (length,) = (symbol for symbol in sizes if symbol.name == "length")
     assert not counts_positions(graph, length)
@@ -71,10 +70,9 @@ BUCKETS = ", positions: {kind: relative_buckets, buckets: 8, max_distance: 16, b
     ids=str,
 )
 def test_rows_padded_on_the_left_against_rows_alone(options: dict[str, str], expected: bool, tmp_path: Path) -> None:
-    """Where results are said to be shifted with their sequences, the module gives them so."""
+    """Where rows are said to be what they are alone, the module gives them so."""
     spec = specs.decoder(tmp_path, **{"more": VALID, "mask": "causal & key_valid(valid)", **options})
-    valid = next(value for value in spec.graph.inputs if value.name == "valid")
-    assert moves_along(spec.graph, valid) == expected
+    assert plan(spec).side == ("left" if expected else "none")
     torch.manual_seed(0)
     module = archspec.compile(spec).double().eval()
     ids = torch.randint(41, (2, 5))

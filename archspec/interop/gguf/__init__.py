@@ -1,0 +1,1 @@
+"""GGUF files of llama.cpp: their metadata become the configuration of a model type."""

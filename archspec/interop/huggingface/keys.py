@@ -1,0 +1,276 @@
+"""What the keys of a configuration mean: kinds of keys, most of them data that can be read backwards."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.json_text import JsonValue
+from archspec.record import record
+
+ACTIVATIONS: Mapping[str, str] = {
+    "gelu": "gelu",
+    "gelu_python": "gelu",
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu_python_tanh": "gelu_tanh",
+    "gelu_fast": "gelu_tanh",
+    "gelu_accurate": "gelu_tanh",
+    "quick_gelu": "quick_gelu",
+    "relu": "relu",
+    "relu2": "relu_squared",
+    "silu": "silu",
+    "swish": "silu",
+    "tanh": "tanh",
+    "sigmoid": "sigmoid",
+    "linear": "none",
+}
+"""Activations of transformers, by the words of the language; the first of several is the one to write back."""
+
+
+UNREAD = "no version of the original reads it"
+"""Why keys have no effect that published files hold all the same."""
+
+
+@record
+class Configuration:
+    """The values of all keys of a table, in the file or by default."""
+
+    values: Mapping[str, JsonValue]
+
+    def __getitem__(self, key: str) -> JsonValue:
+        return self.values[key]
+
+    def value(self, key: str) -> Any:
+        """The value of a key as JSON data."""
+        return self.values[key].value
+
+
+class ConfigurationKey(Protocol):
+    """What one key of a configuration means."""
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """What the value changes in the spec. Raises SpecError for a value that is not supported."""
+        ...
+
+
+@record
+class SizeKey(ConfigurationKey):
+    """A whole number at a path. `none` is what null stands for, an expression; without it, null is refused.
+
+    `repeats` names the key that `none` stands for: where both say the same, the expression is written, too.
+    """
+
+    path: str
+    none: str | None = None
+    repeats: str | None = None
+    least: int = 1
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """The number at the path."""
+        value = given.value
+        if value is None and self.none is not None:
+            return {self.path: self.none}
+        if not isinstance(value, int) or isinstance(value, bool) or value < self.least:
+            given.refuse(f"expected a whole number of at least {self.least}")
+        is_repeated = self.repeats is not None and configuration.value(self.repeats) == value
+        return {self.path: self.none if is_repeated else value}
+
+
+@record
+class DecimalKey(ConfigurationKey):
+    """A number from 0 up at a path, below `below`. Nothing is written for `absent`, which the language takes itself."""
+
+    path: str
+    below: float = math.inf
+    absent: float | None = None
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """The number at the path."""
+        value = given.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < self.below:
+            given.refuse("expected a number from 0 up" + (f", below {self.below:g}" if self.below < math.inf else ""))
+        return {self.path: None if value == self.absent else value}
+
+
+@record
+class WordKey(ConfigurationKey):
+    """A word at a path, by a table from their words to ours."""
+
+    path: str
+    table: Mapping[str, str]
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """Our word at the path."""
+        value = given.value
+        if not isinstance(value, str) or value not in self.table:
+            given.refuse("the language has no word for it", _supported(self.table))
+        return {self.path: self.table[value]}
+
+
+@record
+class SwitchKey(ConfigurationKey):
+    """One of a few values, each with the changes that it makes."""
+
+    cases: tuple[tuple[Any, Changes], ...]
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """The changes of the value."""
+        found = [changes for value, changes in self.cases if is_same(value, given.value)]
+        if found:
+            return found[0]
+        return given.refuse("this value is not supported", _supported(value for value, _ in self.cases))
+
+
+@record
+class MustKey(ConfigurationKey):
+    """A key with one supported value; `why` says what another one would mean."""
+
+    values: tuple[Any, ...]
+    why: str
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """No change. Raises SpecError E803 for another value."""
+        if not any(is_same(value, given.value) for value in self.values):
+            given.refuse(self.why, _supported(self.values))
+        return {}
+
+
+@record
+class InertKey(ConfigurationKey):
+    """A key without effect on what the model computes; `why` says why."""
+
+    why: str
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """No change."""
+        return {}
+
+
+@record
+class PartKey(ConfigurationKey):
+    """A key that another one reads with its own."""
+
+    key: str
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """No change of its own."""
+        return {}
+
+
+@record
+class ReadKey(ConfigurationKey):
+    """A key whose meaning is code."""
+
+    function: Callable[[JsonValue, Configuration], Changes]
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """What the function returns."""
+        return self.function(given, configuration)
+
+
+Keys = Mapping[str, ConfigurationKey]
+
+
+def size(path: str, *, none: str | None = None, repeats: str | None = None, least: int = 1) -> ConfigurationKey:
+    """A whole number of at least `least` at a path; null, and the value of the key `repeats`, are written as `none`."""
+    return SizeKey(path=path, none=none, repeats=repeats, least=least)
+
+
+def number(path: str) -> ConfigurationKey:
+    """A number from 0 up at a path."""
+    return DecimalKey(path=path)
+
+
+def dropout(path: str) -> ConfigurationKey:
+    """A rate of dropout at a path; 0 is not written."""
+    return DecimalKey(path=path, below=1, absent=0)
+
+
+def activation(path: str) -> ConfigurationKey:
+    """An activation at a path."""
+    return WordKey(path=path, table=ACTIVATIONS)
+
+
+def words(path: str, table: Mapping[str, str]) -> ConfigurationKey:
+    """A word at a path, by a table from their words to ours."""
+    return WordKey(path=path, table=table)
+
+
+def switch(cases: Mapping[Any, Changes]) -> ConfigurationKey:
+    """One of a few values, each with the changes that it makes."""
+    return SwitchKey(cases=tuple(cases.items()))
+
+
+def must(*values: Any, why: str) -> ConfigurationKey:
+    """Only these values are supported; `why` says what another one would mean."""
+    return MustKey(values=values, why=why)
+
+
+def inert(why: str) -> ConfigurationKey:
+    """Without effect on what the model computes; `why` says why."""
+    return InertKey(why=why)
+
+
+def part_of(key: str) -> ConfigurationKey:
+    """Read together with another key."""
+    return PartKey(key=key)
+
+
+def reads(function: Callable[[JsonValue, Configuration], Changes]) -> ConfigurationKey:
+    """Read by a function of the value and the configuration."""
+    return ReadKey(function=function)
+
+
+def side(path: str) -> ConfigurationKey:
+    """The side of a square at a path: a whole number, or a pair of equal ones."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        value = given.value
+        pair = value if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
+        if len(pair) != 2 or pair[0] != pair[1] or type(pair[0]) is not int or pair[0] < 1:
+            given.refuse("expected a whole number from 1 up, or two equal ones: other than square is not supported")
+        return {path: pair[0]}
+
+    return ReadKey(function=read)
+
+
+def classes(path: str) -> Keys:
+    """The keys that say how many classes a head has: as many as there are labels, 2 where nothing is said."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        if given.value is not None:
+            if not isinstance(given.value, Mapping) or not given.value:
+                given.refuse("expected an object of labels by number")
+            return {path: len(given.value)}
+        count = configuration["num_labels"]
+        return {path: 2} if count.value is None else SizeKey(path=path).changes(count, configuration)
+
+    return {"id2label": ReadKey(function=read), "num_labels": part_of("id2label")}
+
+
+def end_ids(path: str = "decode.end") -> ConfigurationKey:
+    """The ids that end a text: one, several, or none."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        ids = given.value if isinstance(given.value, list) else [given.value]
+        if given.value is None:
+            return {path: "none"}
+        if not ids or any(type(one) is not int or one < 0 for one in ids):
+            given.refuse("expected an id, a list of ids, or null")
+        return {path: given.value}
+
+    return ReadKey(function=read)
+
+
+def is_same(wanted: Any, found: Any) -> bool:
+    """Whether two values of JSON are the same: to Python, true would equal 1."""
+    return isinstance(wanted, bool) == isinstance(found, bool) and bool(wanted == found)
+
+
+def _supported(values: Iterable[Any]) -> str:
+    """The help that lists values, as the file writes them."""
+    return "supported: " + ", ".join(f"`{json.dumps(value)}`" for value in values)

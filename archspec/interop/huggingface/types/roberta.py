@@ -1,0 +1,85 @@
+"""The model type `roberta`."""
+
+from __future__ import annotations
+
+from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.json_text import JsonValue
+from archspec.interop.huggingface.keys import (
+    Configuration,
+    activation,
+    dropout,
+    inert,
+    must,
+    number,
+    part_of,
+    reads,
+    size,
+)
+from archspec.interop.huggingface.model_type import Architecture, ModelType
+
+
+def _positions(given: JsonValue, configuration: Configuration) -> Changes:
+    """The positions, which begin behind the id of padding: a table has rows that no position takes."""
+    pad = configuration["pad_token_id"]
+    if type(pad.value) is not int or pad.value < 0:
+        pad.refuse("expected an id: positions begin behind it")
+    size("", least=pad.value + 2).changes(given, configuration)
+    return {"constants.context": given.value - pad.value - 1, "graph.source.positions.offset": pad.value + 1}
+
+
+class Roberta(ModelType):
+    """RoBERTa and models of its shape, whose positions count valid tokens."""
+
+    word = "roberta"
+    about = "RoBERTa and models of its shape (Liu et al. 2019, arXiv 1907.11692)"
+    base = "roberta-base"
+    inputs = {"ids": "input_ids", "valid": "attention_mask", "types": "token_type_ids"}
+    padding = {"ids": "valid"}
+    architectures = {
+        "RobertaModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
+    }
+    keys = {
+        "vocab_size": size("constants.vocab"),
+        "hidden_size": size("constants.d_model"),
+        "num_hidden_layers": size("constants.layers"),
+        "num_attention_heads": size("constants.heads"),
+        "intermediate_size": size("constants.d_ff"),
+        "hidden_act": activation("graph.states.feed_forward.activation"),
+        "hidden_dropout_prob": dropout("defaults.dropout"),
+        "attention_probs_dropout_prob": dropout("graph.states.attention.dropout"),
+        "max_position_embeddings": reads(_positions),
+        "pad_token_id": part_of("max_position_embeddings"),
+        "type_vocab_size": size("constants.segments"),
+        "layer_norm_eps": number("defaults.norm.eps"),
+        "position_embedding_type": must("absolute", why="positions relative to each other are not supported"),
+        "initializer_range": inert("only fresh weights differ"),
+        "classifier_dropout": inert("this architecture has no classifier"),
+    }
+    defaults = {
+        "vocab_size": 50265,
+        "hidden_size": 768,
+        "num_hidden_layers": 12,
+        "num_attention_heads": 12,
+        "intermediate_size": 3072,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "max_position_embeddings": 512,
+        "pad_token_id": 1,
+        "type_vocab_size": 2,
+        "layer_norm_eps": 1e-12,
+        "position_embedding_type": "absolute",
+        "initializer_range": 0.02,
+        "classifier_dropout": None,
+    }
+    small = (
+        {
+            "vocab_size": 60,
+            "hidden_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 96,
+            "max_position_embeddings": 24,
+        },
+        {"hidden_act": "relu", "type_vocab_size": 3, "layer_norm_eps": 1e-3, "pad_token_id": 4},
+    )

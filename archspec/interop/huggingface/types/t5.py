@@ -1,0 +1,220 @@
+"""The model type `t5`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.json_text import JsonValue
+from archspec.interop.huggingface.keys import (
+    ACTIVATIONS,
+    Configuration,
+    ConfigurationKey,
+    Keys,
+    SizeKey,
+    end_ids,
+    inert,
+    must,
+    number,
+    part_of,
+    reads,
+    size,
+)
+from archspec.interop.huggingface.model_type import Architecture, ModelType
+
+_LAYOUT = "weights.huggingface"
+_HALVES = {"memory": 1, "states": 2}
+"""By stack, the number of the feed-forward block in a block of the original."""
+
+
+def everywhere(where: Sequence[str]) -> ConfigurationKey:
+    """A whole number at several paths."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        return {path: SizeKey(path=path).changes(given, configuration)[path] for path in where}
+
+    return reads(read)
+
+
+def decoder_layers(given: JsonValue, configuration: Configuration) -> Changes:
+    """The layers of the decoder, where they are other than the encoder's."""
+    if given.value in (None, configuration.value("num_layers")):
+        return {}
+    count = size("constants.decoder_layers").changes(given, configuration)
+    return {**count, "graph.states.layers": "decoder_layers", "reduced.constants.decoder_layers": 2}
+
+
+def stack_keys(*stacks: str) -> Keys:
+    """The keys that concern each of the stacks: `memory`, `states`."""
+
+    def dropouts(given: JsonValue, configuration: Configuration) -> Changes:
+        # One rate for all: that of attention and that between two products, too.
+        parts = ["attention", "feed_forward"]
+        inner = [f"graph.{stack}.{part}.dropout" for stack in stacks for part in parts]
+        inner += ["graph.states.cross_attention.dropout"] if "states" in stacks else []
+        made = [number(path).changes(given, configuration) for path in ("defaults.dropout", *inner)]
+        return {path: value if given.value else None for one in made for path, value in one.items()}
+
+    def feed_forward(given: JsonValue, configuration: Configuration) -> Changes:
+        word, gated = _activation(given)
+        blocks = {f"graph.{stack}.feed_forward": {"activation": word} for stack in stacks}
+        if not gated:
+            return blocks
+        lines = {f"{stack}.layers.*": {"map": _gated(_HALVES[stack])} for stack in stacks}
+        return {**{path: {**block, "gated": True} for path, block in blocks.items()}, _LAYOUT: {"map": lines}}
+
+    distances = [f"graph.{stack}.attention.positions" for stack in stacks]
+    return {
+        "relative_attention_num_buckets": everywhere([f"{one}.buckets" for one in distances]),
+        "relative_attention_max_distance": everywhere([f"{one}.max_distance" for one in distances]),
+        "dropout_rate": reads(dropouts),
+        "feed_forward_proj": reads(feed_forward),
+    }
+
+
+def _activation(given: JsonValue) -> tuple[str, bool]:
+    """The activation of feed-forward blocks, and whether a gate is multiplied with it: `relu`, `gated-gelu`."""
+    parts = given.value.split("-") if isinstance(given.value, str) else []
+    # Version 1.1 of T5 says `gated-gelu` of the approximation by tanh.
+    word = "gelu_new" if parts == ["gated", "gelu"] else parts[-1] if parts else ""
+    if word not in ACTIVATIONS or len(parts) > 2 or (len(parts) == 2 and parts[0] != "gated"):
+        given.refuse("expected an activation, or `gated-` and an activation")
+    return ACTIVATIONS[word], len(parts) == 2
+
+
+def _gated(number: int) -> Changes:
+    """The lines of a layout for a feed-forward block with a gate, in place of those without."""
+    theirs = f"layer.{number}.DenseReluDense.(wi_0 wi_1 wo)"
+    return {"feed_forward.(up down)": None, "feed_forward.(gate up down)": theirs}
+
+
+UNTIED: Changes = {
+    "graph.logits": {"tie": None, "scale": None, "vocab": "vocab"},
+    _LAYOUT: {"tied": {"lm_head.weight": None}, "map": {"logits.weight": "lm_head.weight"}},
+}
+"""A matrix for the logits that is not the table of tokens; the states are not scaled before it."""
+
+
+def _tied(given: JsonValue, configuration: Configuration) -> Changes:
+    """Whether the table of tokens gives the logits, too. Versions before 5 scale the states only there."""
+    if given.value is False:
+        return UNTIED
+    if given.value is not True:
+        given.refuse("expected true or false")
+    scaled = configuration["scale_decoder_outputs"]
+    if scaled.value not in (None, True, False):
+        scaled.refuse("expected true, false or null")
+    return {"graph.logits": {"scale": None}} if scaled.value is False else {}
+
+
+ENCODER = Architecture(
+    changes={
+        "dims.tgt": None,
+        "reduced.dims.tgt": None,
+        "inputs.tgt_ids": None,
+        "graph": {"target": None, "states": None, "logits": None},
+        "outputs": {"logits": None, "memory": "float[batch, src, d_model]"},
+        "rules": [
+            "{ignores: {output: memory, input: src_ids, where: not src_valid}}",
+            "{sees: {output: memory, input: src_ids}}",
+        ],
+        "decode": None,
+        _LAYOUT: {
+            "skip": ["decoder", "lm_head"],
+            "tied": {"(encoder decoder).embed_tokens.weight": None, "lm_head.weight": None}
+            | {"encoder.embed_tokens.weight": "shared.weight"},
+            "map": {"states.attention.positions": None, "states.layers.*": None, "states.final_norm": None},
+        },
+    },
+    keys={
+        **stack_keys("memory"),
+        "num_decoder_layers": inert("this architecture has no decoder"),
+        "tie_word_embeddings": inert("this architecture has no logits"),
+        "scale_decoder_outputs": inert("this architecture has no logits"),
+        "decoder_start_token_id": inert("this architecture has no decoder"),
+        "eos_token_id": inert("this architecture has no decoder"),
+        "is_encoder_decoder": inert("this architecture is the encoder alone"),
+    },
+    outputs={"memory": "last_hidden_state"},
+)
+"""The encoder alone."""
+
+
+class T5(ModelType):
+    """T5, version 1.0 and 1.1, and models of its shape."""
+
+    word = "t5"
+    about = "T5 and models of its shape (Raffel et al. 2019, arXiv 1910.10683)"
+    base = "t5-small"
+    inputs = {"src_ids": "input_ids", "src_valid": "attention_mask", "tgt_ids": "decoder_input_ids"}
+    architectures = {
+        "T5ForConditionalGeneration": Architecture(outputs={"logits": "logits"}),
+        "T5EncoderModel": ENCODER,
+    }
+    keys = {
+        "vocab_size": size("constants.vocab"),
+        "d_model": size("constants.d_model"),
+        "d_kv": size("constants.head_dim"),
+        "d_ff": size("constants.d_ff"),
+        "num_layers": size("constants.layers"),
+        "num_decoder_layers": reads(decoder_layers),
+        "num_heads": size("constants.heads"),
+        "n_positions": size("constants.longest"),
+        **stack_keys("memory", "states"),
+        "layer_norm_epsilon": number("defaults.norm.eps"),
+        "dense_act_fn": inert("follows from `feed_forward_proj`"),
+        "is_gated_act": inert("follows from `feed_forward_proj`"),
+        "tie_word_embeddings": reads(_tied),
+        "scale_decoder_outputs": part_of("tie_word_embeddings"),
+        "is_encoder_decoder": must(True, why="one half of it as a model of its own is not supported"),
+        "decoder_start_token_id": size("decode.start", least=0),
+        "eos_token_id": end_ids(),
+        "initializer_factor": inert("only fresh weights differ"),
+        "classifier_dropout": inert("this architecture has no classifier"),
+    }
+    defaults = {
+        "vocab_size": 32128,
+        "d_model": 512,
+        "d_kv": 64,
+        "d_ff": 2048,
+        "num_layers": 6,
+        "num_decoder_layers": None,
+        "num_heads": 8,
+        "n_positions": 512,
+        "relative_attention_num_buckets": 32,
+        "relative_attention_max_distance": 128,
+        "dropout_rate": 0.1,
+        "layer_norm_epsilon": 1e-6,
+        "feed_forward_proj": "relu",
+        "dense_act_fn": None,
+        "is_gated_act": None,
+        "tie_word_embeddings": True,
+        "scale_decoder_outputs": None,
+        "is_encoder_decoder": True,
+        "decoder_start_token_id": 0,
+        "pad_token_id": 0,
+        "eos_token_id": 1,
+        "initializer_factor": 1.0,
+        "classifier_dropout": 0.0,
+    }
+    aliases = {
+        "hidden_size": "d_model",
+        "num_attention_heads": "num_heads",
+        "num_hidden_layers": "num_layers",
+        "head_dim": "d_kv",
+    }
+    small = (
+        {
+            "vocab_size": 60,
+            "d_model": 64,
+            "d_kv": 12,
+            "d_ff": 96,
+            "num_layers": 2,
+            "num_heads": 4,
+            "n_positions": 24,
+            "decoder_start_token_id": 0,
+        },
+        {"feed_forward_proj": "gated-gelu", "tie_word_embeddings": False, "num_decoder_layers": 3},
+        {"relative_attention_num_buckets": 8, "relative_attention_max_distance": 14, "layer_norm_epsilon": 1e-3},
+        {"feed_forward_proj": "silu", "dropout_rate": 0.0},
+    )

@@ -1,0 +1,153 @@
+"""Keys and changes that vision models share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.json_text import JsonValue
+from archspec.interop.huggingface.keys import (
+    Configuration,
+    ConfigurationKey,
+    Keys,
+    activation,
+    dropout,
+    inert,
+    number,
+    reads,
+    size,
+)
+
+FRESH = inert("only fresh weights differ")
+BRANCHES = inert("drops whole branches in training alone; `drop_path` of the spec does so, too")
+_BACKBONE = inert("only a backbone returns maps of its stages")
+
+BACKBONE: Keys = dict.fromkeys(
+    (
+        *("stage_names", "out_features", "out_indices", "_out_features", "_out_indices"),
+        *("apply_layernorm", "reshape_hidden_states"),
+    ),
+    _BACKBONE,
+)
+"""Keys of classes that give the maps of their stages to other models."""
+
+BACKBONE_DEFAULTS: Mapping[str, Any] = dict.fromkeys(BACKBONE)
+
+ENCODER: Keys = {
+    "hidden_size": size("constants.d_model"),
+    "num_hidden_layers": size("constants.layers"),
+    "num_attention_heads": size("constants.heads"),
+    "hidden_act": activation("graph.states.feed_forward.activation"),
+    "hidden_dropout_prob": dropout("defaults.dropout"),
+    "attention_probs_dropout_prob": dropout("graph.states.attention.dropout"),
+    "layer_norm_eps": number("defaults.norm.eps"),
+    "initializer_range": FRESH,
+}
+"""The keys of an encoder over patches, the node `states`."""
+
+ENCODER_DEFAULTS: Mapping[str, Any] = {
+    "hidden_size": 768,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 12,
+    "hidden_act": "gelu",
+    "hidden_dropout_prob": 0.0,
+    "attention_probs_dropout_prob": 0.0,
+    "layer_norm_eps": 1e-12,
+    "initializer_range": 0.02,
+}
+
+POOLED: Changes = {
+    "constants.classes": None,
+    "reduced.constants.classes": None,
+    "graph.logits": None,
+    "graph.pooled": "[{block: pool, input: states, kind: first}, {block: linear, dim: d_model, activation: tanh}]",
+    "outputs": {"logits": None, "pooled": "float[batch, d_model]"},
+    "rules": "[{sees: {output: pooled, input: pixels}}]",
+    "weights.huggingface": {"skip": ["classifier"], "map": {"logits.1": None, "pooled.1": "pooler.dense"}},
+    "weights.huggingface-4": {"skip": ["classifier"], "map": {"logits.1": None, "pooled.1": "pooler.dense"}},
+}
+"""A pooler in place of the classifier `logits`."""
+
+
+def pooled_features(given: JsonValue, configuration: Configuration) -> Changes:
+    """`pooler_output_size`, where it is not the width of the states."""
+    if given.value in (None, configuration.value("hidden_size")):
+        return {}
+    pooled = size("constants.d_pooled").changes(given, configuration)
+    return {**pooled, "graph.pooled.1.dim": "d_pooled", "outputs.pooled": "float[batch, d_pooled]"}
+
+
+POOLER: Keys = {
+    "pooler_output_size": reads(pooled_features),
+    "pooler_act": activation("graph.pooled.1.activation"),
+}
+
+
+def hidden_ratio(path: str, width: str) -> ConfigurationKey:
+    """How many times as wide as `width` the inner features of a feed-forward are, written at a path."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        value = given.value
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0 or value != int(value):
+            given.refuse("expected a whole number from 1 up")
+        return {path: f"{int(value)}*{width}"}
+
+    return reads(read)
+
+
+def channels(written: str) -> ConfigurationKey:
+    """How many channels the input `pixels` has; `written` is its type, with `{count}` for the number."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        (count,) = size("channels").changes(given, configuration).values()
+        return {"inputs.pixels": written.format(count=count)}
+
+    return reads(read)
+
+
+def per_stage(
+    given: JsonValue, expressions: Sequence[str], paths: Sequence[str], known: Mapping[str, Any] | None = None
+) -> Changes:
+    """A list with one size a stage, such as `[3, 3, 9, 3]`.
+
+    Args:
+        given: the list.
+        expressions: what the base writes at each stage: a constant, `layers`, or a multiple of one, `2*width`.
+        paths: where it is written.
+        known: constants that other keys give; the others get the size of the first stage that names them.
+
+    Returns:
+        the constants, and for each stage of another size than its expression one of its own: `layers2`.
+    """
+    sizes = whole_list(given, len(expressions))
+    constants = dict(known or {})
+    changes: dict[str, Any] = {}
+    for stage, (value, expression, path) in enumerate(zip(sizes, expressions, paths, strict=True), 1):
+        factor, _, name = expression.rpartition("*")
+        if name not in constants:
+            constants[name] = changes[f"constants.{name}"] = value
+        if value != int(factor or 1) * constants[name]:
+            own = f"{name}{stage}"
+            changes |= {f"constants.{own}": value, f"reduced.constants.{own}": expression, path: own}
+    return changes
+
+
+def whole_list(given: JsonValue, count: int) -> list[int]:
+    """A list of so many whole numbers from 1 up. Raises SpecError E803 for anything else."""
+    value = given.value
+    if not isinstance(value, list) or len(value) != count or any(type(one) is not int or one < 1 for one in value):
+        given.refuse(f"expected a list of {count} whole numbers from 1 up")
+    return value
+
+
+def follows(meaning: str, compute: Callable[[Configuration], Any]) -> ConfigurationKey:
+    """A key that repeats what others say: null, or what `compute` returns; `meaning` says what it is."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        wanted = compute(configuration)
+        if given.value is not None and given.value != wanted:
+            given.refuse(f"expected {meaning}, {wanted}")
+        return {}
+
+    return reads(read)

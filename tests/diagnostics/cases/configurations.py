@@ -1,0 +1,43 @@
+"""Configurations of models: what an import refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from archspec.interop import import_model
+from tests.diagnostics.cases.parts import Case
+from tests.interop.gguf_entries import write_gguf
+
+
+def _imported(**configuration: Any) -> Case:
+    """An import of a configuration."""
+
+    def run(folder: Path) -> object:
+        (folder / "config.json").write_text(json.dumps(configuration, indent=2) + "\n")
+        return import_model(folder)
+
+    return run
+
+
+def _gguf(architecture: str, **entries: Any) -> Case:
+    """An import of a GGUF file."""
+
+    def run(folder: Path) -> object:
+        write_gguf(folder / "small.gguf", architecture, entries)
+        return import_model(folder / "small.gguf")
+
+    return run
+
+
+CASES: dict[str, Case] = {
+    "E801": _imported(model_type="lama", hidden_size=64),
+    "E802": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hiden_size=64),
+    "E803": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="mish"),
+    "E804": _imported(model_type="bert", architectures=["BertForNothing"]),
+    "E805": import_model,
+    "E806": _gguf("llama", **{"llama.embeding_length": 64}),
+    "E807": _gguf("llama", **{"llama.embedding_length": 64, "llama.attention.causal": False}),
+    "E808": _gguf("mamba"),
+}
