@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
@@ -54,6 +55,7 @@ def build(
     cache: bool = True,
     benchmark: bool = False,
     unproved: bool = False,
+    expect: Expected = None,
     progress: Progress | None = None,
 ) -> Bundle:
     """Build a bundle: the spec, the emitted module, weights, an artifact for each target, and a report of parity.
@@ -72,18 +74,17 @@ def build(
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
+        expect: an .npz file, or arrays by name: inputs and outputs of the original, to which given weights are held.
         progress: called with each step's name and the share of it that is done (None: not known).
 
-    Returns the bundle, opened. Raises SpecError for a spec that does not hold, a target, dtype or output that is not
-    possible, weights that do not fit, a failed step, or an artifact whose results differ from the spec's.
+    Returns the bundle, opened. Raises SpecError for what cannot be built so, a failed step, or results that differ.
     """
     checked = accepted(spec, unproved=unproved)
-    _check_options(layout, seed, weights_layout if weights is None else None)
+    _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
     wanted = read_targets(_listed(targets), dtype)
     ranges = _ranges(_listed(profiles), checked, wanted)
-    carried = check_carried(_listed(files))
-    _check_layout(layout, checked, wanted, read_dtype(dtype), carried)
-    with staging(Path(out)) as folder, forked_steps(folder, *LOADED):
+    carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
+    with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
         work = Work(
             folder=folder,
             checked=checked,
@@ -93,11 +94,11 @@ def build(
             cache=cache,
             benchmark=benchmark,
             progress=progress or _silent,
+            reference=reference,
         )
         work.write(texts_of(checked))
         entry, stages = put_weights(folder, checked, work.program, weights, weights_layout, seed, work.progress)
         work.finish(wanted, carried, entry, stages)
-    # Opening checks every file once more in its final place.
     return open_bundle(out)
 
 
@@ -109,12 +110,15 @@ def _listed(given: Any) -> Sequence[Any]:
     return [given] if isinstance(given, (str, Path)) else given
 
 
-def _check_options(layout: str, seed: object, unused: str | None) -> None:
-    """Check the options that no later step checks; `unused` is the name of a weights layout without weights.
+def _check_options(layout: str, seed: object, unused: str | None, is_untold: bool) -> None:
+    """Check the options that no later step checks.
 
-    Raises SpecError E520 for such a name, ValueError for a layout of the bundle that does not exist and for an
+    `unused` is the name of a weights layout without weights, `is_untold` says that there is a reference without them.
+    Raises SpecError E520 and E641 for these, ValueError for a layout of the bundle that does not exist and for an
     impossible seed, as Python does for arguments: the command line refuses both itself.
     """
+    if is_untold:
+        fail("E641", "a reference of the original is given without weights", None, help="give the weights too")
     if unused is not None:
         fail("E520", f"the weights layout `{unused}` is given without weights", None, help="give the weights too")
     if layout not in get_args(Layout):
@@ -124,14 +128,16 @@ def _check_options(layout: str, seed: object, unused: str | None) -> None:
         raise ValueError(f"`seed` must be a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
 
 
-def _check_layout(
-    layout: Layout, checked: Checked, targets: Sequence[Target], dtype: DTypeName, carried: Sequence[Path]
-) -> None:
-    """Check that a layout can have these targets, this spec and these files."""
+def _carried(
+    given: Sequence[str | Path], layout: Layout, checked: Checked, targets: Sequence[Target], dtype: DTypeName
+) -> tuple[Path, ...]:
+    """The files to copy, after a check that the layout can have these targets, this spec and these files."""
+    carried = check_carried(given)
     if layout == "triton":
         check_served(targets)
     if layout == "genai":
         check_genai(checked, dtype, carried)
+    return carried
 
 
 def _ranges(profiles: Sequence[str], checked: Checked, targets: Sequence[Target]) -> tuple[Profile, ...]:

@@ -16,14 +16,22 @@ REBUILT = "../rebuilt"
 
 
 def rebuilding(
-    targets: Sequence[Target], dtype: DTypeName, profiles: Sequence[Profile], layout: Layout, carried: Sequence[Path]
+    targets: Sequence[Target],
+    dtype: DTypeName,
+    profiles: Sequence[Profile],
+    layout: Layout,
+    carried: Sequence[Path],
+    reference: Path | None = None,
 ) -> str:
     """Return the command, to be run inside the bundle's folder; `carried` are files relative to it.
+
+    `reference` is the one of them that the weights were held to.
 
     The bundle's spec is resolved and its weights have the module's names, so nothing else is needed. With the versions
     of the manifest, and on the same machine, ONNX files and engines of TensorRT are reproduced byte for byte.
     """
-    return shlex.join(_words(targets, dtype, profiles, layout, carried))
+    held = [] if reference is None else ["--expect", reference.as_posix()]
+    return shlex.join([*_words(targets, dtype, profiles, layout, carried), *held])
 
 
 def _words(

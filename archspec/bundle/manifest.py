@@ -40,13 +40,47 @@ class FileEntry(_Model):
     bytes: int
 
 
+class OriginalEntry(_Model):
+    """The reference that the module, with these weights, was found equal to the original on.
+
+    `reference` is the name of the file and `sha256` its digest; `outputs` were compared, `left_out` are not in it.
+    `largest` and, where the reference is in float64, `exact` are the largest differences in float32 and in float64,
+    relative to the largest value of the output.
+    """
+
+    reference: str
+    sha256: str
+    sizes: dict[str, int]
+    outputs: list[str]
+    left_out: list[str]
+    largest: float
+    exact: float | None = None
+
+    def __str__(self) -> str:
+        """The differences, what was compared and at which sizes."""
+        exact = "" if self.exact is None else f", in float64 {self.exact:.1e}"
+        left_out = f"; not compared: {', '.join(self.left_out)}" if self.left_out else ""
+        sizes = ", ".join(f"{name}={size}" for name, size in self.sizes.items())
+        what = f"{', '.join(self.outputs)} of {self.reference} at {sizes}"
+        return f"within {self.largest:.1e} of the largest value{exact} ({what}{left_out})"
+
+
 class WeightsEntry(_Model):
-    """The weights file and its origin: `given`, or a fresh module `initialised` under a seed."""
+    """The weights file and its origin: `given`, or a fresh module `initialised` under a seed.
+
+    `original` is what given weights were held to; None if nothing tied them to their original.
+    """
 
     path: str
     origin: Literal["given", "initialised"]
     layout: str | None = None
     seed: int | None = None
+    original: OriginalEntry | None = None
+
+    @property
+    def is_untied(self) -> bool:
+        """Whether these are weights of another model that were not compared with it."""
+        return self.origin == "given" and self.original is None
 
 
 class ArtifactEntry(_Model):
@@ -140,6 +174,14 @@ class Manifest(_Model):
     command: str
     tools: dict[str, str]
     files: dict[str, FileEntry]
+
+    @property
+    def carried_reference(self) -> str | None:
+        """The carried file that the weights were held to; None if the bundle does not carry it."""
+        original = self.weights.original
+        if original is None:
+            return None
+        return next((name for name in self.carried if self.files[name].sha256 == original.sha256), None)
 
 
 def write_manifest(manifest: Manifest) -> str:

@@ -17,7 +17,7 @@ TOLERANCE: dict[DTypeName, float] = {"float32": 1e-4, "float16": 5e-2, "bfloat16
 A larger difference means another function, not rounding; the report states the actual difference.
 """
 
-Reference = Literal["module", "interpreter"]
+Reference = Literal["module", "interpreter", "original"]
 
 
 class _Model(BaseModel):
@@ -44,16 +44,17 @@ class OutputDifference(_Model):
 
 
 class ParityTrial(_Model):
-    """One comparison on random inputs: the artifact with a reference, at sizes of the dims.
+    """One comparison: the artifact with a reference, at sizes of the dims.
 
-    The `module` is the emitted one in float32, the `interpreter` is NumPy in float64, straight from the formulas.
+    The `module` is the emitted one in float32, the `interpreter` is NumPy in float64, straight from the formulas; both
+    are given random inputs under `seed`. The `original` is what the weights come from, on inputs that were given.
     """
 
     artifact: str
     dtype: DTypeName
     reference: Reference
     sizes: dict[str, int]
-    seed: int
+    seed: int | None = None
     differences: list[OutputDifference]
 
     def judge(self, found: Collector) -> None:

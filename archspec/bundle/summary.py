@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from archspec.bundle.manifest import ArtifactEntry, Manifest
+from archspec.bundle.manifest import ArtifactEntry, Manifest, WeightsEntry
 from archspec.bundle.report import BundleReport, ParityTrial, Timing, network_of, step_of
+from archspec.contract.held import CLAIM, UNTIED
 from archspec.contract.report import shown
 from archspec.engines.build import from_cache
 
@@ -42,6 +43,7 @@ def _lines(bundle: Described) -> Iterator[str]:
     origin = "given" if weights.origin == "given" else f"initialised under seed {weights.seed}"
     yield f"{manifest.name} in {bundle.path}"
     yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
+    yield from _original(weights)
     yield from (f"  unproved: {message}" for message in manifest.unproved)
     for entry in [*manifest.artifacts, *([manifest.genai] if manifest.genai else [])]:
         size = sum(manifest.files[name].bytes for name in entry.files)
@@ -51,6 +53,14 @@ def _lines(bundle: Described) -> Iterator[str]:
     for rejected in manifest.rejected:
         yield f"  {step_of(rejected.target)} failed: {rejected.code}: {rejected.message}"
         yield from (f"    {note}" for note in rejected.notes)
+
+
+def _original(weights: WeightsEntry) -> Iterator[str]:
+    """Say what given weights were held to, or that nothing tied them to their original."""
+    if weights.original is not None:
+        yield f"  {CLAIM}: {weights.original}"
+    elif weights.is_untied:
+        yield f"  {UNTIED}: build with `--expect`"
 
 
 def _step(bundle: Described, step: ArtifactEntry) -> str:
@@ -94,7 +104,8 @@ def _parity(bundle: Described, judged: str) -> str:
     trials = [trial for trial in bundle.report.trials if trial.artifact == judged]
     references = list(dict.fromkeys(trial.reference for trial in trials))
     parts = [f"{_largest(trials, reference):.1e} from the {reference}" for reference in references]
-    return f"; at most {' and '.join(parts)}" if parts else ""
+    *first, last = parts or [""]
+    return f"; at most {' and '.join([', '.join(first), last] if first else [last])}" if parts else ""
 
 
 def _origin(bundle: Described, entry: ArtifactEntry) -> str:

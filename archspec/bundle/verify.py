@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.choice import obstacle, unopened
+from archspec.bundle.expected import read_recording
 from archspec.bundle.genai_verify import verify_genai
 from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
@@ -15,6 +16,7 @@ from archspec.bundle.sources import MODULE, SPEC
 from archspec.bundle.step_verify import verify_steps
 from archspec.checking.checks import accepted
 from archspec.contract.compiled import compiled_subject
+from archspec.contract.held import CLAIM, UNTIED, hold
 from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import ContractReport, Finding
 from archspec.contract.verify import verify
@@ -84,7 +86,23 @@ def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: 
     claims = with_inner(claims.spec)
     subject, parameters = compiled_subject(checked, claims, weights)
     made = verify(replace(subject, name=f"{bundle.path.name}: {MODULE}"), claims, parameters=parameters, seed=seed)
-    return replace(made, findings=(_source(bundle, checked), *made.findings))
+    return replace(made, findings=(_source(bundle, checked), *_original(bundle, claims, subject), *made.findings))
+
+
+def _original(bundle: Bundle, claims: Claims, subject: Subject) -> Iterator[Finding]:
+    """Yield a comparison of the module with the original, or that nothing tied given weights to theirs.
+
+    If the bundle carries the reference, the module is compared again; else the finding is that of the build.
+    """
+    weights, reference = bundle.manifest.weights, bundle.manifest.carried_reference
+    if reference is not None:
+        assert claims.spec is not None
+        yield hold(claims, subject, [read_recording(claims.spec, bundle.path / reference, reference)]).finding()
+    elif weights.is_untied:
+        yield Finding(claim=CLAIM, status="not measured", detail=f"{UNTIED}: build with `--expect`")
+    elif weights.original is not None:
+        detail = f"when it was built: {weights.original}"
+        yield Finding(claim=CLAIM, status="holds", detail=detail, trials=1)
 
 
 def _source(bundle: Bundle, checked: Checked) -> Finding:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archspec.bundle.command import rebuilding
+from archspec.bundle.expected import KeptReference
 from archspec.bundle.files import entries_under
 from archspec.bundle.genai import GenaiWork, genai_entry
 from archspec.bundle.inspection import Inspection, spanned
@@ -16,6 +17,7 @@ from archspec.bundle.manifest import (
     MANIFEST,
     ArtifactEntry,
     Manifest,
+    OriginalEntry,
     ProgramEntry,
     RejectedStep,
     VerdictEntry,
@@ -50,7 +52,7 @@ CARRIED = "files"
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A bundle that is being written in `folder`."""
+    """A bundle that is being written in `folder`; module and artifacts are held to `reference`, if there is one."""
 
     folder: Path
     checked: Checked
@@ -60,6 +62,7 @@ class Work:
     cache: bool
     benchmark: bool
     progress: Progress
+    reference: KeptReference | None = None
 
     @property
     def spec(self) -> Spec:
@@ -91,6 +94,21 @@ class Work:
         for name, text in texts.items():
             (self.folder / name).write_text(text, encoding="utf-8")
 
+    def _held(self, weights: WeightsEntry) -> tuple[WeightsEntry, tuple[Stage, ...]]:
+        """Hold the module to the reference. Returns the entry of its weights; raises SpecError E640 or E641."""
+        if self.reference is None:
+            return weights, ()
+        job = {"program": self.program.to_json(), "spec": SPEC, "reference": self._reference}
+        outcome = self._step("hold", job, "compare with the original")
+        original = OriginalEntry.model_validate(outcome.result["original"])
+        return weights.model_copy(update={"original": original}), (outcome.stage,)
+
+    @property
+    def _reference(self) -> dict[str, str] | None:
+        """The reference as plain data, for a job."""
+        one = self.reference
+        return None if one is None else {"path": str(one.path), "name": one.name, "sha256": one.sha256}
+
     def finish(
         self, targets: Sequence[Target], carried: Sequence[Path], weights: WeightsEntry, before: tuple[Stage, ...]
     ) -> None:
@@ -102,6 +120,8 @@ class Work:
             folder=self.folder, program=self.program, dtype=self.dtype, recipe=self.recipe, progress=self.progress
         )
         inspection = Inspection(folder=self.folder, program=self.program, dtype=self.dtype, progress=self.progress)
+        weights, compared = self._held(weights)
+        before = (*before, *compared)
         with spanned(self.spec):
             built, stages = workshop.build(targets, inspection.inspect)
         inspection.check(built)
@@ -201,6 +221,7 @@ class Work:
             "file": str(one.folder / one.artifact.files[0]),
             "program": self.program.to_json(),
             "spec": SPEC,
+            "reference": self._reference,
         }
 
     def manifest(
@@ -217,7 +238,7 @@ class Work:
         verified: dict[str, Verified] = {trial.artifact: "executed" for trial in report.trials}
         # A time says nothing of an artifact whose values were not compared.
         verified |= {timing.artifact: "benchmarked" for timing in report.timings if timing.artifact in verified}
-        return Manifest(
+        made = Manifest(
             name=self.spec.name,
             about=self.spec.about,
             spec_digest=self.spec.digest,
@@ -231,12 +252,14 @@ class Work:
             rejected=list(rejected),
             genai=self._genai(report) if self.layout == "genai" else None,
             carried=files,
-            command=rebuilding(
-                [one.target for one in built], self.dtype, self.profiles, self.layout, [Path(name) for name in files]
-            ),
+            command="",
             tools={"python": platform.python_version(), **tool_versions()},
             files=entries_under(self.folder),
         )
+        reference = None if made.carried_reference is None else Path(made.carried_reference)
+        targets, paths = [one.target for one in built], [Path(name) for name in files]
+        command = rebuilding(targets, self.dtype, self.profiles, self.layout, paths, reference)
+        return made.model_copy(update={"command": command})
 
     def _genai(self, report: BundleReport) -> ArtifactEntry:
         return genai_entry(self.folder, self.dtype, report.trials, exported_notes(self.spec.graph))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from archspec.bundle import genai_trials, step_timing
+from archspec.bundle.holding import held_artifact, held_module
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.report import ParityTrial
@@ -20,6 +21,7 @@ from archspec.engines.program import Program
 from archspec.engines.registry import network_engine
 from archspec.engines.scopes import placed
 from archspec.lower.step_programs import step_programs
+from archspec.spec import load
 
 
 def compare(job: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +31,20 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     """
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
-    return _judged(list(contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"])).trials()))
+    held = contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"]))
+    made = list(held.trials())
+    if job["reference"] is not None:
+        path, name = Path(job["reference"]["path"]), job["reference"]["name"]
+        made.append(held_artifact(str(target), job["dtype"], held.opened, program, load(Path(job["spec"])), path, name))
+    return _judged(made)
+
+
+def hold(job: dict[str, Any]) -> dict[str, Any]:
+    """Hold the module to a reference of the original. Raises SpecError E640 where it differs, E641 if it cannot be."""
+    program, reference = Program.from_json(job["program"]), job["reference"]
+    path, name, sha256 = Path(reference["path"]), reference["name"], reference["sha256"]
+    entry = held_module(program, load(Path(job["spec"])), path, name, sha256)
+    return {"original": entry.model_dump(mode="json")}
 
 
 def compare_step(job: dict[str, Any]) -> dict[str, Any]:

@@ -23,6 +23,7 @@ COMMANDS = (
     "compare",
     "compile",
     "explain",
+    "export",
     "generate",
     "import",
     "init",

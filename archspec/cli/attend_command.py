@@ -57,7 +57,8 @@ def command(
     require_suffix(output, ".svg", "--output")
     from archspec.bundle.read import is_bundle
     from archspec.bundle.read import open as open_bundle
-    from archspec.cli.arrays import input_types, read_arrays
+    from archspec.cli.arrays import input_types
+    from archspec.model.archives import read_arrays
     from archspec.views.attention_weights import attend
 
     given = is_bundle(spec)

@@ -13,7 +13,9 @@ from archspec.cli.options import UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
 
 if TYPE_CHECKING:
+    from archspec.bundle.expected import Expected
     from archspec.bundle.triton import Layout
+    from archspec.model.checked import Checked
 
 
 @click.command("build")
@@ -22,6 +24,12 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Output folder of the bundle.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Safetensors (a file or a folder) or a GGUF file.")
 @click.option("--weights-layout", help="Name of the weights layout (default: the one that matches).")
+@click.option(
+    "--expect",
+    type=click.Path(path_type=Path),
+    help="The original that module and artifacts are held to: an .npz file with its inputs and outputs, or a folder of "
+    "Hugging Face, which is run by transformers.",
+)
 @click.option(
     "--target",
     "targets",
@@ -74,6 +82,7 @@ def command(
     output: Path,
     weights: Path | None,
     weights_layout: str | None,
+    expect: Path | None,
     targets: tuple[str, ...],
     dtype: str,
     profiles: tuple[str, ...],
@@ -92,8 +101,9 @@ def command(
     # Before anything is built: a build replaces the whole folder.
     require_apart(output)
     with progress(enabled=not as_json) as tell:
+        checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
         bundle = build(
-            accepted(spec, set=overrides, reduced=reduced, unproved=unproved),
+            checked,
             output,
             weights=weights,
             targets=targets,
@@ -105,6 +115,7 @@ def command(
             seed=seed,
             cache=not no_cache,
             benchmark=benchmark,
+            expect=_reference(expect, checked),
             progress=tell,
         )
     if as_json:
@@ -120,3 +131,13 @@ def command(
     if bundle.manifest.rejected:
         # What was built is there and verified, but not all that was asked for.
         sys.exit(1)
+
+
+def _reference(given: Path | None, checked: Checked) -> Expected:
+    """The reference: a file, or what the model of a folder gives. Raises SpecError E604, E642, E730, E731 or E734."""
+    if given is None or not given.is_dir():
+        return given
+    from archspec.interop.huggingface.original import reference_of
+    from archspec.spec.claims import claims_of
+
+    return reference_of(claims_of(checked.spec), given)

@@ -153,8 +153,9 @@ def _note_speed(count: int, seconds: float) -> None:
 
 def _inputs(made: Decoder, source: Checked | Bundle, path: Path | None, texts: Sequence[str]) -> dict[str, Any] | None:
     """The other inputs from a file, with texts, if there are any, for the one that takes a source."""
-    from archspec.cli.arrays import input_types, read_arrays
+    from archspec.cli.arrays import input_types
     from archspec.decoding.text_inputs import source_of
+    from archspec.model.archives import read_arrays
 
     arrays = None if path is None else read_arrays(path, input_types(source))
     return arrays if not texts else {**(arrays or {}), source_of(made.plan): list(texts)}

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archspec.cli.arrays import input_types, read_arrays, write_arrays
+from archspec.cli.arrays import input_types, write_arrays
 from archspec.cli.options import JSON
 from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import require_suffix
+from archspec.model.archives import read_arrays
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

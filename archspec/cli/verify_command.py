@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,11 +35,17 @@ BOOLS = ("bool", "int64", "int32", "float32")
     "bindings",
     multiple=True,
     metavar="NAME=PLACE",
-    help="The module's parameter for an input, or where an output is in what it returns: a key or an index.",
+    help="The module's or the original's parameter for an input, or where an output is in what it returns: a key or an "
+    "index.",
 )
 @click.option("--as", "bools", type=click.Choice(BOOLS), help="Pass bool inputs to the module in this dtype.")
 @click.option("--no-fill", is_flag=True, help="Keep the module's parameters (default: random ones).")
 @click.option("--weights", type=click.Path(path_type=Path), help="Verify with these weights: a file or folder.")
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path),
+    help="A folder of Hugging Face: compare with the model that transformers makes of it.",
+)
 @seed_option("Seed of the parameters, the inputs and their perturbations.")
 def command(
     spec: str,
@@ -52,6 +59,7 @@ def command(
     bools: str | None,
     no_fill: bool,
     weights: Path | None,
+    against: Path | None,
     seed: int,
 ) -> None:
     """Test a model against the rules, shapes and promises of SPEC by running it. Weight layouts are checked too.
@@ -60,12 +68,7 @@ def command(
     or a file of rules without a graph, for the model that `--module` or `--onnx` gives. The verdicts of `check` are
     printed as well; unless `--unproved` is given, the command fails if one of them does not hold.
     """
-    if module is not None and onnx is not None:
-        raise click.UsageError("give `--module` or `--onnx`, not both")
-    if module is None and (bindings or bools or no_fill):
-        raise click.UsageError("`--bind`, `--as` and `--no-fill` require `--module`")
-    if onnx is not None and weights is not None:
-        raise click.UsageError("an ONNX file has its own weights: leave out `--weights`")
+    _check_usage(module, onnx, bindings, bools, no_fill, weights, against)
     from archspec.bundle.read import is_bundle
 
     if is_bundle(spec):
@@ -82,13 +85,42 @@ def command(
 
         claims = load_claims(spec, set=overrides, reduced=reduced)
         given = GivenModel(
-            module=module, onnx=onnx, bindings=bindings, bools=bools, fill=not no_fill, weights=weights, seed=seed
+            module=module,
+            onnx=onnx,
+            bindings=bindings,
+            bools=bools,
+            fill=not no_fill,
+            weights=weights,
+            against=against,
+            seed=seed,
         )
         reports, checks = [of_model(claims, given)], checks_of(claims)
     holds = all(report.holds for report in reports) and (unproved or checks is None or checks.holds)
     _print(reports, checks, holds, as_json)
     if not holds:
         sys.exit(1)
+
+
+def _check_usage(
+    module: str | None,
+    onnx: Path | None,
+    bindings: tuple[str, ...],
+    bools: str | None,
+    no_fill: bool,
+    weights: Path | None,
+    against: Path | None,
+) -> None:
+    """Raise UsageError for options that do not go together."""
+    if module is not None and onnx is not None:
+        raise click.UsageError("give `--module` or `--onnx`, not both")
+    if module is None and (bools or no_fill):
+        raise click.UsageError("`--as` and `--no-fill` require `--module`")
+    if module is None and against is None and bindings:
+        raise click.UsageError("`--bind` requires `--module` or `--against`")
+    if against is not None and (weights is None or module is not None):
+        raise click.UsageError("`--against` compares a compiled spec with its original: give SPEC and `--weights`")
+    if onnx is not None and weights is not None:
+        raise click.UsageError("an ONNX file has its own weights: leave out `--weights`")
 
 
 def _print(reports: list[ContractReport], checks: Checks | None, holds: bool, as_json: bool) -> None:
@@ -127,6 +159,7 @@ class GivenModel:
     bools: str | None = None
     fill: bool = True
     weights: Path | None = None
+    against: Path | None = None
     seed: int = 0
 
 
@@ -152,7 +185,27 @@ def of_model(claims: Claims, given: GivenModel) -> ContractReport:
         return verify(_of_module(claims, given, given.module), claims, seed=given.seed)
     from archspec.contract.compiled import verify_compiled
 
+    if given.against is not None:
+        return _against(claims, given, given.against)
     return verify_compiled(claims, given.seed, given.weights)
+
+
+def _against(claims: Claims, given: GivenModel, folder: Path) -> ContractReport:
+    """The report on the compiled module, which is compared with its original too.
+
+    Raises:
+        SpecError: E604 or E642 if the original cannot be opened, E730, E731 or E734 if inputs and outputs do not fit.
+    """
+    from archspec.contract.compiled import verify_compiled
+    from archspec.contract.held import CLAIM
+    from archspec.interop.huggingface.bindings import Named
+    from archspec.interop.huggingface.original import open_original
+
+    arguments, outputs = read_bindings(claims, given.bindings)
+    original = open_original(folder, claims, Named(arguments=arguments, results=outputs))
+    report = verify_compiled(claims, given.seed, given.weights, original.recorded(claims, given.seed))
+    findings = (original.noted(one) if one.claim == CLAIM else one for one in report.findings)
+    return replace(report, findings=tuple(findings))
 
 
 def _of_module(claims: Claims, given: GivenModel, name: str) -> Subject:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import torch
 from archspec.checking.checks import accepted
 from archspec.contract.fill import LARGE, fill
 from archspec.contract.gradients import subject_of
+from archspec.contract.held import Recording, hold
 from archspec.contract.module_steps import with_steps
 from archspec.contract.parity import parity
 from archspec.contract.protocol import Precision, Subject
@@ -29,13 +30,16 @@ from archspec.spec.claims import Claims
 from archspec.weights import load as load_weights
 
 
-def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) -> ContractReport:
+def verify_compiled(
+    claims: Claims, seed: int = 0, weights: Path | None = None, recordings: Sequence[Recording] = ()
+) -> ContractReport:
     """Compile a spec, and check the module against its rules and against the interpreter.
 
     Args:
         claims: claims of a spec with a graph.
         seed: seed of the parameters, the inputs and their perturbations.
         weights: path of a checkpoint in the spec's own names or one of its layouts; if None, parameters are drawn.
+        recordings: what the original of the weights gave; the module is held to them.
 
     Returns:
         the findings. If nothing is violated, the last ones compare the module in float64 with the interpreter, and a
@@ -52,6 +56,9 @@ def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) 
     arrays = None if weights is None else _arrays(checked, weights)
     subject, parameters = compiled_subject(checked, claims, arrays, seed=seed)
     report = verify(subject, claims, parameters=parameters, seed=seed)
+    if recordings:
+        # Before the comparison at large parameters, which overwrites those of the float64 twin.
+        report = replace(report, findings=(*report.findings, hold(claims, subject, recordings).finding()))
     # A violation is told as it was found, and larger parameters would only add to it.
     if not report.holds or not isinstance(subject.exact, TorchRunner):
         return report
@@ -62,6 +69,23 @@ def verify_compiled(claims: Claims, seed: int = 0, weights: Path | None = None) 
         found = in_steps(claims, replace(twin, exact=None, exact_steps=None), seed)
         large.append(replace(found, claim=f"{found.claim} at large parameters"))
     return replace(report, findings=(*report.findings, *large))
+
+
+def held_compiled(claims: Claims, weights: Path, recordings: Sequence[Recording]) -> Finding:
+    """Compile a spec, and hold the module with given weights to what their original gave.
+
+    Args:
+        claims: claims of a spec with a graph.
+        weights: path of a checkpoint in the spec's own names or one of its layouts.
+        recordings: inputs and outputs of the original.
+
+    Raises:
+        SpecError: the errors of loading weights if they do not fit.
+    """
+    assert claims.spec is not None
+    checked = accepted(claims.spec, unproved=True)
+    subject, _ = compiled_subject(checked, claims, _arrays(checked, weights))
+    return hold(claims, subject, recordings).finding()
 
 
 def _arrays(checked: Checked, weights: Path) -> dict[str, Array]:

@@ -113,9 +113,10 @@ def _generator(tree: ast.GeneratorExp | ast.ListComp, indent: str) -> list[str]:
 
 
 def _entries(tree: ast.Dict, indent: str) -> list[str]:
-    """Lines of a dict with one entry per line."""
-    pairs = [(flat(key), flat(value)) for key, value in zip(tree.keys, tree.values, strict=True) if key is not None]
-    return [f"{indent}{{", *(f"{indent}{_STEP}{key}: {value}," for key, value in pairs), f"{indent}}}"]
+    """Lines of a dict with one entry per line; the value of a long one is broken."""
+    pairs = [(flat(key), value) for key, value in zip(tree.keys, tree.values, strict=True) if key is not None]
+    lines = [line for key, value in pairs for line in statement(f"{key}: ", value, ",", indent + _STEP)]
+    return [f"{indent}{{", *lines, f"{indent}}}"]
 
 
 def one_a_line(opening: str, items: Sequence[ast.expr | ast.keyword], closing: str, indent: str) -> list[str]:

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from archspec.algebra.dim import Symbol
 from archspec.bundle import build
 from archspec.bundle.staging import check_output
-from archspec.cli.arrays import read_arrays
 from archspec.diagnostics import SpecError
 from archspec.ir.types import DType, TensorType
+from archspec.model.archives import read_arrays
 from tests.cli.conftest import SMALL, Command
 from tests.steps import steps_here
 

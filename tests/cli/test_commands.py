@@ -184,6 +184,12 @@ def test_init_never_overwrites(archspec: Command, folder: Path) -> None:
     assert archspec("init", "gpt2", "-o", "other.yaml", "--json").data == {"written": "other.yaml"}
 
 
+def test_list_of_model_types(archspec: Command) -> None:
+    data = archspec("list", "--types", "--json").data
+    assert {"bert", "llama", "vit"} <= set(data)
+    assert all(data.values())
+
+
 CONFIGURATION = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "num_hidden_layers": 2}
 
 

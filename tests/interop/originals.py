@@ -47,7 +47,11 @@ def original(kind: ModelType, architecture: str, example: int) -> nn.Module:
     for name, buffer in made.named_buffers():
         if name.endswith(("running_mean", "running_var")):
             nn.init.uniform_(buffer, 0.5, 1.5)
-    return fill(made.eval(), example + 3)
+    # What is not trained, such as a table of sines, is what the architecture says.
+    fixed = {name: one.detach().clone() for name, one in made.named_parameters() if not one.requires_grad}
+    fill(made.eval(), example + 3)
+    made.load_state_dict(fixed, strict=False)
+    return made
 
 
 def outputs_of(model: nn.Module, kind: ModelType, architecture: str, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -73,8 +77,9 @@ def sizes_of(spec: Spec) -> list[dict[str, int]]:
 
 def padded(kind: ModelType, model: nn.Module, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
     """The inputs with the id of padding where a row has none, and nowhere else, for originals that read it."""
-    made, pad = dict(inputs), model.config.pad_token_id
+    made = dict(inputs)
     for ids, valid in kind.padding.items():
+        pad = model.config.pad_token_id
         other = pad + 1 if pad == 0 else pad - 1
         made[ids] = torch.where(inputs[valid], made[ids].masked_fill(made[ids] == pad, other), pad)
     return made

@@ -1,4 +1,4 @@
-"""Shipped decoders against the models that they are: logits from the files they save, and greedy ids."""
+"""Shipped decoders against the models that they are: logits from the files they save."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-import archspec
 from archspec import weights
 from archspec.record import record
 from archspec.spec import Spec, load
-from tests.decoding.test_peers import PROMPTS, peer_ids
 from tests.parity.models import TOLERANCE, fill
 from tests.parity.test_parity import close, compiled
 
 transformers = pytest.importorskip("transformers")
 
-VOCAB, CONTEXT, END, NEW = 60, 24, 11, 8
+VOCAB, CONTEXT = 60, 24
 LENGTHS = (7, CONTEXT)
 LLAMA = {
     "vocab_size": VOCAB,
@@ -73,7 +71,12 @@ MODELS = {
     ),
     "gemma-3-270m": llama(
         "Gemma3Text",
-        {"kv_heads": "2", "head_dim": "6", "window": "3", "layers": "6", "decode.start": "none"},
+        {
+            "kv_heads": "2",
+            "head_dim": "6",
+            "window": "3",
+            "layers": "6",
+        },
         num_hidden_layers=6,
         head_dim=6,
         query_pre_attn_scalar=6,
@@ -134,7 +137,7 @@ MODELS = {
         **EXPERTS,
     ),
     "pythia-70m": llama("GPTNeoX", {"rotary_dim": "2"}, layer_norm_eps=1e-5, tie_word_embeddings=False),
-    "opt-125m": llama("OPT", {"decode.start": "none"}, ffn_dim=40),
+    "opt-125m": llama("OPT", {}, ffn_dim=40),
     "bloom-560m": Small(kind="Bloom", config={**LLAMA, "n_layer": 2, "n_head": 4}, set={"d_ff": "128"}),
     "gpt-neo-125m": llama(
         "GPTNeo", {"window": "3"}, num_layers=2, num_heads=4, attention_types=[[["global", "local"], 1]], window_size=3
@@ -155,12 +158,12 @@ def made(small: Small) -> nn.Module:
 
 def spec_of(name: str, more: dict[str, str] | None = None) -> Spec:
     """The shipped spec at the sizes of its small model, with further changes."""
-    sizes = {**SIZES, "dims.length": "[1, 8, context]", "decode.end": str(END)}
+    sizes = {**SIZES, "dims.length": "[1, 8, context]", "decode.end": "none"}
     return load(name, set={**sizes, **MODELS[name].set, **(more or {})})
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_logits_and_greedy_ids(name: str, tmp_path: Path) -> None:
+def test_logits(name: str, tmp_path: Path) -> None:
     reference, spec = made(MODELS[name]), spec_of(name)
     reference.save_pretrained(tmp_path)
     module = compiled(spec, dict(reference.state_dict()))
@@ -169,9 +172,6 @@ def test_logits_and_greedy_ids(name: str, tmp_path: Path) -> None:
     for length in LENGTHS:
         given = torch.randint(VOCAB, (3, length), generator=torch.Generator().manual_seed(length))
         close(module(given), reference(given).logits)
-    rows = archspec.generate(spec, PROMPTS, max_new=NEW, module=module)
-    for row, prompt in zip(rows, PROMPTS, strict=True):
-        assert list(row.ids) == peer_ids(reference, prompt, NEW, eos_token_id=END, pad_token_id=0)
 
 
 WRONG = {

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from archspec.diagnostics import SpecError
 from archspec.weights import read_weights
 from archspec.weights.gguf.reading import read_metadata
+from archspec.weights.gguf.writing import write_gguf
 from tests.decoding.gguf_file import read
-from tests.weights.tables import only
+from tests.weights.tables import only, tensors_of
 
 gguf = pytest.importorskip("gguf")
 
@@ -297,3 +298,59 @@ def test_reading_takes_little_more_than_the_model(tmp_path: Path) -> None:
     path = written(tmp_path / "w.gguf", made)
     done = subprocess.run([sys.executable, "-c", PEAK, str(path)], capture_output=True, text=True, check=True)
     assert float(done.stdout) <= 1.3
+
+
+TENSORS = {"a.weight": (6, 64), "b.weight": (4, 30), "a.bias": (6,), "e.weight": (2, 3, 32)}
+
+
+def drawn(dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+    return {name: tensor.to(dtype) for name, tensor in tensors_of(TENSORS).items()}
+
+
+@pytest.mark.parametrize("format", ["F32", "F16", "Q8_0"])
+def test_what_is_written_reads_back_and_is_written_the_same_again(tmp_path: Path, format: str) -> None:
+    """The other reader agrees; a second writing of what was read gives the same bytes."""
+    path, again, metadata = (
+        tmp_path / "w.gguf",
+        tmp_path / "v.gguf",
+        {"llama.block_count": 2, "a.eps": 0.5, "a.w": ("x",)},
+    )
+    kept = write_gguf(path, "llama", metadata, drawn(), format)
+    assert kept == (("b.weight",) if format == "Q8_0" else ())
+    with read_weights(path) as found:
+        read_once = dict(found)
+        assert found.dtypes == dict.fromkeys(TENSORS, format) | dict.fromkeys(("a.bias", *kept), "F32")
+    theirs = {one.name: one for one in gguf.GGUFReader(path).tensors}
+    for name, tensor in drawn().items():
+        kind = theirs[name].tensor_type
+        expected = gguf.dequantize(gguf.quantize(tensor.numpy(), kind), kind)
+        assert torch.equal(read_once[name].float(), torch.from_numpy(expected.copy()))
+        assert theirs[name].shape.tolist() == list(tensor.shape)[::-1]
+    assert write_gguf(again, "llama", metadata, read_once, format) == kept
+    assert again.read_bytes() == path.read_bytes()
+    more = {"general.quantization_version": 2} if format == "Q8_0" else {}
+    kinds = {"F32": 0, "F16": 1, "Q8_0": 7}
+    assert read_metadata(path) == {
+        "general.architecture": "llama", **metadata, **more, "general.file_type": kinds[format],
+    }  # fmt: skip
+
+
+def test_half_precision_is_written_from_what_it_holds(tmp_path: Path) -> None:
+    path = tmp_path / "w.gguf"
+    write_gguf(path, "llama", {}, drawn(torch.bfloat16), "F32")
+    with read_weights(path) as found:
+        for name, tensor in drawn(torch.bfloat16).items():
+            assert torch.equal(found[name], tensor.float())
+
+
+def test_what_float16_cannot_hold_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    large = {"a.weight": torch.full((2, 32), 70_000.0)}
+    with pytest.raises(SpecError) as raised:
+        write_gguf(tmp_path / "w.gguf", "llama", {}, large, "F16")
+    assert only(raised.value).code == "E527"
+    write_gguf(tmp_path / "w.gguf", "llama", {}, large, "Q8_0")
+    for path, code in ((tmp_path / "w.bin", "E522"), (tmp_path / "gone" / "w.gguf", "E523")):
+        with pytest.raises(SpecError) as raised:
+            write_gguf(path, "llama", {}, large, "F32")
+        assert only(raised.value).code == code
+    assert [path.name for path in tmp_path.iterdir()] == ["w.gguf"]

@@ -35,7 +35,7 @@ class KeyTable:
     def read(self, given: JsonValue, found: Collector) -> Configuration:
         """The value of every key of the table, from an object or by default.
 
-        Unknown keys are collected as errors E802, keys that are given under two names as errors E803.
+        Unknown keys are collected as errors E802, keys that two names give two values as errors E803.
         """
         values: dict[str, JsonValue] = {}
         for key, one in given.members.items():
@@ -43,10 +43,13 @@ class KeyTable:
             if name not in self.keys:
                 with found.catching():
                     self._refuse(key, one)
+            elif name in values and values[name].value == one.value:
+                # Files of models with older names often hold both.
+                continue
             elif name in values:
                 earlier = values[name].place
-                labels = [] if earlier is None else [Label(earlier, "the same")]
-                message = f"`{key}` and `{values[name].name}` are names of one key"
+                labels = [] if earlier is None else [Label(earlier, "another value")]
+                message = f"`{key}` and `{values[name].name}` are names of one key, and have two values"
                 found.error("E803", message, one.place, secondary=labels, help="keep one of the two")
             else:
                 values[name] = one

@@ -51,7 +51,7 @@ HEADLESS = Architecture(
 def head_features(given: JsonValue, configuration: Configuration) -> Changes:
     """`head_dim`, where it is not the features divided by the heads."""
     features, heads = configuration.value("hidden_size"), configuration.value("num_attention_heads")
-    if given.value is None or (isinstance(features, int) and features == given.value * heads):
+    if given.value is None or (type(given.value) is type(heads) is int and features == given.value * heads):
         return {}
     size = SizeKey(path="constants.head_dim").changes(given, configuration)
     return {**size, "graph.states.attention.head_dim": "head_dim", "reduced.constants.head_dim": 6}

@@ -103,10 +103,17 @@ def read_metadata(path: Path) -> Mapping[str, Value]:
         return open_gguf(path, stack)[0].metadata
 
 
-def _blocks() -> BlockSizes:
-    """Return the formats that the package `gguf` knows. Raises SpecError E604 if it is missing."""
+def require_package() -> None:
+    """Raise SpecError E604 if the package `gguf` is missing; imported only after this."""
     try:
-        from gguf import GGML_QUANT_SIZES
+        import gguf  # noqa: F401
     except ImportError:
         fail("E604", "GGUF files need the package gguf, which is not installed", None, help=_EXTRA)
+
+
+def _blocks() -> BlockSizes:
+    """Return the formats that the package `gguf` knows. Raises SpecError E604 if it is missing."""
+    require_package()
+    from gguf import GGML_QUANT_SIZES
+
     return {int(kind): (kind.name, *sizes) for kind, sizes in GGML_QUANT_SIZES.items()}

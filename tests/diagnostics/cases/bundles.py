@@ -13,22 +13,29 @@ import torch
 import archspec
 from archspec.bundle.building import check_carried
 from archspec.bundle.choice import choose
+from archspec.bundle.expected import kept
 from archspec.bundle.files import check_files, entry_of
+from archspec.bundle.holding import refuse_unequal
 from archspec.bundle.manifest import FORMAT, KEY, read_manifest
 from archspec.bundle.staging import check_output
-from archspec.cli.arrays import read_arrays
 from archspec.cli.init_command import command as init
 from archspec.cli.verify_command import made
 from archspec.cli.writing import write_whole
 from archspec.contract.binding import bound
+from archspec.contract.held import Recording, hold
+from archspec.contract.protocol import Subject
 from archspec.decoding import read_tokenizer
 from archspec.decoding.chat import rendered
 from archspec.decoding.sampling import Sampling
 from archspec.decoding.sampling import choose as choose_id
 from archspec.decoding.tokenizer_config import TokenizerConfig
+from archspec.interop.huggingface.original import open_original
+from archspec.model.archives import read_arrays
 from archspec.model.inputs import prepare
+from archspec.model.runner import FunctionRunner
 from archspec.passes.incremental.incremental import incremental
 from archspec.spec import load
+from archspec.spec.claims import claims_of
 from archspec.views.sites import sites_at
 from tests.decoding.words import by_bytes, saved
 from tests.diagnostics.cases.parts import INTERFACE, Case, decoder
@@ -65,6 +72,24 @@ def _changed_file(folder: Path) -> None:
     entries = {"module.py": entry_of(folder / "module.py")}
     (folder / "module.py").write_text("import os   \n")
     check_files(folder, entries)
+
+
+def _other_outputs(folder: Path) -> None:
+    spec = decoder(folder)
+    wanted = np.random.default_rng(0).standard_normal((2, 6, 20))
+    sizes = {"batch": 2, "length": 6}
+    recording = Recording(inputs={"ids": IDS}, sizes=sizes, outputs={"logits": wanted}, exact={})
+    swapped = FunctionRunner(function=lambda arrays: {"logits": wanted[:, :, ::-1].astype(np.float32)})
+    refuse_unequal(hold(claims_of(spec), Subject(name="module", runner=swapped), [recording]), "ref.npz")
+
+
+def _other_names(folder: Path) -> None:
+    with kept({"input_ids": IDS, "logits": np.zeros((2, 6, 20))}, decoder(folder)):
+        pass
+
+
+def _no_folder(folder: Path) -> None:
+    open_original(folder / "original", claims_of(decoder(folder)))
 
 
 def _outside(folder: Path) -> None:
@@ -128,6 +153,9 @@ def _other_tokenizer(folder: Path) -> None:
 
 
 CASES: dict[str, Case] = {
+    "E640": _other_outputs,
+    "E641": _other_names,
+    "E642": _no_folder,
     "E701": _init,
     "E702": lambda folder: write_whole(folder / "none" / "model.py", "import torch\n"),
     "E703": _text,

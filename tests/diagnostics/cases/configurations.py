@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from archspec.interop import import_model
+from archspec.interop.gguf.exported import export_gguf
 from tests.diagnostics.cases.parts import Case
 from tests.interop.gguf_entries import write_gguf
+from tests.spec.example import spec_of
 
 
 def _imported(**configuration: Any) -> Case:
@@ -40,4 +42,5 @@ CASES: dict[str, Case] = {
     "E806": _gguf("llama", **{"llama.embeding_length": 64}),
     "E807": _gguf("llama", **{"llama.embedding_length": 64, "llama.attention.causal": False}),
     "E808": _gguf("mamba"),
+    "E809": lambda folder: export_gguf(spec_of(folder), {}, folder / "spec.gguf", "F32"),
 }

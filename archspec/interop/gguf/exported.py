@@ -1,0 +1,151 @@
+"""Export a spec and its weights to a GGUF file, and prove that the file says what the spec says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archspec.diagnostics import SpecError, fail
+from archspec.interop.gguf.architectures import ARCHITECTURES, SCALING, GgufArchitecture
+from archspec.interop.gguf.configuration import configuration
+from archspec.interop.gguf.imported import spec_of
+from archspec.interop.gguf.rotary_factors import llama3_factors
+from archspec.interop.huggingface.backwards import difference, values_of
+from archspec.interop.huggingface.model_type import MODEL_TYPES
+from archspec.layouts.layout import Layout
+from archspec.layouts.operations import AddOperation
+from archspec.layouts.parameters import parameter_shapes
+from archspec.layouts.read import layouts
+from archspec.record import record
+from archspec.spec import Spec
+from archspec.weights.apply import export_weights
+from archspec.weights.gguf.header import Value
+from archspec.weights.gguf.writing import write_gguf
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LAYOUT = "gguf"
+
+
+@record
+class ExportedGguf:
+    """What was written: the architecture of llama.cpp, and what the file does not hold as the spec does."""
+
+    architecture: str
+    notes: tuple[str, ...]
+
+
+@record(eq=False)
+class _Plan:
+    """A file before it is written; read like an open one, so that it can be imported."""
+
+    word: str
+    metadata: Mapping[str, Value]
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
+
+    def __getitem__(self, name: str) -> Tensor:
+        return self.tensors[name]
+
+
+def export_gguf(spec: Spec, weights: Mapping[str, Tensor], path: Path, format: str) -> ExportedGguf:
+    """Write a GGUF file of a spec with its weights.
+
+    The metadata are read back, as an import would: only where the same graph comes out, a file is written.
+
+    Args:
+        spec: one with a layout `gguf`.
+        weights: all tensors under the names of the compiled module.
+        path: the file, whose name ends in `.gguf`.
+        format: `F32`, `F16` or `Q8_0`, of matrices.
+
+    Returns:
+        the architecture, and what the file does not hold.
+
+    Raises:
+        SpecError: E809 where the spec is of no architecture of llama.cpp, and those of `write_gguf`.
+    """
+    layout = next((one for one in layouts(spec) if one.name == LAYOUT), None)
+    if layout is None:
+        help = "a layout gives the names of llama.cpp, as `archspec show smollm2-135m` has them"
+        fail("E809", f"`{spec.name}` has no layout `{LAYOUT}` in `weights`", None, help=help)
+    tensors = export_weights(parameter_shapes(spec.graph), layout, weights)
+    plan = _planned(spec, tensors, path)
+    kept = write_gguf(path, plan.word, plan.metadata, plan.tensors, format)
+    return ExportedGguf(architecture=plan.word, notes=tuple(_notes(layout, weights, tensors, kept)))
+
+
+def _planned(spec: Spec, tensors: Mapping[str, Tensor], path: Path) -> _Plan:
+    """Return the file of the one architecture that the spec is of. Raises SpecError E809."""
+    reasons = []
+    for word, known in ARCHITECTURES.items():
+        if (kind := MODEL_TYPES.get(known.model_type)) is None:
+            continue
+        plan = _plan(word, known, values_of(spec, kind, known.model), tensors, spec.name)
+        reason = _apart(spec, plan, path)
+        if reason is None:
+            return plan
+        reasons.append(f"{word}: {reason}")
+    return fail("E809", f"`{spec.name}` is of no architecture that a GGUF file can name", None, notes=reasons)
+
+
+def _apart(spec: Spec, plan: _Plan, path: Path) -> str | None:
+    """What an import of the file would make otherwise; None if it makes the same graph."""
+    metadata = {"general.architecture": plan.word, **plan.metadata}
+    try:
+        found = spec_of(configuration(path, metadata, plan), path, None, spec.name).spec
+    except SpecError as error:
+        return error.diagnostics[0].message
+    return difference(spec, found)
+
+
+def _plan(
+    word: str, known: GgufArchitecture, values: Mapping[str, Any], tensors: Mapping[str, Tensor], name: str
+) -> _Plan:
+    """Return the file for a configuration, without asking whether it is right."""
+    heads, features = (values.get(known.keys[key]) for key in ("attention.head_count", "embedding_length"))
+    size = values.get("head_dim") or (features // heads if features and heads else None)
+    rotary = values.get("rope_parameters") or {}
+    own = {**values, "head_dim": size, "rope_theta": rotary.get("rope_theta", values.get("rope_theta"))}
+    own["num_key_value_heads"] = values.get("num_key_value_heads") or heads
+    named = {key: own.get(theirs) for key, theirs in known.keys.items()}
+    named |= dict.fromkeys(known.same, size)
+    if rotary.get("rope_type") in ("linear", "yarn"):
+        named |= {key: rotary.get(theirs) for key, theirs in SCALING.items()}
+    metadata = {f"{word}.{key}": value for key, value in named.items() if value is not None}
+    return _Plan(
+        word=word,
+        metadata={"general.type": "model", "general.name": name, **metadata},
+        tensors={**tensors, **_factors(rotary, size)},
+    )
+
+
+def _factors(rotary: Mapping[str, Any], size: int | None) -> dict[str, Tensor]:
+    """Return the tensors that hold the factors of a scaling."""
+    import torch
+
+    kind = rotary.get("rope_type")
+    if kind == "llama3" and size is not None:
+        names = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+        factors = llama3_factors(rotary["rope_theta"], size, *(rotary[name] for name in names))
+        return {"rope_freqs.weight": torch.tensor(factors)}
+    if kind == "longrope":
+        return {f"rope_factors_{name}.weight": torch.tensor(rotary[f"{name}_factor"]) for name in ("long", "short")}
+    return {}
+
+
+def _notes(
+    layout: Layout, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor], kept: tuple[str, ...]
+) -> list[str]:
+    """What the file does not hold as the spec and the bundle do."""
+    notes = ["no tokenizer is written: llama.cpp needs one to run the file"]
+    if kept:
+        notes.append(f"{', '.join(kept[:3])}{' ...' if len(kept) > 3 else ''} in F32: rows are no whole blocks of 32")
+    if any(isinstance(step, AddOperation) for line in layout.lines for step in line.operations):
+        notes.append("norms are stored with 1 added, in float32: digits below 1e-7 are lost")
+    return notes

@@ -1,0 +1,191 @@
+"""The model type `whisper`."""
+
+from __future__ import annotations
+
+from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.json_text import JsonValue
+from archspec.interop.huggingface.keys import (
+    Configuration,
+    ConfigurationKey,
+    SizeKey,
+    activation,
+    dropout,
+    inert,
+    must,
+    reads,
+    size,
+)
+from archspec.interop.huggingface.model_type import Architecture, ModelType
+
+_ATTENTIONS = ("graph.memory.attention", "graph.states.attention", "graph.states.cross_attention")
+_FEED_FORWARDS = ("graph.memory.feed_forward", "graph.states.feed_forward")
+_AUGMENTED = inert("masks features in training alone")
+_CLASSIFIER = inert("only a classifier of sounds reads it")
+_FRESH = inert("only fresh weights differ")
+_NO_LOGITS = inert("this architecture has no logits")
+
+
+def _everywhere(key: ConfigurationKey, path: str, paths: tuple[str, ...]) -> ConfigurationKey:
+    """A key that is written at one path in several parts: `key` writes it at `path`."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        value = key.changes(given, configuration)[path]
+        return {f"{part}.{path}": value for part in paths}
+
+    return reads(read)
+
+
+def _apart(name: str, usual: str, other: str, *paths: str) -> ConfigurationKey:
+    """A size of the decoder: a constant of its own where the key `other` of the encoder says something else."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        own = SizeKey(path=f"constants.{name}").changes(given, configuration)
+        if given.value == configuration.value(other):
+            return {}
+        return {**own, f"reduced.constants.{name}": usual, **dict.fromkeys(paths, name)}
+
+    return reads(read)
+
+
+def _frames(given: JsonValue, configuration: Configuration) -> Changes:
+    """The frames of the features: two for each position."""
+    (positions,) = size("positions").changes(given, configuration).values()
+    return {"constants.frames": 2 * positions}
+
+
+def _end(given: JsonValue, configuration: Configuration) -> Changes:
+    """The id that ends a text, or several."""
+    if isinstance(given.value, list):
+        given.refuse("expected one id")
+    return size("constants.end", least=0).changes(given, configuration)
+
+
+class Whisper(ModelType):
+    """Whisper, from sounds to text."""
+
+    word = "whisper"
+    about = "Whisper, from 30 seconds of speech to text (Radford et al. 2022, arXiv 2212.04356)"
+    base = "whisper-tiny"
+    inputs = {"features": "input_features", "ids": "decoder_input_ids"}
+    architectures = {
+        "WhisperForConditionalGeneration": Architecture(outputs={"logits": "logits"}),
+        "WhisperModel": Architecture(
+            changes={
+                "constants": {"start": None, "end": None},
+                "reduced.constants": {"start": None, "end": None},
+                "graph.logits": None,
+                "outputs": {"logits": None, "states": "float[batch, length, d_model]"},
+                "rules": "[{causal: {output: states, input: ids}}, {sees: {output: states, input: features}}]",
+                "decode": None,
+                "weights.huggingface": {"tied": None, "skip": ["proj_out"]},
+            },
+            keys={"decoder_start_token_id": _NO_LOGITS, "eos_token_id": _NO_LOGITS},
+            outputs={"states": "last_hidden_state"},
+        ),
+    }
+    keys = {
+        "vocab_size": size("constants.vocab"),
+        "num_mel_bins": size("constants.bins"),
+        "max_source_positions": reads(_frames),
+        "max_target_positions": size("constants.context"),
+        "d_model": size("constants.d_model"),
+        "encoder_layers": size("constants.layers"),
+        "decoder_layers": _apart("decoder_layers", "layers", "encoder_layers", "graph.states.layers"),
+        "encoder_attention_heads": size("constants.heads"),
+        "decoder_attention_heads": _apart(
+            "decoder_heads",
+            "heads",
+            "encoder_attention_heads",
+            "graph.states.attention.heads",
+            "graph.states.cross_attention.heads",
+        ),
+        "encoder_ffn_dim": size("constants.d_ff"),
+        "decoder_ffn_dim": _apart("decoder_d_ff", "d_ff", "encoder_ffn_dim", "graph.states.feed_forward.hidden"),
+        "activation_function": _everywhere(activation("activation"), "activation", _FEED_FORWARDS),
+        "dropout": dropout("defaults.dropout"),
+        "attention_dropout": _everywhere(dropout("dropout"), "dropout", _ATTENTIONS),
+        "activation_dropout": _everywhere(dropout("dropout"), "dropout", _FEED_FORWARDS),
+        "scale_embedding": must(False, why="scaled tables are not supported"),
+        "tie_word_embeddings": must(True, why="the logits read the table of tokens"),
+        "is_encoder_decoder": must(True, why="this type has an encoder and a decoder"),
+        "decoder_start_token_id": size("constants.start", least=0),
+        "eos_token_id": reads(_end),
+        "encoder_layerdrop": inert("drops whole layers in training alone"),
+        "decoder_layerdrop": inert("drops whole layers in training alone"),
+        "init_std": _FRESH,
+        "apply_spec_augment": _AUGMENTED,
+        "mask_time_prob": _AUGMENTED,
+        "mask_time_length": _AUGMENTED,
+        "mask_time_min_masks": _AUGMENTED,
+        "mask_feature_prob": _AUGMENTED,
+        "mask_feature_length": _AUGMENTED,
+        "mask_feature_min_masks": _AUGMENTED,
+        "use_weighted_layer_sum": _CLASSIFIER,
+        "classifier_proj_size": _CLASSIFIER,
+        "median_filter_width": inert("only times of words are computed with it"),
+    }
+    defaults = {
+        "vocab_size": 51865,
+        "num_mel_bins": 80,
+        "max_source_positions": 1500,
+        "max_target_positions": 448,
+        "d_model": 384,
+        "encoder_layers": 4,
+        "decoder_layers": 4,
+        "encoder_attention_heads": 6,
+        "decoder_attention_heads": 6,
+        "encoder_ffn_dim": 1536,
+        "decoder_ffn_dim": 1536,
+        "activation_function": "gelu",
+        "dropout": 0.0,
+        "attention_dropout": 0.0,
+        "activation_dropout": 0.0,
+        "scale_embedding": False,
+        "tie_word_embeddings": True,
+        "is_encoder_decoder": True,
+        "decoder_start_token_id": 50257,
+        "eos_token_id": 50256,
+        "encoder_layerdrop": 0.0,
+        "decoder_layerdrop": 0.0,
+        "init_std": 0.02,
+        "apply_spec_augment": False,
+        "mask_time_prob": 0.05,
+        "mask_time_length": 10,
+        "mask_time_min_masks": 2,
+        "mask_feature_prob": 0.0,
+        "mask_feature_length": 10,
+        "mask_feature_min_masks": 0,
+        "use_weighted_layer_sum": False,
+        "classifier_proj_size": 256,
+        "median_filter_width": 7,
+    }
+    aliases = {
+        "num_key_value_heads": "encoder_attention_heads",
+        "num_attention_heads": "encoder_attention_heads",
+        "hidden_size": "d_model",
+        "num_hidden_layers": "encoder_layers",
+    }
+    small = (
+        {
+            "vocab_size": 60,
+            "num_mel_bins": 6,
+            "max_source_positions": 12,
+            "max_target_positions": 24,
+            "d_model": 64,
+            "encoder_layers": 2,
+            "decoder_layers": 2,
+            "encoder_attention_heads": 4,
+            "decoder_attention_heads": 4,
+            "encoder_ffn_dim": 96,
+            "decoder_ffn_dim": 96,
+            "decoder_start_token_id": 3,
+            "eos_token_id": 2,
+            "pad_token_id": 1,
+        },
+        {
+            "decoder_layers": 1,
+            "decoder_attention_heads": 2,
+            "decoder_ffn_dim": 40,
+            "activation_function": "relu",
+        },
+    )

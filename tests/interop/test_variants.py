@@ -1,0 +1,103 @@
+"""Further sizes and options of decoders: the count is that of transformers, and the spec and its small copy hold."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import archspec
+from archspec.interop import import_model
+from archspec.interop.huggingface.model_type import MODEL_TYPES
+from tests.interop.originals import configuration_class, write_configuration
+
+transformers = pytest.importorskip("transformers")
+
+PUBLISHED = Path(__file__).with_name("published")
+NEAR, FAR = "sliding_attention", "full_attention"
+VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "windows in the last layers alone": (
+        "qwen2.5-0.5b",
+        {"use_sliding_window": True, "max_window_layers": 21, "sliding_window": 4096},
+    ),
+    "windows in every layer": (
+        "qwen2.5-0.5b",
+        {"use_sliding_window": True, "max_window_layers": 0, "sliding_window": 4096},
+    ),
+    "gemma 3, 1B, whose pattern is cut": (
+        "gemma-3-270m",
+        {"hidden_size": 1152, "intermediate_size": 6912, "num_hidden_layers": 26, "layer_types": None},
+    ),
+    "far positions stretched": ("gemma-3-270m", {"rope_scaling": {"rope_type": "linear", "factor": 8.0}}),
+    "no regular pattern": ("gpt-oss-20b", {"layer_types": [FAR, *[NEAR] * 22, FAR], "quantization_config": None}),
+    "many experts": ("mixtral-8x7b", {"num_local_experts": 64, "num_experts_per_tok": 6, "sliding_window": 4096}),
+    "no groups, one dense layer, queries in one step": (
+        "deepseek-v3",
+        {"first_k_dense_replace": 1, "n_group": 1, "topk_group": 1, "n_routed_experts": 64, "q_lora_rank": None},
+    ),
+    "kimi k2": (
+        "deepseek-v3",
+        {"num_attention_heads": 64, "num_key_value_heads": 64, "n_routed_experts": 384, "n_group": 1, "topk_group": 1},
+    ),
+    "the first layer without positions": ("smollm3-3b", {"no_rope_layers": [0, *[1] * 35]}),
+    "gpt-neo, 2.7B": (
+        "gpt-neo-125m",
+        {
+            "hidden_size": 2560,
+            "num_layers": 32,
+            "num_heads": 20,
+            "attention_types": [[["global", "local"], 16]],
+            "attention_layers": ["global", "local"] * 16,
+        },
+    ),
+    "pythia, 12B": (
+        "pythia-70m",
+        {"hidden_size": 5120, "num_attention_heads": 40, "num_hidden_layers": 36, "intermediate_size": 20480},
+    ),
+    "no window and heads of their own size": (
+        "mistral-7b",
+        {"sliding_window": None, "head_dim": 128, "hidden_size": 5120, "num_hidden_layers": 40},
+    ),
+    "phi 3.5, a factor for each frequency": (
+        "phi-3-mini",
+        {
+            "max_position_embeddings": 131072,
+            "sliding_window": 262144,
+            "rope_scaling": {
+                "type": "longrope",
+                "short_factor": [1 + one / 64 for one in range(48)],
+                "long_factor": [1 + one for one in range(48)],
+            },
+        },
+    ),
+    "three quarters of each head rotary": ("phi-3-mini", {"partial_rotary_factor": 0.75}),
+    "norms behind, no final norm": ("opt-125m", {"do_layer_norm_before": False}),
+}
+
+
+def counted(values: dict[str, Any]) -> int:
+    """The parameters of the original, and the biases that select its experts, which are buffers there."""
+    kind = MODEL_TYPES[values["model_type"]]
+    config = configuration_class(kind).from_dict({**values, "quantization_config": None})
+    with torch.device("meta"):
+        model = getattr(transformers, values["architectures"][0])._from_config(config)
+    biases = (one for name, one in model.named_buffers() if name.endswith("e_score_correction_bias"))
+    return sum(one.numel() for one in model.parameters()) + sum(one.numel() for one in biases)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_has_its_count_and_holds_as_does_its_small_copy(name: str, tmp_path: Path) -> None:
+    published, changes = VARIANTS[name]
+    values = {**json.loads((PUBLISHED / f"{published}.json").read_text()), **changes}
+    made = import_model(write_configuration(tmp_path, values), name="variant")
+    assert made.spec.counts is not None
+    assert made.spec.counts.parameters == counted(values)
+    file = tmp_path / "variant.yaml"
+    file.write_text(made.text)
+    for reduced in (False, True):
+        report = archspec.check(file, reduced=reduced)
+        assert report.holds, report.diagnostics
+        assert not report.diagnostics
