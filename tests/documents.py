@@ -10,6 +10,7 @@ is broken has more than one witness: their figures are compared by form alone.
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import shlex
@@ -18,10 +19,14 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from archspec.engines.fork_server import ForkServer
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = "/models"
-HERE = (sys.executable, "-m", "tests.here")
+TAKES_TORCH = re.compile(r"archspec (?:build|run|generate|verify) [^|<>;&]*")
+_LOADED = ("torch", "archspec.bundle.worker", "tests.here")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MEASURED = re.compile(r"\d\.\de-\d\d|\d+\.\d MB|(?<= )\[\d+(?:, \d+)*\]")
 _ENDINGS = {"yaml": "yaml", "python": "py"}
@@ -59,7 +64,7 @@ def run(example: Example, folder: Path) -> None:
             printed = without_figures(printed_by(command, folder))
             assert re.fullmatch(pattern_of(claimed), printed), f"$ {command}\n{printed}"
     elif example.language == "python":
-        printed = _finished([*HERE, "-c", example.text], folder)
+        printed = _forked("code", {"code": example.text}, folder)
         assert printed.splitlines() == _CLAIM.findall(example.text)
 
 
@@ -72,10 +77,12 @@ def commands(example: Example) -> Iterator[tuple[str, str]]:
 
 def printed_by(command: str, folder: Path) -> str:
     """What a shell command prints in the folder, `archspec` being this checkout's."""
-    # A build in one process says what it says in many; what starts no worker starts as it does for users.
-    module = HERE if command.startswith("archspec build") else (sys.executable, "-m", "archspec")
-    own = f'archspec() {{ {shlex.join(module)} "$@"; }}'
-    return _finished(["bash", "-c", f"{own}\n{command}"], folder).replace(str(folder), HOME).strip("\n")
+    if TAKES_TORCH.fullmatch(command):
+        printed = _forked("command", {"arguments": shlex.split(command)[1:]}, folder)
+    else:
+        own = f'archspec() {{ {shlex.quote(sys.executable)} -m archspec "$@"; }}'
+        printed = _finished(["bash", "-c", f"{own}\n{command}"], folder)
+    return printed.replace(str(folder), HOME).strip("\n")
 
 
 def pattern_of(claimed: str) -> str:
@@ -89,6 +96,31 @@ def without_figures(text: str) -> str:
 
 
 def _finished(command: list[str], folder: Path) -> str:
-    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "XDG_CACHE_HOME": str(folder / "cache")}
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), **_settings(folder)}
     done = subprocess.run(command, cwd=folder, env=surroundings, capture_output=True, text=True, check=False)
     return done.stdout + (done.stderr if done.returncode else "")
+
+
+_servers: list[ForkServer] = []
+
+
+@atexit.register
+def _close() -> None:
+    while _servers:
+        _servers.pop().close()
+
+
+def _forked(task: str, job: dict[str, Any], folder: Path) -> str:
+    """What `tests.here` prints in a process forked from one that has loaded torch; the last folder keeps that one."""
+    if [one.folder for one in _servers] != [folder]:
+        _close()
+        _servers.append(ForkServer(folder, _LOADED))
+    job = {**job, "environment": _settings(folder)}
+    ended = _servers[0].ask({"worker": "tests.here", "task": task, "job": job}, lambda share: None)
+    assert ended.answer is not None, "\n".join(ended.errors)
+    done = ended.answer["done"]
+    return str(done["out"] + (done["err"] if done["status"] else ""))
+
+
+def _settings(folder: Path) -> dict[str, str]:
+    return {"NO_COLOR": "1", "XDG_CACHE_HOME": str(folder / "cache")}

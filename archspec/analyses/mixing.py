@@ -91,9 +91,11 @@ class _Walk(Forward[PositionsRead]):
         # A kind is what was found last: in a later pass over layers more may depend on the input.
         if (kind := _kind(node, node.op, operands, read)) is not None:
             self.kinds[node] = kind
+        # A norm reads a whole row for two numbers, but what it rescales stays where it is.
+        kept = operands[0].positions if node.op.rescales else frozenset()
         return [
             PositionsRead(
-                positions=frozenset(
+                positions=kept.union(
                     k for one, relation in zip(operands, row, strict=True) for k in _handed(relation, one.positions)
                 ),
                 varies=any(one.varies and bool(read.atoms) for one, read in zip(operands, row, strict=True)),

@@ -133,6 +133,8 @@ class Primitive(Op):
     acts: ClassVar[Literal["affine", "nonlinear"] | None] = None
     unread: ClassVar[bool] = False
     """Results are computed from sizes alone: operands only give device and precision, and the reference needs none."""
+    rescales: ClassVar[bool] = False
+    """An entry of the result is that of operand 0 at the same place, times a number and plus one: a norm."""
 
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""

@@ -41,6 +41,13 @@ KINDS = {
     ),
     "a product of two values": (SCORES + "y: {block: matmul, left: s, right: x}", SEQUENCE, {"dynamic"}),
     "a norm of features": ("y: {block: norm, input: x, kind: layer_norm}", SEQUENCE, set()),
+    "a convolution after a norm of positions": (
+        TURNED
+        + "b: {block: norm, input: a, kind: group_norm, groups: 2, axis: 1}\n  "
+        + "y: {block: conv, input: b, channels: 8, kernel: 3, padding: 1}",
+        SIGNAL,
+        {"dynamic", "static"},
+    ),
     "a gate": ("y: x * x", SEQUENCE, set()),
 }
 
@@ -86,3 +93,11 @@ def test_windows_that_are_shifted_mix_by_attention_alone() -> None:
     spec = load("swin-t", reduced=True)
     found = {node.path: set(one.flops) for node, one in mixing(spec.graph, position_axes(spec)).items()}
     assert found["stage1"] == found["stage2"] == {"dynamic"}
+
+
+def test_patches_that_are_merged_are_mixed_by_the_map_behind_their_norm() -> None:
+    spec = load("swin-t")
+    found = {node.path: one for node, one in mixing(spec.graph, position_axes(spec)).items()}
+    batch = Dim.of(spec.dims["batch"])
+    # The norm of four positions side by side has no FLOPs, and coefficients that depend on them.
+    assert found["merge2"].flops == {"static": 2 * batch * 28 * 28 * 4 * 96 * 192, "dynamic": Dim.of(0)}

@@ -395,6 +395,15 @@ NUMBERS = {
         "E348",
         "rotary features come in pairs, but `size` is 3",
     ),
+    "{block: sinusoidal_embedding, input: x, dim: 5}": (
+        "E348",
+        "sines and cosines come in pairs: `dim` must be even, got 5",
+    ),
+    "{block: sinusoidal_embedding, input: ids, dim: 4}": (
+        "E342",
+        "sinusoidal_embedding takes floats with at least one axis, got int64[batch, n] < 100",
+    ),
+    "{block: sinusoidal_embedding, input: x, dim: 4, base: 0}": ("E244", "`base` must be above 0, got 0"),
     _attention("positions: rotary"): ("E203", "missing field `layout`"),
     _attention("positions: {kind: alibi, layout: half}"): ("E241", "`layout` does not apply to `alibi`"),
     _attention("positions: {kind: rotary, layout: half, ids: spot}"): (

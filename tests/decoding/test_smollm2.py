@@ -86,6 +86,7 @@ def test_the_capital_of_france(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not fetched().is_file(), reason="tools/fetch_model.py smollm2-135m was not run")
 def test_the_same_ids_from_every_runtime(tmp_path: Path) -> None:
     """The module, the step in ONNX Runtime, and ONNX Runtime GenAI on its folder of the same bundle."""

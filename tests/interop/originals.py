@@ -99,8 +99,11 @@ def hold(folder: Path, kind: ModelType, architecture: str, model: nn.Module) -> 
     assert made.architecture == architecture
     spec_file = folder / "spec.yaml"
     spec_file.write_text(made.text)
-    module = archspec.compile(spec_file).eval()
-    archspec.load_weights(module, spec_file, folder)
+    report = archspec.check(spec_file)
+    assert not report.diagnostics
+    checked = report.accept()
+    module = archspec.compile(checked).eval()
+    archspec.load_weights(module, checked, folder)
     claims = claims_of(made.spec)
     for seed, sizes in enumerate(sizes_of(made.spec)):
         drawn = {name: torch.from_numpy(x) for name, x in generate(claims, sizes, "right", seed).items()}

@@ -37,7 +37,9 @@ def test_a_file_comes_back(tmp_path: Path, name: str, format: str) -> None:
     path, out = tmp_path / "a.gguf", tmp_path / "b.gguf"
     written(path, name, format)
     exported(path, out, format)
-    assert keys(out) == keys(path)
+    # Older files of Gemma 3 leave the base of the local layers to the reader.
+    added = {"gemma3.rope.freq_base_swa": 10_000.0} if name == "gemma3" else {}
+    assert keys(out) == keys(path) | added
     before, after = ({one.name: one for one in gguf.GGUFReader(file).tensors} for file in (path, out))
     assert after.keys() == before.keys()
     for key, tensor in before.items():

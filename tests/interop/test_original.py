@@ -114,6 +114,16 @@ def test_tensors_come_from_safetensors_alone(tmp_path: Path) -> None:
     assert code_of(raised) == "E642"
 
 
+def test_without_transformers_the_message_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("archspec.interop.huggingface.original.find_spec", lambda name: None)
+    with pytest.raises(SpecError) as raised:
+        open_original(tmp_path, load_claims("bert-base", set=BERT.sizes))
+    (found,) = raised.value.diagnostics
+    assert found.code == "E604" and found.help is not None and "pip install transformers" in found.help
+
+
 def test_a_folder_without_a_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as raised:
         open_original(tmp_path, load_claims("bert-base", set=BERT.sizes))

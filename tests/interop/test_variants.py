@@ -74,7 +74,17 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "three quarters of each head rotary": ("phi-3-mini", {"partial_rotary_factor": 0.75}),
-    "norms behind, no final norm": ("opt-125m", {"do_layer_norm_before": False}),
+    "opt, 350M, norms behind and a narrow table": (
+        "opt-125m",
+        {
+            "do_layer_norm_before": False,
+            "word_embed_proj_dim": 512,
+            "hidden_size": 1024,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 16,
+            "ffn_dim": 4096,
+        },
+    ),
 }
 
 

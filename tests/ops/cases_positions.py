@@ -16,6 +16,7 @@ from archspec.ops.position.rotary import Rotary
 from archspec.ops.position.rotary_grid_table import RotaryGridTable
 from archspec.ops.position.rotary_scaling import LinearScaling, Llama3Scaling, YarnScaling
 from archspec.ops.position.rotary_table import RotaryTable
+from archspec.ops.position.sinusoids import Sinusoids
 from tests.ops.case import BATCH, HEIGHT, SRC, TGT, Case, bools, factored, floats, integers
 
 X = floats(BATCH, SRC, 4)
@@ -81,6 +82,12 @@ CASES = [
             (Dim.of(HEIGHT) // 2, Dim.of(5), 2),
             (Dim.of(HEIGHT), Dim.of(SRC), 1),
         )
+    ),
+    *(
+        Case(op=Sinusoids(features=features, base=base, layout=layout, first=first, endpoint=endpoint), inputs=(x,))
+        for layout, first, endpoint in (("interleaved", "sine", False), ("halves", "cosine", True))
+        for features, base in ((2, 10000.0), (6, 50.0))
+        for x in (floats(BATCH), floats(BATCH, factored(SRC, 2)))
     ),
     *(
         Case(op=Rotary(layout=layout), inputs=(HEADS, table), loose=PAIRS)

@@ -146,3 +146,36 @@ def _picks(case: Case, seed: int) -> bool:
     values = case.values(rng)
     (result,) = case.op.reference(values, case.parameters(rng), case.sizes)
     return bool(np.isin(result, [*values[0].reshape(-1), 0.0]).all())
+
+
+RESCALING = {"layer_norm", "rms_norm", "group_norm", "l2_normalize"}
+
+
+@pytest.mark.parametrize("name", sorted({"batch_norm", "linear", "activation", *RESCALING}))
+def test_entries_that_a_norm_rescales_stay_where_they_are(name: str) -> None:
+    """Where one entry depends on another one, exchanging the two exchanges the results; weights are all the same."""
+    own = [case for case in CASES if case.op.name == name]
+    assert {case.op.rescales for case in own} == {name in RESCALING}
+    exchanged = [one for case in own for one in _exchanged(case)]
+    assert (bool(exchanged) and all(exchanged)) == (name in RESCALING)
+
+
+def test_only_norms_rescale() -> None:
+    assert {op.name for op in all_primitives().values() if op.rescales} == RESCALING
+
+
+def _exchanged(case: Case) -> Iterator[bool]:
+    """For pairs of entries of which one depends on the other, whether the results change places as they do."""
+    rng = np.random.default_rng(0)
+    parameters = {name: np.full_like(value, 0.7) for name, value in case.parameters(rng).items()}
+    values = case.values(rng)
+    run = lambda x: case.op.reference([x, *values[1:]], parameters, case.sizes)[0]  # noqa: E731
+    x, y = values[0], run(values[0])
+    for one, two in rng.integers(x.size, size=(60, 2)):
+        moved, turned = x.copy(), x.copy()
+        moved.flat[two] += 1
+        turned.flat[[one, two]] = x.flat[[two, one]]
+        if one != two and y.shape == x.shape and abs(run(moved).flat[one] - y.flat[one]) > _ROUNDING:
+            wanted = y.copy()
+            wanted.flat[[one, two]] = y.flat[[two, one]]
+            yield bool(np.abs(run(turned) - wanted).max() < _ROUNDING and y.flat[one] != y.flat[two])

@@ -22,6 +22,7 @@ from archspec.ops.position.grid_sincos import GridSincos
 from archspec.ops.position.grid_sinusoidal import GridSinusoidal
 from archspec.ops.position.learned_positions import LearnedPositions
 from archspec.ops.position.sinusoidal import SinusoidalPositions
+from archspec.ops.position.sinusoids import Sinusoids
 from archspec.ops.reduction.masked_pool import MaskedPool
 from archspec.ops.reduction.reduce import Reduce
 from archspec.ops.shape.concat import Concat
@@ -67,6 +68,7 @@ def conv(channels: int, kernel: int, groups: int = 1) -> Convolution:
             "the number of positions is s + 2, up to 514, which exceeds 512",
             (0,),
         ),
+        (Sinusoids(features=3), (floats(S),), "sines and cosines come in pairs, got 3 features", (0,)),
         (SinusoidalPositions(), (floats(S, 5),), "sines and cosines come in pairs, got 5 features", (0,)),
         (
             GridSincos(rows=Dim.of(2), columns=Dim.of(3)),

@@ -136,7 +136,7 @@ def test_every_tied_name_of_t5_serves_for_all() -> None:
 
 def test_export_is_like_a_checkpoint_that_holds_the_tie_twice_or_under_the_other_name(tmp_path: Path) -> None:
     spec = spec_of("gpt2")
-    ours, (layout,) = weights.parameter_shapes(spec.graph), weights.layouts(spec)
+    ours, (layout, _) = weights.parameter_shapes(spec.graph), weights.layouts(spec)
     state = state_of("gpt2")
     made = weights.load(spec, state)
     head, table = HEADS["gpt2"]
@@ -158,7 +158,7 @@ def test_what_the_oldest_files_hold_besides_is_skipped() -> None:
         state = state_of(name)
         assert same(weights.load(spec_of(name), {**state, **more}), weights.load(spec_of(name), state))
     llama = load("llama-2-7b", reduced=True)
-    ours, (layout,) = weights.parameter_shapes(llama.graph), weights.layouts(llama)
+    ours, (layout, _) = weights.parameter_shapes(llama.graph), weights.layouts(llama)
     state = weights.export_weights(ours, layout, {name: torch.randn(shape) for name, shape in ours.items()})
     more = {f"model.layers.{layer}.self_attn.rotary_emb.inv_freq": torch.ones(4) for layer in range(2)}
     assert same(weights.load(llama, {**state, **more}), weights.load(llama, state))

@@ -65,6 +65,7 @@ _LATER_SEQUENCE: tuple[tuple[int, Step], ...] = (
     (20, sequences.merge),
     (20, sequences.rotated),
     (15, sequences.around),
+    (15, sequences.waves),
 )
 _LATER_IMAGE: tuple[tuple[int, Step], ...] = ((150, maps.enlarge), (60, maps.around))
 

@@ -58,10 +58,11 @@ def sublayer(draft: Draft) -> Made | None:
     mask = Masker(draft, x.axes[0], x.axes[1], k.axes[1]).mask()
     reads = [x, k, *(value for value in draft.values if value.name in mask.names)]
     memory = "" if k is x else f", memory: {k.name}"
-    n = x.axes[1].constant
-    windows = (
-        f", windows: {{grid: [2, {n // 2}], size: [1, {n // 2}], shift: 0}}" if k is x and n and n % 2 == 0 else ""
-    )
+    n, parts = x.axes[1], draft.parts(x.axes[1])
+    windows = ""
+    # Positions of an image have a grid of their own, which may be another.
+    if k is x and parts and not draft.ranked(4) and r.random() < 0.5:
+        windows = f", windows: {{grid: [1, {n.text}], size: [1, {r.choice(parts)}], shift: 0}}"
     return draft.node(way, f"query: {x.name}{memory}, heads: 2, mask: {mask.text}{windows}", x.axes, reads=reads)
 
 
@@ -109,6 +110,18 @@ def merge(draft: Draft) -> Made | None:
     both = draft.node("concat", f"inputs: [{x.name}, {y.name}], axis: 1", axes, reads=[x, y])
     grid = f"grid: [2, {x.axes[1].text}], patch: [2, 1]"
     return draft.node("patch_merging", f"input: {both.name}, {grid}, dim: {WIDTH}", x.axes, reads=[both])
+
+
+def waves(draft: Draft) -> Made | None:
+    """Sines and cosines of one feature of each position."""
+    x = draft.recent(draft.sequences())
+    b, n, _ = x.axes
+    one, width = draft.size(1), draft.size(WIDTH)
+    first = draft.node("slice", f"input: {x.name}, axis: 2, stop: 1", (b, n, one), reads=[x])
+    order = draft.r.choice(("", ", layout: halves, first: cosine"))
+    fields = f"input: {first.name}, dim: {WIDTH}{order}"
+    y = draft.node("sinusoidal_embedding", fields, (b, n, one, width), reads=[first])
+    return draft.node("rearrange", f"input: {y.name}, pattern: b n 1 k -> b n k", x.axes, reads=[y])
 
 
 def pointwise(draft: Draft) -> Made | None:

@@ -49,7 +49,8 @@ class Attend:
 
     `controls` are the values that the mask reads. `scale` None is 1/sqrt(size of a head). `biases` are the projections
     with a bias. `norms` are the ops of `q_norm` and `k_norm`, per head or `over_all` heads; `memory` is the other
-    sequence of cross-attention; `span` is where the mask is written; `cut` are the windows that x is cut into.
+    sequence of cross-attention; `span` is where the mask is written; `cut` are the windows that x is cut into; `out` is
+    the features of the result, None for those of x.
     """
 
     heads: Heads
@@ -70,6 +71,7 @@ class Attend:
     latent: Latent | None = None
     cut: Windows | None = None
     span: Span | None = None
+    out: Axis | None = None
 
     def prepared(self, top: Top) -> Attend:
         """The same sublayer with the positions that all layers share, built at the top of the stack."""
@@ -111,7 +113,7 @@ class Attend:
             v = self._project(b, source, "v", heads.key_value, heads.value_size)
             q, k = self.positions.turned(b, q, k)
         y = b.add(Transpose(order=(0, 2, 1, 3)), self._attend(b, q, k, v))
-        linear = Linear(out=x.type.axes[-1], bias="out" in self.biases)
+        linear = Linear(out=self.out or x.type.axes[-1], bias="out" in self.biases)
         return b.add(linear, b.add(Merge(axis=2), y), name="out")
 
     def _project(self, b: Builder, x: Value, name: str, heads: int, size: int) -> Value:

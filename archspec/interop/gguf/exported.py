@@ -114,7 +114,8 @@ def _plan(
     own = {**values, "head_dim": size, "rope_theta": rotary.get("rope_theta", values.get("rope_theta"))}
     own["num_key_value_heads"] = values.get("num_key_value_heads") or heads
     named = {key: own.get(theirs) for key, theirs in known.keys.items()}
-    named |= dict.fromkeys(known.same, size)
+    # The size of values beside that of keys, or neither, as the converter of llama.cpp has it.
+    named |= {key: size for key in known.same if "value" not in key or known.same[key] in known.keys}
     if rotary.get("rope_type") in ("linear", "yarn"):
         named |= {key: rotary.get(theirs) for key, theirs in SCALING.items()}
     metadata = {f"{word}.{key}": value for key, value in named.items() if value is not None}

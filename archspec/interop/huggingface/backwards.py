@@ -17,6 +17,9 @@ from archspec.text import expr as text
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 _POSITIONS = "graph.states.attention.positions"
+_GLOBAL = "graph.states.kinds.global.attention.positions"
+_MAY_BE_NONE = frozenset({"sliding_window", "attn_logit_softcapping", "final_logit_softcapping"})
+"""Keys that a document without them switches off."""
 _SCALINGS: Mapping[str, Mapping[str, str]] = {
     "linear": {"factor": "factor"},
     "llama3": {
@@ -73,13 +76,20 @@ class _Backwards:
             "head_dim": lambda: self._number("graph.states.attention.head_dim"),
             "rope_parameters": self._rotary,
             "eos_token_id": lambda: self._plain(self._at("decode.end")),
+            "rms_norm_eps": lambda: self._number("defaults.norm.eps"),
+            "sliding_window": lambda: self._number("constants.window"),
+            "attn_logit_softcapping": lambda: self._number("graph.states.attention.softcap"),
+            "final_logit_softcapping": lambda: self._number("graph.logits.softcap"),
+            "original_max_position_embeddings": self._trained,
+            "rope_theta": lambda: self._number(f"{_GLOBAL}.base") or self._base(),
+            "rope_local_base_freq": self._base,
         }
 
     def values(self, kind: ModelType, architecture: str) -> Iterator[tuple[str, Any]]:
         """The keys that the document tells; all others have their defaults."""
         for name, key in kind.table(kind.architectures[architecture]).keys.items():
             found = self.code[name]() if name in self.code else self._value(key)
-            if found is not None:
+            if found is not None or name in _MAY_BE_NONE:
                 yield name, found
 
     def _value(self, key: ConfigurationKey) -> Any:
@@ -136,6 +146,14 @@ class _Backwards:
         number = self._evaluated(node)
         words = {"true": True, "false": False, "none": None}
         return number if number is not None else words.get(node.value, node.value)
+
+    def _base(self) -> float:
+        """The base of rotary positions; 10,000 where the document leaves it out."""
+        return float(self._number(f"{_POSITIONS}.base") or 10_000)
+
+    def _trained(self) -> int | float | None:
+        """The length that was trained: the largest one where positions are not stretched."""
+        return self._number(f"{_POSITIONS}.scaling.original") or self._number("constants.context")
 
     def _rotary(self) -> dict[str, Any] | None:
         """The parameters of a rotation; None where positions are not rotary."""

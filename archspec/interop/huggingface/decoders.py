@@ -87,17 +87,28 @@ def named_yarn(changes: Changes, configuration: Configuration) -> Changes:
     return {**changes, path: {**scaling, "original": "trained", "factor": factor}, "constants.trained": trained}
 
 
-def untied(*layouts: str, head: str = "lm_head.weight") -> Changes:
-    """A matrix for the logits that is not the table of tokens, in the layouts of Hugging Face."""
+def untied(*layouts: str, head: str = "lm_head.weight", gguf: bool = False) -> Changes:
+    """A matrix for the logits that is not the table of tokens, in the layouts of Hugging Face.
+
+    `gguf` says that the base has a layout for GGUF, too.
+    """
     layouts = layouts or ("huggingface",)
-    own: dict[str, Any] = {"graph.logits": {"tie": None, "vocab": "vocab"}, "weights.gguf": None}
+    theirs = {"tied": None, "map": {"logits.weight": "output.weight"}} if gguf else None
+    own: dict[str, Any] = {"graph.logits": {"tie": None, "vocab": "vocab"}, "weights.gguf": theirs}
     return own | {f"weights.{name}": {"tied": None, "map": {"logits.weight": head}} for name in layouts}
 
 
-def tied(*layouts: str, table: str = "embed_tokens.weight", head: str = "lm_head.weight") -> Changes:
-    """The table of tokens as the matrix for the logits, in the layouts of Hugging Face."""
+def tied(
+    *layouts: str, table: str = "embed_tokens.weight", head: str = "lm_head.weight", gguf: bool = False
+) -> Changes:
+    """The table of tokens as the matrix for the logits, in the layouts of Hugging Face.
+
+    `gguf` says that the base has a layout for GGUF, too.
+    """
     layouts = layouts or ("huggingface",)
-    own: dict[str, Any] = {"graph.logits": {"vocab": None, "tie": "source.table"}, "weights.gguf": None}
+    names = {"output.weight": "token_embd.weight"}
+    theirs = {"tied": names, "map": {"logits.weight": None}} if gguf else None
+    own: dict[str, Any] = {"graph.logits": {"vocab": None, "tie": "source.table"}, "weights.gguf": theirs}
     return own | {f"weights.{name}": {"tied": {head: table}, "map": {"logits.weight": None}} for name in layouts}
 
 

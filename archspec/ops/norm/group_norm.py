@@ -34,6 +34,7 @@ class GroupNorm(Primitive):
     signature = "b c ... -> b c ..."
     anywhere = True
     acts = "nonlinear"
+    rescales = True
     reads_more = "groups of channels are not tracked separately"
 
     groups: int

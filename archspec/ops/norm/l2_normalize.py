@@ -26,6 +26,7 @@ class L2Normalize(Primitive):
     signature = "... -> ..."
     anywhere = True
     acts = "nonlinear"
+    rescales = True
 
     axis: int = -1
     eps: float = 1e-12

@@ -35,6 +35,7 @@ class LayerNorm(Primitive):
     signature = "... d -> ... d"
     anywhere = True
     acts = "nonlinear"
+    rescales = True
 
     eps: float = 1e-5
     weight: bool = True

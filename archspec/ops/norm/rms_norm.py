@@ -33,6 +33,7 @@ class RMSNorm(Primitive):
     signature = "... d -> ... d"
     anywhere = True
     acts = "nonlinear"
+    rescales = True
 
     eps: float = 1e-6
     weight: bool = True

@@ -36,6 +36,7 @@ HIDDEN = {
 _NORMS = {"layer_norm", "rms_norm", "batch_norm", "group_norm"}
 _ASIDES = {
     "sinusoidal": "Sinusoidal positions",
+    "sinusoids": "Sines and cosines",
     "grid_sincos": "Sinusoidal grid",
     "grid_sinusoidal": "Sinusoidal grid",
     "learned_positions": "Learned positions",

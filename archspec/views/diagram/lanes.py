@@ -89,14 +89,20 @@ def _ordered(plan: DiagramPlan, columns: list[list[int]]) -> list[list[int]]:
             from_ = [home[wire.source] for wire in plan.into(column[0]) if wire.source in home]
             right.setdefault(from_[0] if from_ else 0, []).append(number)
 
+    seen: set[int] = set()
+
     def around(number: int) -> Iterator[int]:
+        if number in seen:
+            return
+        seen.add(number)
         for other in left.get(number, ()):
             yield from around(other)
         yield number
         for other in sorted(right.get(number, ()), key=lambda other: len(columns[other])):
             yield from around(other)
 
-    return [columns[number] for number in (around(0) if columns else ())]
+    # Two columns may hang on each other and neither on the first: one flows into another that branches off from it.
+    return [columns[one] for number in range(len(columns)) for one in around(number)]
 
 
 def folded(lanes: Lanes, pieces: list[list[int]]) -> Lanes:

@@ -96,7 +96,7 @@ def _skipped_head(folder: Path) -> None:
     (folder / "skips.yaml").write_text(text.replace("tied: {lm_head.weight: wte.weight}", "").replace(
         "skip: [", "skip: [lm_head.weight, "))  # fmt: skip
     spec = archspec.load(folder / "skips.yaml", reduced=True)
-    (layout,) = layouts(spec)
+    layout, _ = layouts(spec)
     export = export_weights(parameter_shapes(spec.graph), layout, archspec.compile(spec).state_dict())
     _warned(lambda: load_weights(spec, {**export, "lm_head.weight": export["transformer.wte.weight"]}))
 

@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.keys import UNREAD, activation, dropout, inert, must, number, size
+from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 _UNREAD = (
     *("directionality", "pooler_fc_size", "pooler_num_attention_heads", "pooler_num_fc_layers"),
     *("pooler_size_per_head", "pooler_type"),
+)
+_ACTIVATION = "graph.states.feed_forward.activation"
+_HEAD = "cls.predictions"
+_MASKED = masked_tokens(
+    names=(f"{_HEAD}.transform.dense", f"{_HEAD}.transform.LayerNorm", f"{_HEAD}.bias"),
+    tied={
+        f"{_HEAD}.decoder.weight": "embeddings.word_embeddings.weight",
+        f"{_HEAD}.decoder.bias": f"{_HEAD}.bias",
+    },
+    skip=["embeddings.position_ids", "pooler", "cls.seq_relationship"],
+    pooled="pooled.1",
+    keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
 )
 
 
@@ -20,6 +33,7 @@ class Bert(ModelType):
     inputs = {"ids": "input_ids", "valid": "attention_mask", "types": "token_type_ids"}
     architectures = {
         "BertModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
+        "BertForMaskedLM": _MASKED,
     }
     keys = {
         "vocab_size": size("constants.vocab"),
@@ -27,7 +41,7 @@ class Bert(ModelType):
         "num_hidden_layers": size("constants.layers"),
         "num_attention_heads": size("constants.heads"),
         "intermediate_size": size("constants.d_ff"),
-        "hidden_act": activation("graph.states.feed_forward.activation"),
+        "hidden_act": activation(_ACTIVATION),
         "hidden_dropout_prob": dropout("defaults.dropout"),
         "attention_probs_dropout_prob": dropout("graph.states.attention.dropout"),
         "max_position_embeddings": size("constants.context"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from archspec.diagnostics import SpecError
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.decoders import without_head
+from archspec.interop.huggingface.decoders import STATES, without_head
 from archspec.interop.huggingface.gemma import GEMMA, NO_SOFTCAP
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, ConfigurationKey, Keys, SizeKey, must, part_of, reads
@@ -68,6 +68,13 @@ def _fields(configuration: Configuration) -> dict[str, dict[str, Any]]:
         return {}
 
 
+def _no_softcap(given: JsonValue, configuration: Configuration) -> Changes:
+    """`attn_logit_softcapping`, which the original of version 5 reads and does not apply."""
+    if given.value is not None:
+        given.refuse("the original does not apply it", "supported: null")
+    return {f"{STATES}.attention.softcap": None}
+
+
 def _layers(output: str) -> Keys:
     """The keys of layers and their rotations; `output` is what the rules speak of."""
     read = layer_types(_order, output, own=_fields)
@@ -90,7 +97,7 @@ class Gemma3Text(ModelType):
     keys = {
         **GEMMA,
         **_layers("logits"),
-        "attn_logit_softcapping": must(None, why="the original does not apply it"),
+        "attn_logit_softcapping": reads(_no_softcap),
         "partial_rotary_factor": must(None, why="the rotation of part of a head is not supported"),
     }
     aliases = {"_sliding_window_pattern": "sliding_window_pattern"}

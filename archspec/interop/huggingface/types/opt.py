@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.decoders import ONLY_FRESH, STATES, untied, without_head
+from archspec.interop.huggingface.decoders import ONLY_FRESH, STATES, causal_rules, untied, without_head
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     Configuration,
+    ConfigurationKey,
+    SizeKey,
     activation,
     dropout,
     end_ids,
@@ -22,11 +24,38 @@ _TRAINING = inert("concerns training alone")
 _NO_FINAL_NORM: Changes = {f"{STATES}.final_norm": False, "weights.huggingface.map": {"states.final_norm": None}}
 
 
-def _table_width(given: JsonValue, configuration: Configuration) -> Changes:
-    """`word_embed_proj_dim`, the features of the table."""
-    if given.value not in (None, configuration.value("hidden_size")):
-        given.refuse("a table of tokens of another width than the states is not supported")
-    return {}
+_PROJECTED: Changes = {
+    "graph.tokens": {"block": "token_embedding", "ids": "ids", "vocab": "vocab", "dim": "d_embedding"},
+    "graph.source": "[{block: linear, input: tokens, dim: d_model, bias: false}, "
+    "{block: add_positions, kind: learned, length: context, offset: 2}]",
+    "graph.narrowed": {"block": "linear", "input": "states", "dim": "d_embedding", "bias": False},
+    "weights.huggingface.map": {
+        "source.table": None,
+        "source.positions": None,
+        "tokens.table": "embed_tokens.weight",
+        "source.0": "project_in",
+        "source.1.positions": "embed_positions.weight",
+        "narrowed": "project_out",
+    },
+}
+"""A table of another width than the states, and linear maps from one to the other and back (OPT of 350M)."""
+_HEAD: Changes = {"graph.logits": {"input": "narrowed", "tie": "tokens.table"}}
+_BODY: Changes = {
+    "outputs.states": {"from": "narrowed", "type": "float[batch, length, d_embedding]"},
+    "rules": causal_rules("narrowed"),
+}
+
+
+def _table_width(behind: Changes) -> ConfigurationKey:
+    """`word_embed_proj_dim`, the features of the table; `behind` is what reads the states then."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        if given.value in (None, configuration.value("hidden_size")):
+            return {}
+        width = SizeKey(path="constants.d_embedding").changes(given, configuration)
+        return {**width, "reduced.constants.d_embedding": 20, **_PROJECTED, **behind}
+
+    return reads(read)
 
 
 class Opt(ModelType):
@@ -38,7 +67,7 @@ class Opt(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "OPTForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "OPTModel": without_head(),
+        "OPTModel": without_head(keys={"word_embed_proj_dim": _table_width(_BODY)}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),
@@ -48,7 +77,7 @@ class Opt(ModelType):
         "max_position_embeddings": size("constants.context"),
         "do_layer_norm_before": switch({True: {}, False: {**_NO_FINAL_NORM, f"{STATES}.residual": "post"}}),
         "_remove_final_layer_norm": switch({False: {}, True: _NO_FINAL_NORM}),
-        "word_embed_proj_dim": reads(_table_width),
+        "word_embed_proj_dim": _table_width(_HEAD),
         "dropout": dropout(f"{STATES}.dropout"),
         "attention_dropout": dropout(f"{STATES}.attention.dropout"),
         "activation_dropout": _TRAINING,
@@ -97,5 +126,6 @@ class Opt(ModelType):
             "num_attention_heads": 4,
         },
         {"do_layer_norm_before": False, "activation_function": "gelu", "enable_bias": False},
+        {"do_layer_norm_before": False, "word_embed_proj_dim": 20},
         {"_remove_final_layer_norm": True, "tie_word_embeddings": False, "dropout": 0.0},
     )

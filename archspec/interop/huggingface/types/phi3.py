@@ -57,7 +57,7 @@ class Phi3(ModelType):
         "resid_pdrop": dropout(f"{STATES}.dropout"),
         "embd_pdrop": inert("the original applies no dropout to tokens"),
         "attention_bias": must(False, why="the fused projections have no bias"),
-        "tie_word_embeddings": switch({False: {}, True: tied()}),
+        "tie_word_embeddings": switch({False: {}, True: tied(gguf=True)}),
     }
     defaults = {
         "vocab_size": 32064,

@@ -27,7 +27,7 @@ class Qwen2(ModelType):
         **rotary("graph.states.attention.positions"),
         **layer_types(late_windows, is_used="use_sliding_window"),
         "max_window_layers": part_of("layer_types"),
-        "tie_word_embeddings": switch({True: {}, False: untied()}),
+        "tie_word_embeddings": switch({True: {}, False: untied(gguf=True)}),
         "use_mrope": must(False, why="positions of several axes are not supported"),
     }
     defaults = {

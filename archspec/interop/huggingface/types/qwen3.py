@@ -27,7 +27,7 @@ class Qwen3(ModelType):
         "attention_bias": ATTENTION_BIAS,
         **layer_types(late_windows, is_used="use_sliding_window"),
         "max_window_layers": part_of("layer_types"),
-        "tie_word_embeddings": switch({True: {}, False: untied()}),
+        "tie_word_embeddings": switch({True: {}, False: untied(gguf=True)}),
     }
     defaults = {
         "vocab_size": 151936,

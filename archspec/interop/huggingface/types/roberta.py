@@ -15,6 +15,7 @@ from archspec.interop.huggingface.keys import (
     reads,
     size,
 )
+from archspec.interop.huggingface.masked import masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 
@@ -27,6 +28,15 @@ def _positions(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.context": given.value - pad.value - 1, "graph.source.positions.offset": pad.value + 1}
 
 
+_MASKED = masked_tokens(
+    names=("lm_head.dense", "lm_head.layer_norm", "lm_head.bias"),
+    tied={"lm_head.decoder.weight": "embeddings.word_embeddings.weight", "lm_head.decoder.bias": "lm_head.bias"},
+    skip=["embeddings.position_ids", "pooler"],
+    pooled="pooled.1",
+    keys={},
+)
+
+
 class Roberta(ModelType):
     """RoBERTa and models of its shape, whose positions count valid tokens."""
 
@@ -37,6 +47,7 @@ class Roberta(ModelType):
     padding = {"ids": "valid"}
     architectures = {
         "RobertaModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
+        "RobertaForMaskedLM": _MASKED,
     }
     keys = {
         "vocab_size": size("constants.vocab"),
