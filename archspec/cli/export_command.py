@@ -2,40 +2,90 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from archspec.cli.options import JSON
 from archspec.cli.output import print_json
+from archspec.diagnostics import fail
+from archspec.record import record
 from archspec.weights.gguf.writing import FORMATS
+
+if TYPE_CHECKING:
+    from archspec.bundle.bundle import Bundle
 
 
 @click.command("export")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--to", "kind", type=click.Choice(["gguf"]), required=True, help="What to write.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option("--to", "kind", type=click.Choice(["gguf", "huggingface"]), required=True, help="What to write.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="The file or folder to write.")
+@click.option("--dtype", type=click.Choice(list(FORMATS)), help="The format of matrices in GGUF (default: F32).")
 @click.option(
-    "--dtype", type=click.Choice(list(FORMATS)), default="F32", show_default=True, help="The format of matrices."
+    "--like",
+    type=click.Path(path_type=Path),
+    help="A folder of transformers with the same architecture, whose configuration and names are taken.",
 )
 @JSON
-def command(bundle: Path, kind: str, output: Path, dtype: str, as_json: bool) -> None:
-    """Write the model in BUNDLE, with its weights, to a file that others open.
+def command(bundle: Path, kind: str, output: Path, dtype: str | None, like: Path | None, as_json: bool) -> None:
+    """Write the model in BUNDLE, with its weights, as others open it.
 
     `--to gguf`: a file of llama.cpp. Its metadata are read back before it is written: a spec that they do not say
     exactly is refused. What the file does not hold is printed.
+
+    `--to huggingface --like FOLDER`: a folder that transformers opens as it opens FOLDER, with the bundle's weights and
+    its other files. The configuration is imported before it is written: one that gives another graph is refused.
     """
+    if kind == "gguf" and like is not None:
+        raise click.UsageError("`--like` requires `--to huggingface`")
+    if kind == "huggingface" and like is None:
+        raise click.UsageError("`--to huggingface` requires `--like FOLDER`, such as the folder that was imported")
+    if kind == "huggingface" and dtype is not None:
+        raise click.UsageError("`--dtype` requires `--to gguf`: weights keep their dtype for transformers")
     from archspec.bundle import open as open_bundle
+
+    opened = open_bundle(bundle)
+    told = _gguf(opened, output, dtype or "F32") if like is None else _huggingface(opened, output, like)
+    if as_json:
+        print_json({"written": str(output), **told.data})
+        return
+    click.echo(f"wrote {output} ({told.what})")
+    for note in told.notes:
+        click.echo(f"  {note}")
+
+
+@record
+class _Told:
+    """What is said of what was written."""
+
+    data: Mapping[str, object]
+    what: str
+    notes: Sequence[str] = ()
+
+
+def _gguf(opened: Bundle, output: Path, dtype: str) -> _Told:
     from archspec.interop.gguf.exported import export_gguf
     from archspec.weights import read_weights
 
-    opened = open_bundle(bundle)
     spec = opened.checked(unproved=True).spec
     with read_weights(opened.path / opened.manifest.weights.path) as weights:
         made = export_gguf(spec, weights, output, dtype)
-    if as_json:
-        print_json({"written": str(output), "architecture": made.architecture, "notes": list(made.notes)})
-        return
-    click.echo(f"wrote {output} ({made.architecture}, {dtype})")
-    for note in made.notes:
-        click.echo(f"  not as in the bundle: {note}")
+    data = {"architecture": made.architecture, "notes": list(made.notes)}
+    notes = [f"not as in the bundle: {note}" for note in made.notes]
+    return _Told(data=data, what=f"{made.architecture}, {dtype}", notes=notes)
+
+
+def _huggingface(opened: Bundle, output: Path, like: Path) -> _Told:
+    from archspec.bundle.staging import staging
+    from archspec.interop.huggingface.exported import export_huggingface
+    from archspec.weights import read_weights
+
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        fail("E704", f"{output} is in the way: it is not an empty folder", None, help="choose another folder")
+    files = [opened.path / path for path in opened.manifest.carried]
+    spec = opened.checked(unproved=True).spec
+    with staging(output) as folder, read_weights(opened.path / opened.manifest.weights.path) as weights:
+        made = export_huggingface(spec, weights, folder, like, files)
+    return _Told(data={"architecture": made.architecture, "model_type": made.model_type}, what=made.architecture)

@@ -205,6 +205,7 @@ _TITLES = {
     "E807": "value of a GGUF file not supported",
     "E808": "GGUF architecture not supported",
     "E809": "spec cannot be written as GGUF",
+    "E810": "spec is not what the folder says",
     "W201": "unused node",
     "W401": "window that masks nothing",
     "W420": "no rule states the order of tokens",

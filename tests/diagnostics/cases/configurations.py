@@ -8,6 +8,7 @@ from typing import Any
 
 from archspec.interop import import_model
 from archspec.interop.gguf.exported import export_gguf
+from archspec.interop.huggingface.exported import export_huggingface
 from tests.diagnostics.cases.parts import Case
 from tests.interop.gguf_entries import write_gguf
 from tests.spec.example import spec_of
@@ -33,6 +34,14 @@ def _gguf(architecture: str, **entries: Any) -> Case:
     return run
 
 
+def _other(folder: Path) -> object:
+    """An export to a folder like one of another architecture."""
+    like = folder / "like"
+    like.mkdir()
+    (like / "config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertModel"]}))
+    return export_huggingface(spec_of(folder), {}, folder, like)
+
+
 CASES: dict[str, Case] = {
     "E801": _imported(model_type="lama", hidden_size=64),
     "E802": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hiden_size=64),
@@ -43,4 +52,5 @@ CASES: dict[str, Case] = {
     "E807": _gguf("llama", **{"llama.embedding_length": 64, "llama.attention.causal": False}),
     "E808": _gguf("mamba"),
     "E809": lambda folder: export_gguf(spec_of(folder), {}, folder / "spec.gguf", "F32"),
+    "E810": _other,
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import signal
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from archspec.bundle.triton import check_served
 from archspec.engines import process
 from archspec.engines.dynamic import affine
 from archspec.engines.engine import Target
+from archspec.engines.fork_server import Ended
 from archspec.engines.genai.form import genai_form
 from archspec.engines.network.execution import Execution
 from archspec.engines.profiles import read_profiles
@@ -50,7 +50,8 @@ def _without_compiler(folder: Path) -> None:
 
 
 def _killed(folder: Path) -> None:
-    process._ended("build tensorrt-rtx:sm89", -signal.SIGKILL, io.BytesIO(b"reading the network\nbuilding\n"))
+    ended = Ended(answer=None, code=-signal.SIGKILL, errors=("reading the network", "building"))
+    process._refuse("build tensorrt-rtx:sm89", ended)
 
 
 def _logged(folder: Path) -> None:

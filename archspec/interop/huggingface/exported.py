@@ -1,0 +1,98 @@
+"""Export a spec and its weights to a folder like one that transformers opens: the same configuration and names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from archspec.diagnostics import fail
+from archspec.interop.huggingface.backwards import difference
+from archspec.interop.huggingface.imported import CONFIG, import_configuration
+from archspec.layouts.layout import Layout
+from archspec.layouts.operations import Shape
+from archspec.layouts.parameters import parameter_shapes
+from archspec.layouts.read import layouts
+from archspec.record import record
+from archspec.spec import Spec
+from archspec.spec.elaborate import elaborate
+from archspec.text.nodes import Entry, TextNode
+from archspec.weights import read_weights, write_weights
+from archspec.weights.apply import export_weights
+from archspec.weights.choose import choose
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+WEIGHTS = "model.safetensors"
+_APART = ("about", "rules", "counts", "reduced", "decode", "weights")
+"""Sections that say nothing of what is computed."""
+
+
+@record
+class ExportedFolder:
+    """What was written: the model type, and the class of transformers."""
+
+    model_type: str
+    architecture: str
+
+
+def export_huggingface(
+    spec: Spec, weights: Mapping[str, Tensor], folder: Path, like: Path, files: Iterable[Path] = ()
+) -> ExportedFolder:
+    """Write the configuration of another folder, the weights under its names, and other files to an empty folder.
+
+    The configuration is imported first: only where it gives the graph of the spec, anything is written.
+
+    Args:
+        spec: one with a layout that fits the tensors of `like`.
+        weights: all tensors under the names of the compiled module.
+        folder: where the files go.
+        like: a folder with `config.json` and safetensors, such as the one that the spec was imported from.
+        files: others to copy, such as a tokenizer's.
+
+    Returns:
+        the type and the architecture.
+
+    Raises:
+        SpecError: E810 where the spec is not what the configuration says, E521 where no layout fits the tensors of
+            `like`, and as `import_configuration` and `read_weights` do.
+    """
+    found = import_configuration(like, name=spec.name)
+    reason = difference(_computed(spec), _computed(found.spec))
+    if reason is not None:
+        help = "choose the folder that the spec was imported from, or one of the same architecture"
+        fail("E810", f"`{spec.name}` is not what {like / CONFIG} says", None, notes=[reason], help=help)
+    parameters = parameter_shapes(spec.graph)
+    with read_weights(like) as tensors:
+        shapes = tensors.shapes
+    layout = _layout(spec, parameters, shapes)
+    write_weights(folder / WEIGHTS, export_weights(parameters, layout, weights, like=shapes))
+    shutil.copyfile(like / CONFIG, folder / CONFIG)
+    for file in files:
+        if file.name not in (CONFIG, WEIGHTS):
+            shutil.copyfile(file, folder / file.name)
+    return ExportedFolder(model_type=found.model_type, architecture=found.architecture)
+
+
+def _layout(spec: Spec, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> Layout:
+    """The layout under which a checkpoint has its names. Raises SpecError E810 for the module's own, E521 for none."""
+    layout = choose(layouts(spec), parameters, shapes).layout
+    if layout is None:
+        fail("E810", f"the folder has the names of `{spec.name}` itself, which transformers does not know", None)
+    return layout
+
+
+def _computed(spec: Spec) -> Spec:
+    """The spec without its rules, whose values are part of the graph, and under a name that all specs share."""
+    entries = tuple(_renamed(one) for one in spec.tree.entries if one.key.value not in _APART)
+    return elaborate(replace(spec.tree, entries=entries), path=spec.path)
+
+
+def _renamed(entry: Entry) -> Entry:
+    """The entry, with one name for all where it is the name."""
+    if entry.key.value != "name" or not isinstance(entry.value, TextNode):
+        return entry
+    return replace(entry, value=replace(entry.value, value="model"))
