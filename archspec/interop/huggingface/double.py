@@ -35,25 +35,38 @@ def _wide(value: Any) -> Any:
 @contextmanager
 def in_float64() -> Iterator[None]:
     """Compute everything in float64 that code says is float32, new tensors included."""
-    before = torch.get_default_dtype()
+    before, named = torch.get_default_dtype(), torch.FloatTensor
     torch.set_default_dtype(torch.float64)
+    # A type, which no mode sees: tables of sinusoids are made by it.
+    _rename(torch.DoubleTensor)
     try:
         with _Float64():
             yield
     finally:
+        _rename(named)
         torch.set_default_dtype(before)
+
+
+def _rename(made: object, name: str = "FloatTensor") -> None:
+    setattr(torch, name, made)
 
 
 def doubled(model: nn.Module) -> nn.Module:
     """A model with the same parameters in float64.
 
     It is built anew from its configuration, because tables that its constructor computes, such as the rates of rotary
-    positions, would otherwise stay rounded to float32.
+    positions, would otherwise stay rounded to float32. So would tables that it computes and a file stores, such as
+    sinusoids: what rounds to the stored tensor is kept.
     """
     made: Any = type(model)
     with in_float64():
         twin: nn.Module = made(copy.deepcopy(model.config))
-    twin.load_state_dict(model.state_dict(), strict=True)
+    made_anew = twin.state_dict()
+    stored = {
+        name: made_anew[name] if name in made_anew and torch.equal(made_anew[name].to(tensor.dtype), tensor) else tensor
+        for name, tensor in model.state_dict().items()
+    }
+    twin.load_state_dict(stored, strict=True)
     return twin.double().eval().requires_grad_(False)
 
 
