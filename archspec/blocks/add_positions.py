@@ -6,9 +6,11 @@ from pydantic import Field
 
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
+from archspec.blocks.parts.grid import grid_of
 from archspec.blocks.parts.numbers import features
-from archspec.blocks.parts.positions import PositionsFields, plan_positions
+from archspec.blocks.parts.positions import PatchGrid, PositionsFields, plan_positions
 from archspec.blocks.parts.values import sequence
+from archspec.ir.graph import Value
 from archspec.schema.sorts import ValueField
 
 
@@ -24,6 +26,13 @@ class AddPositionsBlock(Block, PositionsFields):
         """Build the sum as a module. Raises SpecError E342 unless the input is a sequence, or as `plan_positions`."""
         x = sequence(cx, self.input, "add_positions")
         width = features(cx, x, self.input.span)
-        positions = plan_positions(cx, self, x.type.shape[:2], width)
+        positions = plan_positions(cx, self, x.type.shape[:2], width, self._grid(cx, x))
         (y,) = cx.module("AddPositions", lambda h: positions.add(cx.builder, h), {"x": x})
         return Built(main=y)
+
+    def _grid(self, cx: Context, x: Value) -> PatchGrid | None:
+        """The grid that positions are counted in; None for positions of a sequence. Raises SpecError E345."""
+        if self.kind != "grid_sinusoidal":
+            return None
+        rows, columns = grid_of(cx, self.grid, x, self.at)
+        return PatchGrid(rows=rows, columns=columns, tokens=0)

@@ -233,11 +233,16 @@ class Primitive(Op):
         """
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """Constructor source of the `torch.nn` module that equals this op (`nn.Linear(512, 64)`), or None.
+        """Constructor source of the module that equals this op (`nn.Linear(512, 64)`), or None.
 
         It is used where the op's parameters are its own and share one name prefix (`q.weight`, `q.bias`).
         """
         return None
+
+    @property
+    def layer_class(self) -> str:
+        """Source of the class that `layer` constructs, for the top of the file; empty if it is one of `torch.nn`."""
+        return ""
 
     @property
     def calls_layer(self) -> bool:

@@ -126,6 +126,8 @@ class Primitives:
         (path,) = owners if len(owners) == 1 else ("",)
         if not path or constructor is None:
             return None
+        if op.layer_class:
+            self.helpers.add(op.layer_class)
         if self.freezes(node):
             constructor += ".requires_grad_(False)"
         self.code.attributes.declare(path, Attribute(made=parse(constructor), parameters=dict(node.parameters)))

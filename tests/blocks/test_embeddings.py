@@ -155,6 +155,51 @@ def test_grid_positions_leave_the_class_token_alone(positions: str, base: int) -
     np.testing.assert_allclose(found.result, wanted.numpy(), rtol=1e-6, atol=1e-6)
 
 
+def _counted(valid: np.ndarray, base: float) -> np.ndarray:
+    """The positions of 2 by 3 places, 8 features each: how many of a column and of a row are valid, by loops."""
+    made = np.zeros((len(valid), 6, 8))
+    for image, keep in enumerate(valid.reshape(-1, 2, 3)):
+        for patch in range(6):
+            row, column = divmod(patch, 3)
+            lines = ((keep[:, column], row), (keep[row], column))
+            for half, (line, place) in enumerate(lines):
+                angle = 2 * math.pi * sum(line[: place + 1]) / (sum(line) + 1e-6)
+                for i in range(2):
+                    frequency = base ** (-i / 2)
+                    made[image, patch, 4 * half + 2 * i] = math.sin(angle * frequency)
+                    made[image, patch, 4 * half + 2 * i + 1] = math.cos(angle * frequency)
+    return made
+
+
+@option("positions.kind=grid_sinusoidal", "positions.count@grid_sinusoidal")
+@pytest.mark.parametrize(
+    ("more", "base"),
+    [
+        ("", 10000),
+        pytest.param(", base: 50", 50, marks=option("positions.base@grid_sinusoidal")),
+        pytest.param(", grid: [2, 3]", 10000, marks=option("positions.grid@grid_sinusoidal")),
+    ],
+)
+def test_positions_in_a_grid_count_what_is_valid(more: str, base: float) -> None:
+    found = _patch_trial(f"positions: {{kind: grid_sinusoidal, count: masked{more}}}, class_token: true", 7)
+    grid = _patches(found) + torch.tensor(_counted(found.inputs["masked"], base))
+    wanted = torch.cat([_tensor(found, "class_token").expand(2, -1, -1), grid], 1)
+    np.testing.assert_allclose(found.result, wanted.numpy(), rtol=1e-6, atol=1e-6)
+
+
+@option("add_positions.input", "positions.kind=grid_sinusoidal")
+@pytest.mark.parametrize("grid", ["", "grid: [2, 3], "])
+def test_positions_in_a_grid_may_be_added_to_a_flattened_map(grid: str) -> None:
+    node = f"""
+- {{block: conv, input: pixels, channels: 8, kernel: 16, stride: 16, bias: false}}
+- {{block: rearrange, pattern: b c h w -> b (h w) c}}
+- {{block: add_positions, kind: grid_sinusoidal, {grid}count: masked}}
+"""
+    found = Trial(node, "float[batch, 6, 8]")
+    x = F.conv2d(_tensor(found, "pixels"), _tensor(found, "0.weight"), stride=16).flatten(2).mT
+    np.testing.assert_allclose(found.result, x.numpy() + _counted(found.inputs["masked"], 10000), atol=1e-9)
+
+
 @option("lm_head.bias=true", "lm_head.scale", "lm_head.softcap", "lm_head.tie=none", "lm_head.vocab")
 @option("lm_head.input")
 def test_a_head_scales_before_its_bias_and_caps_after() -> None:

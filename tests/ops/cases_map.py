@@ -69,6 +69,7 @@ CASES = [
         for weight, bias in ((True, True), (True, False), (False, False))
     ),
     Case(op=BatchNorm(unit_offset=True), inputs=(MAP,)),
+    *(Case(op=BatchNorm(frozen=True, weight=on, bias=on), inputs=(MAP,)) for on in (True, False)),
     *(Case(op=GroupNorm(groups=1, unit_offset=True, bias=on), inputs=(MAP,)) for on in (True, False)),
     Case(op=BatchNorm(eps=1e-3), inputs=(floats(BATCH, 4),)),
     Case(op=GroupNorm(groups=1), inputs=(SIGNAL,)),

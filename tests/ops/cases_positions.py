@@ -7,6 +7,7 @@ from archspec.ir.types import axis
 from archspec.ops.attention.window_numbers import WindowNumbers
 from archspec.ops.position.alibi import Alibi
 from archspec.ops.position.counted_positions import CountedPositions
+from archspec.ops.position.grid_sinusoidal import GridSinusoidal
 from archspec.ops.position.length_scaling import DynamicScaling, FactorScaling, LongScaling
 from archspec.ops.position.relative_buckets import RelativeBuckets
 from archspec.ops.position.relative_grid import RelativeGrid
@@ -131,6 +132,21 @@ CASES = [
         )
         for offset in (0, 1, 2)
         for shape in ((BATCH, SRC), (TGT,))
+    ),
+    *(
+        Case(
+            op=GridSinusoidal(rows=rows, columns=columns, base=base),
+            inputs=(x, bools(BATCH, grid)),
+            # The cosine of an angle that differs from 2 pi by 1e-6 is 1.
+            loose=frozenset((1,)),
+        )
+        for rows, columns, base in (
+            (Dim.of(2), Dim.of(3), 10000.0),
+            (Dim.of(HEIGHT), Dim.of(SRC), 50.0),
+            (Dim.of(1), Dim.of(TGT), 100.0),
+        )
+        for grid in (factored(rows, columns), axis(rows * columns))
+        for x in (floats(BATCH, grid, 8), floats(rows * columns, 4))
     ),
     *(
         Case(

@@ -95,11 +95,13 @@ def module_of(case: Case, parameters: Mapping[str, np.ndarray], *, inline: bool 
 
 
 def layer_of(case: Case, parameters: Mapping[str, np.ndarray]) -> torch.nn.Module | None:
-    """The `torch.nn` module that is this op, if there is one."""
+    """The module that is this op, if there is one."""
     source = case.op.layer(*case.inputs)
     if source is None:
         return None
-    layer = eval(source, {"nn": torch.nn}).double().eval()
+    names = {"nn": torch.nn, "torch": torch, "F": torch.nn.functional, "Tensor": torch.Tensor}
+    exec(case.op.layer_class, names)
+    layer = eval(source, names).double().eval()
     assert isinstance(layer, torch.nn.Module)
     layer.load_state_dict({name: torch.tensor(value) for name, value in parameters.items()}, strict=True)
     return layer

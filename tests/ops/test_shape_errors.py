@@ -19,6 +19,7 @@ from archspec.ops.linear.embedding import Embedding
 from archspec.ops.linear.learned import Learned
 from archspec.ops.norm.l2_normalize import L2Normalize
 from archspec.ops.position.grid_sincos import GridSincos
+from archspec.ops.position.grid_sinusoidal import GridSinusoidal
 from archspec.ops.position.learned_positions import LearnedPositions
 from archspec.ops.position.sinusoidal import SinusoidalPositions
 from archspec.ops.position.sinusoids import Sinusoids
@@ -76,6 +77,18 @@ def conv(channels: int, kernel: int, groups: int = 1) -> Convolution:
             (0, 0),
         ),
         (GridSincos(rows=Dim.of(2), columns=Dim.of(3)), (floats(6, 6),), "needs a multiple of 4 features, got 6", (0,)),
+        (
+            GridSinusoidal(rows=Dim.of(2), columns=Dim.of(3)),
+            (floats(6, 6), bools(B, 6)),
+            "needs a multiple of 4 features, got 6",
+            (0,),
+        ),
+        (
+            GridSinusoidal(rows=Dim.of(2), columns=Dim.of(3)),
+            (floats(6, 8), bools(B, 5)),
+            "axis `n` is 6 in one operand and 5 in another",
+            (0, 1),
+        ),
         (Binary(kind="add"), (X, IDS), "operands must have the same dtype, got float[b, s, 6] and int64[b, s]", (0, 1)),
         (Binary(kind="add"), (X, floats(T, 6)), "axis -2 is s in float[b, s, 6] and t in float[t, 6]", (0, 1)),
         (Binary(kind="divide"), (IDS, IDS), "integers cannot be divided, got int64[b, s]", (0,)),

@@ -40,7 +40,7 @@ states.layers.*:
 """
 
 
-@option("positions.count", "positions.offset")
+@option("positions.count@learned", "positions.offset")
 def test_opt_counts_from_the_first_valid_token() -> None:
     config = transformers.OPTConfig(
         vocab_size=60,

@@ -52,7 +52,7 @@ def embeddings() -> nn.Module:
     return fill(transformers.ViTModel(config), 8).embeddings
 
 
-@option("positions.resize=bicubic", "positions.grid")
+@option("positions.resize=bicubic", "positions.grid@learned")
 @pytest.mark.parametrize("shape", [(24, 24), (40, 16), (8, 64)])
 def test_bicubic_as_vit_resizes(shape: tuple[int, int]) -> None:
     reference = embeddings()

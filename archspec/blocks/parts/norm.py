@@ -31,7 +31,7 @@ def default_norm(cx: Context, span: Span | None) -> NormFields:
 
 
 def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
-    """The primitive of a norm over the last axis. Raises SpecError E241 for batch_norm and group_norm."""
+    """The primitive of a norm over the last axis. Raises SpecError E241 for norms over channels."""
     eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
     if kind == "rms_norm":
         return RMSNorm(eps=eps, weight=options.weight, unit_offset=options.unit_offset)
@@ -43,12 +43,15 @@ def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
 
 
 def channel_norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
-    """The primitive of a norm of any kind: over axis 1 for batch_norm and group_norm, over the last axis for others."""
-    if kind not in ("batch_norm", "group_norm"):
+    """The primitive of a norm of any kind: over axis 1 for those of channels, over the last axis for others."""
+    if kind not in ("batch_norm", "frozen_batch_norm", "group_norm"):
         return norm_op(cx, kind, options)
     eps = _EPS[kind] if options.eps is None else positive(cx, options.eps, "eps")
-    if kind == "batch_norm":
-        return BatchNorm(eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)
+    if kind != "group_norm":
+        frozen = kind == "frozen_batch_norm"
+        return BatchNorm(
+            eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset, frozen=frozen
+        )
     assert options.groups is not None
     groups = fixed(cx, options.groups, "groups")
     return GroupNorm(groups=groups, eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
     from pydantic_core import CoreSchema
 
-Kind = Literal["layer_norm", "rms_norm", "batch_norm", "group_norm"]
+Kind = Literal["layer_norm", "rms_norm", "batch_norm", "frozen_batch_norm", "group_norm"]
 _FIELDS = {
     "layer_norm": ("bias", "unit_offset"),
     "rms_norm": ("unit_offset",),
     "batch_norm": ("bias", "unit_offset"),
+    "frozen_batch_norm": ("bias",),
     "group_norm": ("bias", "unit_offset", "groups"),
 }
 # The defaults of torch and, for rms_norm, of Llama's configuration in transformers.
-_EPS = {"layer_norm": 1e-5, "rms_norm": 1e-6, "batch_norm": 1e-5, "group_norm": 1e-5}
+_EPS = {"layer_norm": 1e-5, "rms_norm": 1e-6, "batch_norm": 1e-5, "frozen_batch_norm": 1e-5, "group_norm": 1e-5}
 
 
 class NormOptions(Model):
@@ -48,8 +49,8 @@ class NormOptions(Model):
             yield Diagnostic(code="E242", message="`unit_offset` needs a weight", primary=Label(span))
         if kind == "group_norm":
             yield from missing(node, data, "groups", cls._field_help().get("groups"))
-        if kind == "batch_norm" and _off(data, "weight") and not _off(data, "bias"):
-            message, help = "`batch_norm` with a bias but no weight is not supported", "write `bias: false` too"
+        if kind in ("batch_norm", "frozen_batch_norm") and _off(data, "weight") and not _off(data, "bias"):
+            message, help = f"`{kind}` with a bias but no weight is not supported", "write `bias: false` too"
             yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, "weight")), help=help)
 
 
@@ -59,7 +60,10 @@ def _off(data: dict[str, Any], key: str) -> bool:
 
 
 class NormFields(NormOptions):
-    """A norm: over the features, or over channels for batch_norm and group_norm."""
+    """A norm: over the features, or over channels for batch norms and group_norm.
+
+    `frozen_batch_norm` does not train: its weight, bias and statistics are buffers, used as they are in training too.
+    """
 
     shorthand: ClassVar[str | None] = "kind"
 

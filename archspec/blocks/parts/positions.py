@@ -18,6 +18,7 @@ from archspec.ops.elementwise.binary import Binary
 from archspec.ops.linear.embedding import Embedding
 from archspec.ops.position.counted_positions import CountedPositions
 from archspec.ops.position.grid_sincos import GridSincos
+from archspec.ops.position.grid_sinusoidal import GridSinusoidal
 from archspec.ops.position.learned_positions import LearnedPositions
 from archspec.ops.position.resized_positions import ResizedPositions
 from archspec.ops.position.sinusoidal import SinusoidalPositions
@@ -27,21 +28,24 @@ from archspec.schema.model import MAYBE, TWO, Model
 from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
 from archspec.text.expr import Expr
 from archspec.text.nodes import Node
+from archspec.text.value import ValueExpr
 
 _FIELDS = {
     "learned": ("length", "grid", "offset", "count", "ids", "resize"),
     "sinusoidal": ("base", "layout", "endpoint"),
     "grid_sincos": ("base",),
+    "grid_sinusoidal": ("grid", "count", "base"),
 }
 # Pairs of fields that describe the same thing in two ways, or of which one would have no effect.
 _EXCLUDE = (
     ("length", "grid"),
     ("offset", "ids"),
     ("grid", "ids"),
-    ("grid", "count"),
     ("ids", "count"),
     ("length", "resize"),
 )
+_EXCLUDE_LEARNED = ("grid", "count")
+"""A table for patches has a row for each; counts in a grid are normalised, and need no table."""
 
 
 class PositionsFields(Model):
@@ -49,19 +53,21 @@ class PositionsFields(Model):
 
     shorthand: ClassVar[str | None] = "kind"
 
-    kind: Literal["learned", "sinusoidal", "grid_sincos"] = Field(description="which positions")
+    kind: Literal["learned", "sinusoidal", "grid_sincos", "grid_sinusoidal"] = Field(description="which positions")
     length: SizeField | None = Field(
         default=None, description="learned: number of positions; the largest admitted sequence must fit"
     )
     grid: Annotated[list[SizeField], TWO] | None = Field(
         default=None,
-        description="learned: rows and columns of patches, without class tokens; those of the image when left out",
+        description="learned, grid_sinusoidal: rows and columns of patches, without class tokens; those of the image "
+        "when left out",
     )
     offset: ExprField | None = Field(
         default=None, description="learned: number of rows before that of the first position; 0 when left out"
     )
     count: Annotated[ValueField | None, MAYBE] = Field(
-        default=None, description="learned: a bool value; only positions where it is true are counted"
+        default=None,
+        description="learned, grid_sinusoidal: a bool value; only positions where it is true are counted",
     )
     ids: Annotated[ValueField | None, MAYBE] = Field(
         default=None, description="learned: the position of each element; its index when left out"
@@ -77,8 +83,9 @@ class PositionsFields(Model):
 
     @classmethod
     def _check(cls, node: Node, data: dict[str, Any]) -> Iterator[Diagnostic]:
-        yield from misplaced(node, data, kind_of(data.get("kind")), _FIELDS)
-        for pair in _EXCLUDE:
+        kind = kind_of(data.get("kind"))
+        yield from misplaced(node, data, kind, _FIELDS)
+        for pair in (*_EXCLUDE, *((_EXCLUDE_LEARNED,) if kind == "learned" else ())):
             # A field written as `none` has no effect, so it conflicts with nothing.
             if all(key in data and word(data[key]) != "none" for key in pair):
                 first, second = (key_span(node, key) for key in pair)
@@ -103,18 +110,20 @@ class PatchGrid:
 class Positions:
     """Positions, ready to be added to a value [..., positions, features].
 
-    `ids` is the value that `op` reads, None for the value itself; `patches_alone` says that tokens in front of patches
-    get no position.
+    `ids` is the value that `op` reads, None for the value itself, and `count` one more that it reads;
+    `patches_alone` says that tokens in front of patches get no position.
     """
 
     op: Op
     ids: Value | None = None
+    count: Value | None = None
     patches_alone: bool = False
 
     def add(self, b: Builder, x: Value) -> Value:
         """Add `x + positions`; a learned table is the parameter `positions` of the enclosing module."""
         rename = {"table": "positions"} if isinstance(self.op, Embedding) else {}
-        rows = b.add(self.op, x if self.ids is None else self.ids, rename=rename)
+        counted = () if self.count is None else (self.count,)
+        rows = b.add(self.op, x if self.ids is None else self.ids, *counted, rename=rename)
         return b.add(Binary(kind="add"), x, rows, result="x")
 
 
@@ -131,6 +140,8 @@ def plan_positions(
         return Positions(op=_sinusoidal(cx, fields, width))
     if fields.kind == "grid_sincos":
         return Positions(op=_grid_sincos(cx, fields, width, grid), patches_alone=True)
+    if fields.kind == "grid_sinusoidal":
+        return _grid_sinusoidal(cx, fields, shape, width, grid)
     if fields.grid is not None and grid is None:
         cx.fail("E241", "`grid` applies only to patches", fields.grid[0].span, help="give `length`")
     # A given length comes first: a table may have more rows than one image has patches.
@@ -159,6 +170,41 @@ def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: PatchGr
     return GridSincos(rows=grid.rows, columns=grid.columns, base=_base(cx, fields))
 
 
+def _grid_sinusoidal(
+    cx: Context, fields: PositionsFields, shape: tuple[Dim, ...], width: int, grid: PatchGrid | None
+) -> Positions:
+    """Check positions in a grid that count what is valid of it.
+
+    Raises SpecError E203 without `count`, E241 without a grid, E345 for a grid with other sides, E348 unless 4 divides
+    the features.
+    """
+    if fields.count is None:
+        help = "name the bool value that is true at the positions to be counted"
+        cx.fail("E203", "missing field `count`", fields.at, help=help)
+    if grid is None:
+        cx.fail("E241", "`grid_sinusoidal` applies only to patches and in `add_positions`", fields.at)
+    if width % 4:
+        message = f"`grid_sinusoidal` positions need a multiple of 4 features, not {width}"
+        cx.fail("E348", message, fields.at, help=f"choose {width - width % 4 or 4} or {width - width % 4 + 4} features")
+    sides = (grid.rows, grid.columns)
+    given = sides if fields.grid is None else tuple(cx.size(expr) for expr in fields.grid)
+    if fields.grid is not None and any(compare(a, "==", b) is not True for a, b in zip(given, sides, strict=True)):
+        message = f"the grid has {given[0]} by {given[1]} positions, but the image has {sides[0]} by {sides[1]} patches"
+        cx.fail("E345", message, fields.grid[0].span.to(fields.grid[1].span), help="leave out `grid`")
+    valid = _counted(cx, fields.count, (shape[0], grid.rows * grid.columns))
+    op = GridSinusoidal(rows=grid.rows, columns=grid.columns, base=_base(cx, fields))
+    return Positions(op=op, count=valid, patches_alone=True)
+
+
+def _counted(cx: Context, expr: ValueExpr, shape: tuple[Dim, ...]) -> Value:
+    """The bool value whose true positions are counted. Raises SpecError E342, E347 for one that does not fit."""
+    valid = cx.value(expr)
+    if valid.type.dtype != DType.BOOL:
+        cx.fail("E342", f"`count` takes a bool value, got {valid.type}", expr.span)
+    same_shape(cx, valid, shape, expr.span, "`count`")
+    return valid
+
+
 def _base(cx: Context, fields: PositionsFields) -> float:
     """The base of the wavelengths; 10000 as in Vaswani et al. 2017 if it is not given."""
     return 10000.0 if fields.base is None else positive(cx, fields.base, "base")
@@ -185,10 +231,7 @@ def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[
         )
     offset = _offset(cx, fields)
     if fields.count is not None:
-        valid = cx.value(fields.count)
-        if valid.type.dtype != DType.BOOL:
-            cx.fail("E342", f"`count` takes a bool value, got {valid.type}", fields.count.span)
-        same_shape(cx, valid, shape, fields.count.span, "`count`")
+        valid = _counted(cx, fields.count, shape)
         counted = CountedPositions(rows=Dim.of(rows + offset), features=axis(width), offset=offset)
         return Positions(op=counted, ids=valid)
     return Positions(op=LearnedPositions(rows=Dim.of(rows + offset), offset=offset))

@@ -9,7 +9,7 @@ from archspec.ir.coordinates import aligned
 from archspec.ir.init import Init
 from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, Role, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.source import call, literal, operand
 from archspec.ir.types import DType, TensorType
@@ -19,16 +19,39 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 
+_FROZEN = '''
+class FrozenBatchNorm(nn.Module):
+    """Batch norm [b, c, ...] of which nothing trains, and whose statistics stay."""
+
+    def __init__(
+        self, channels: int, eps: float = 1e-5, affine: bool = True, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Buffer(torch.empty(channels)) if affine else None
+        self.bias = nn.Buffer(torch.empty(channels)) if affine and bias else None
+        self.running_mean = nn.Buffer(torch.empty(channels))
+        self.running_var = nn.Buffer(torch.empty(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x [b, c, ...] by the stored statistics."""
+        statistics = self.running_mean, self.running_var
+        return F.batch_norm(x, *statistics, self.weight, self.bias, eps=self.eps)
+'''
+
+
 @record
 class BatchNorm(Primitive):
     """`y = (x - running_mean) / sqrt(running_var + eps) * weight + bias` per channel (axis 1).
 
     With `unit_offset`, the factor is `1 + weight`. In training, mean and variance are those of the batch over all
     other axes, and the running statistics are updated with momentum 0.1 (the variance with its unbiased estimate).
+    With `frozen`, the formula holds in training too, and nothing is updated.
 
     Parameters: `weight` [c] (initialised to zeros with `unit_offset`) and `bias` [c], both optional. Buffers:
-    `running_mean` [c], `running_var` [c], `num_batches_tracked` [].
-    Source: Ioffe and Szegedy 2015, arXiv 1502.03167.
+    `running_mean` [c], `running_var` [c], `num_batches_tracked` []; with `frozen` the weight and the bias are buffers
+    too, and batches are not counted.
+    Source: Ioffe and Szegedy 2015, arXiv 1502.03167; `frozen` as torchvision's `FrozenBatchNorm2d`.
     """
 
     name = "batch_norm"
@@ -40,6 +63,7 @@ class BatchNorm(Primitive):
     weight: bool = True
     bias: bool = True
     unit_offset: bool = False
+    frozen: bool = False
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of the operand. Raises ShapeError if it has no channels, or more than 2 spatial axes."""
@@ -54,14 +78,16 @@ class BatchNorm(Primitive):
         """The weight and the bias, if requested, and the running statistics."""
         channels = inputs[0].with_axes(inputs[0].shape[1])
         init = Init(kind="constant", value=0.0) if self.unit_offset else None
-        specs = {"weight": ParameterSpec(type=channels, role="norm", init=init)} if self.weight else {}
-        specs |= {"bias": ParameterSpec(type=channels, role="bias")} if self.bias else {}
-        return specs | {
+        roles: tuple[Role, Role] = ("variance", "mean") if self.frozen else ("norm", "bias")
+        specs = {"weight": ParameterSpec(type=channels, role=roles[0], init=init)} if self.weight else {}
+        specs |= {"bias": ParameterSpec(type=channels, role=roles[1])} if self.bias else {}
+        specs |= {
             "running_mean": ParameterSpec(type=channels, role="mean"),
             "running_var": ParameterSpec(type=channels, role="variance"),
-            # The formula does not use it, but PyTorch's checkpoints hold it.
-            "num_batches_tracked": ParameterSpec(type=TensorType.of(DType.INT64), role="count"),
         }
+        # The formula does not use it, but PyTorch's checkpoints hold it.
+        count = {"num_batches_tracked": ParameterSpec(type=TensorType.of(DType.INT64), role="count")}
+        return specs if self.frozen else specs | count
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: outside training the statistics are constants."""
@@ -87,12 +113,19 @@ class BatchNorm(Primitive):
         return (y + p["bias"] if self.bias else y,)
 
     def layer(self, *inputs: TensorType) -> str | None:
-        """`nn.BatchNorm2d`; with a unit offset it only holds the parameters and is not called."""
+        """`nn.BatchNorm2d`, or a frozen one; with a unit offset it only holds the parameters and is not called."""
         affine = None if self.weight else "False"
         bias = "False" if self.weight and not self.bias else None
+        if self.frozen:
+            return call("FrozenBatchNorm", str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine, bias=bias)
         # `nn.BatchNorm1d` takes [b c] as well as [b c x].
         name = f"nn.BatchNorm{max(inputs[0].rank - 2, 1)}d"
         return call(name, str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine, bias=bias)
+
+    @property
+    def layer_class(self) -> str:
+        """The class of a frozen norm; empty for the others."""
+        return _FROZEN if self.frozen else ""
 
     @property
     def calls_layer(self) -> bool:
@@ -105,7 +138,8 @@ class BatchNorm(Primitive):
         weight = parameters.get("weight")
         if weight and self.unit_offset:
             weight = f"1 + {operand(weight)}"
-        given = {"weight": weight, "bias": parameters.get("bias"), "training": e.training, "eps": _eps(self.eps)}
+        training = None if self.frozen else e.training
+        given = {"weight": weight, "bias": parameters.get("bias"), "training": training, "eps": _eps(self.eps)}
         return (call("F.batch_norm", inputs[0], *statistics, **given),)
 
 

@@ -38,6 +38,7 @@ _ASIDES = {
     "sinusoidal": "Sinusoidal positions",
     "sinusoids": "Sines and cosines",
     "grid_sincos": "Sinusoidal grid",
+    "grid_sinusoidal": "Sinusoidal grid",
     "learned_positions": "Learned positions",
     "counted_positions": "Learned positions",
     "resized_positions": "Learned positions",
