@@ -46,7 +46,7 @@ CASES: dict[str, Case] = {
     "E801": _imported(model_type="lama", hidden_size=64),
     "E802": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hiden_size=64),
     "E803": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="mish"),
-    "E804": _imported(model_type="bert", architectures=["BertForNothing"]),
+    "E804": _imported(model_type="clip", architectures=["CLIPForNothing"]),
     "E805": import_model,
     "E806": _gguf("llama", **{"llama.embeding_length": 64}),
     "E807": _gguf("llama", **{"llama.embedding_length": 64, "llama.attention.causal": False}),
