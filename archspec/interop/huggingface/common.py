@@ -56,6 +56,7 @@ _COMMON: dict[str, tuple[object, ConfigurationKey]] = {
     "num_labels": (None, inert("this architecture has no classes")),
     "bos_token_id": (None, _TOKEN),
     "eos_token_id": (None, _TOKEN),
+    "eos_token_ids": (None, _TOKEN),
     "pad_token_id": (None, _TOKEN),
     "sep_token_id": (None, _TOKEN),
     "decoder_start_token_id": (None, _TOKEN),
