@@ -35,19 +35,20 @@ def command(bundle: Path, kind: str, output: Path, dtype: str | None, like: Path
     `--to gguf`: a file of llama.cpp. Its metadata are read back before it is written: a spec that they do not say
     exactly is refused. What the file does not hold is printed.
 
+    `--to huggingface`: a folder with the emitted module in a model of its own, which transformers opens with
+    `AutoModel.from_pretrained(..., trust_remote_code=True)`. Inputs and outputs have the names of the spec.
+
     `--to huggingface --like FOLDER`: a folder that transformers opens as it opens FOLDER, with the bundle's weights and
     its other files. The configuration is imported before it is written: one that gives another graph is refused.
     """
     if kind == "gguf" and like is not None:
         raise click.UsageError("`--like` requires `--to huggingface`")
-    if kind == "huggingface" and like is None:
-        raise click.UsageError("`--to huggingface` requires `--like FOLDER`, such as the folder that was imported")
     if kind == "huggingface" and dtype is not None:
         raise click.UsageError("`--dtype` requires `--to gguf`: weights keep their dtype for transformers")
     from archspec.bundle import open as open_bundle
 
     opened = open_bundle(bundle)
-    told = _gguf(opened, output, dtype or "F32") if like is None else _huggingface(opened, output, like)
+    told = _gguf(opened, output, dtype or "F32") if kind == "gguf" else _huggingface(opened, output, like)
     if as_json:
         print_json({"written": str(output), **told.data})
         return
@@ -77,9 +78,11 @@ def _gguf(opened: Bundle, output: Path, dtype: str) -> _Told:
     return _Told(data=data, what=f"{made.architecture}, {dtype}", notes=notes)
 
 
-def _huggingface(opened: Bundle, output: Path, like: Path) -> _Told:
+def _huggingface(opened: Bundle, output: Path, like: Path | None) -> _Told:
+    from archspec.bundle.sources import MODULE
     from archspec.bundle.staging import staging
     from archspec.interop.huggingface.exported import export_huggingface
+    from archspec.interop.huggingface.remote_code import export_code
     from archspec.weights import read_weights
 
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
@@ -87,5 +90,10 @@ def _huggingface(opened: Bundle, output: Path, like: Path) -> _Told:
     files = [opened.path / path for path in opened.manifest.carried]
     spec = opened.checked(unproved=True).spec
     with staging(output) as folder, read_weights(opened.path / opened.manifest.weights.path) as weights:
-        made = export_huggingface(spec, weights, folder, like, files)
-    return _Told(data={"architecture": made.architecture, "model_type": made.model_type}, what=made.architecture)
+        if like is None:
+            source = (opened.path / MODULE).read_text(encoding="utf-8")
+            made = export_code(spec, source, weights, folder, files)
+        else:
+            made = export_huggingface(spec, weights, folder, like, files)
+    what = f"{made.architecture}, with its own code: trust_remote_code=True" if like is None else made.architecture
+    return _Told(data={"architecture": made.architecture, "model_type": made.model_type}, what=what)

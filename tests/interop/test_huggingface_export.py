@@ -90,3 +90,11 @@ def test_the_command_writes_a_folder_whole(tmp_path: Path) -> None:
     assert again.exit_code == 1
     assert isinstance(again.exception, SpecError)
     assert again.exception.diagnostics[0].code == "E704"
+
+    coded = str(tmp_path / "coded")
+    done = CliRunner().invoke(cli, ["export", bundle, "--to", "huggingface", "-o", coded])
+    assert done.exit_code == 0, done.output
+    assert done.output == f"wrote {coded} (FirstModel, with its own code: trust_remote_code=True)\n"
+    assert (Path(coded) / "first.py").read_text() == (Path(bundle) / "model.py").read_text()
+    code = {"configuration_first.py", "first.py", "modeling_first.py"}
+    assert {path.name for path in Path(coded).iterdir()} == {path.name for path in Path(out).iterdir()} | code

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import inspect
 import json
 import random
 from collections.abc import Iterator
@@ -34,6 +36,11 @@ def examples() -> Iterator[Any]:
             is_long = not is_first(word, architecture) and 0 < example < last
             marks = [pytest.mark.slow, pytest.mark.long] if is_long else []
             yield pytest.param(word, architecture, example, marks=marks)
+
+
+def configuration_fields(word: str) -> set[str]:
+    """The keys of transformers' class of a type."""
+    return {one.name for one in fields(configuration_class(MODEL_TYPES[word]))}
 
 
 def is_first(word: str, architecture: str) -> bool:
@@ -84,6 +91,25 @@ def test_every_key_of_transformers_is_named(word: str) -> None:
         names = {*json.loads(theirs().to_json_string(use_diff=False)), *theirs.attribute_map}
         assert names - table.keys.keys() - table.aliases.keys() == set(), path
         assert table.keys.keys() <= table.defaults.keys()
+
+
+@pytest.mark.parametrize("word", [word for word in types() if "rope_parameters" in configuration_fields(word)])
+def test_part_of_a_head_turns_only_where_the_original_reads_how_much(word: str, tmp_path: Path) -> None:
+    """Its code says so: a class that does not name the key turns whole heads in silence, or fails."""
+    theirs = configuration_class(MODEL_TYPES[word])
+    code = importlib.import_module(theirs.__module__.replace(".configuration_", ".modeling_"))
+    parts = {"rope_type": "default", "partial_rotary_factor": 0.5}
+    kinds = ("full_attention", "sliding_attention")
+    usual = written(word)
+    is_by_kind = "full_attention" in (usual.get("rope_parameters") or {})
+    given = dict.fromkeys(kinds, parts) if is_by_kind else parts
+    folder = write_configuration(tmp_path, {**usual, "rope_parameters": given})
+    if '"partial_rotary_factor"' in inspect.getsource(code):
+        assert "rotary_dim" in import_model(folder, architecture=next(iter(MODEL_TYPES[word].architectures))).text
+        return
+    with pytest.raises(SpecError) as raised:
+        import_model(folder, architecture=next(iter(MODEL_TYPES[word].architectures)))
+    assert {one.code for one in raised.value.diagnostics} == {"E803"}
 
 
 @pytest.mark.parametrize("word", types())

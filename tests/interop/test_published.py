@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from archspec.diagnostics import Source
+from archspec.diagnostics import Source, SpecError
 from archspec.interop import import_model
 from archspec.spec import Spec, load
 from archspec.spec.inheritance import inherited
@@ -44,3 +46,32 @@ def test_the_import_of_a_published_configuration_is_the_shipped_spec(name: str) 
     assert plain(made) == plain(shipped)
     # The settings of generation, which are another file, may name further ends.
     assert ends(imported.spec) <= ends(load(name))
+
+
+OTHER_FILES: dict[str, dict[str, Any]] = {
+    "gpt2": {"_num_labels": 1, "id2label": {"0": "LABEL_0"}, "label2id": {"LABEL_0": 0}},
+    "opus-mt-en-de": {"_num_labels": 3, "id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"}},
+    "deepseek-v3": {"aux_loss_alpha": 0.001, "seq_aux": True},
+    "phi-3-mini": {"full_attn_mod": 1, "interpolate_factor": 1, "lm_head_bias": False, "mlp_bias": False},
+}
+"""Keys that files of the same types hold besides: distilgpt2, other translators, early DeepSeek-V3, Phi-4 mini."""
+
+
+@pytest.mark.parametrize("name", OTHER_FILES)
+def test_keys_of_other_published_files_change_nothing(name: str, tmp_path: Path) -> None:
+    given = json.loads((FOLDER / f"{name}.json").read_text())
+    (tmp_path / f"{name}.json").write_text(json.dumps({**given, **OTHER_FILES[name]}))
+    texts = {import_model(folder / f"{name}.json", name=name).text for folder in (FOLDER, tmp_path)}
+    assert len(texts) == 1
+
+
+def test_as_many_classes_as_labels(tmp_path: Path) -> None:
+    """Versions of transformers differ in which of the two they go by."""
+    given = {**json.loads((FOLDER / "vit-b16.json").read_text()), "id2label": {"0": "cat", "1": "dog"}}
+    for said, is_refused in ((2, False), (3, True)):
+        (tmp_path / "config.json").write_text(json.dumps({**given, "num_labels": said}))
+        if not is_refused:
+            assert "classes: 2" in import_model(tmp_path).text
+            continue
+        with pytest.raises(SpecError, match="`num_labels` is 3: `id2label` has 2 labels"):
+            import_model(tmp_path)

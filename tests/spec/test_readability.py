@@ -12,19 +12,29 @@ from archspec.spec.shipped import shipped_specs_dir
 from archspec.text.reader import read
 
 PATHS = sorted(shipped_specs_dir().glob("*.yaml"))
-MOST, MOST_OF_A_SIZE = 60, 12
+MOST, MOST_OF_A_SIZE, MOST_OF_A_BLOCK = 60, 12, 40
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a spec without its comments and its maps of weights."""
-    sections = re.split(r"(?m)^(?=\S)", path.read_text("utf-8"))
-    kept = "".join(section for section in sections if not section.startswith("weights:"))
+    """The lines of a spec without its comments, its maps of weights and the definitions of its own blocks."""
+    kept = "".join(one for one in sections(path) if not one.startswith(("weights:", "blocks:")))
     return [line for line in kept.rstrip().splitlines() if not line.lstrip().startswith("#")]
+
+
+def sections(path: Path) -> list[str]:
+    return re.split(r"(?m)^(?=\S)", path.read_text("utf-8"))
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
 def test_a_spec_fits_on_a_page(path: Path) -> None:
     assert len(lines_of(path)) <= MOST
+
+
+@pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])
+def test_a_block_of_a_spec_is_read_at_a_glance(path: Path) -> None:
+    own = next((one for one in sections(path) if one.startswith("blocks:")), "")
+    for block in re.split(r"(?m)^(?=  \w)", own)[1:]:
+        assert len(block.rstrip().splitlines()) <= MOST_OF_A_BLOCK
 
 
 @pytest.mark.parametrize("path", PATHS, ids=[path.stem for path in PATHS])

@@ -54,6 +54,7 @@ _COMMON: dict[str, tuple[object, ConfigurationKey]] = {
     "id2label": (None, inert("this architecture has no classes")),
     "label2id": (None, inert("the names of classes are not part of a spec")),
     "num_labels": (None, inert("this architecture has no classes")),
+    "_num_labels": (None, inert("`id2label` says how many classes there are")),
     "bos_token_id": (None, _TOKEN),
     "eos_token_id": (None, _TOKEN),
     "eos_token_ids": (None, _TOKEN),

@@ -60,14 +60,16 @@ def norm_eps(usual: float = 1e-5) -> ConfigurationKey:
     return reads(read)
 
 
-def plain_base_rotary(more: Callable[[Changes, Configuration], Changes] = lambda changes, _: changes) -> Keys:
+def plain_base_rotary(
+    more: Callable[[Changes, Configuration], Changes] = lambda changes, _: changes, *, in_part: bool = False
+) -> Keys:
     """The keys of rotary positions of a base without a constant for their base, which is 10000 unless it is written.
 
-    `more` changes what is read.
+    `more` changes what is read; `in_part` says that the original reads how much of a head turns.
     """
     where = f"{STATES}.attention.positions"
     base = f"{where}.base"
-    keys = rotary(where, base=base)
+    keys = rotary(where, base=base, in_part=in_part)
 
     def read(given: JsonValue, configuration: Configuration) -> Changes:
         changes = more(keys["rope_parameters"].changes(given, configuration), configuration)

@@ -245,6 +245,10 @@ def classes(path: str) -> Keys:
         if given.value is not None:
             if not isinstance(given.value, Mapping) or not given.value:
                 given.refuse("expected an object of labels by number")
+            said = configuration["num_labels"]
+            if said.value not in (None, len(given.value)):
+                # Versions before 5 go by this number, later ones by the labels.
+                said.refuse(f"`id2label` has {len(given.value)} labels", "keep one of the two")
             return {path: len(given.value)}
         count = configuration["num_labels"]
         return {path: 2} if count.value is None else SizeKey(path=path).changes(count, configuration)

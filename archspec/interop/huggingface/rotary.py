@@ -31,12 +31,15 @@ _OWN: Mapping[str, frozenset[str]] = {
 _OLDER = {"su": "longrope"}
 
 
-def rotary(where: str, base: str = "constants.base") -> Keys:
-    """The keys of rotary positions, which are written at the path `where` of an attention, their base at `base`."""
+def rotary(where: str, base: str = "constants.base", *, in_part: bool = False) -> Keys:
+    """The keys of rotary positions, which are written at the path `where` of an attention, their base at `base`.
+
+    `in_part` says that the original reads how much of a head turns.
+    """
 
     def read(given: JsonValue, configuration: Configuration) -> Changes:
         parameters = _parameters(given, configuration["rope_scaling"])
-        return rotation(parameters, configuration, where, base)
+        return rotation(parameters, configuration, where, base, in_part=in_part)
 
     parts = ("rope_scaling", "rope_theta", "partial_rotary_factor")
     return {"rope_parameters": reads(read), **{name: part_of("rope_parameters") for name in parts}}
@@ -50,7 +53,9 @@ ROTARY_DEFAULTS: Mapping[str, Any] = {
 }
 
 
-def rotation(parameters: JsonValue, configuration: Configuration, where: str, base: str) -> Changes:
+def rotation(
+    parameters: JsonValue, configuration: Configuration, where: str, base: str, *, in_part: bool = False
+) -> Changes:
     """What the parameters of one rotation change. Raises SpecError E802 or E803 for what is not supported."""
     values = parameters.members
     kind = _kind(values)
@@ -62,7 +67,7 @@ def rotation(parameters: JsonValue, configuration: Configuration, where: str, ba
     theta = values.get("rope_theta") or configuration["rope_theta"]
     changes: dict[str, Any] = {
         base: _number(theta),
-        f"{where}.size": _turned(values, configuration),
+        f"{where}.size": _turned(values, configuration, in_part),
         f"{where}.scaling": None if kind == "default" else _Scaling(parameters, configuration).of(kind),
     }
     return changes
@@ -89,11 +94,15 @@ def _kind(values: Mapping[str, JsonValue]) -> str:
     return kind
 
 
-def _turned(values: Mapping[str, JsonValue], configuration: Configuration) -> int | None:
-    """How many features of a head turn; None for all."""
+def _turned(values: Mapping[str, JsonValue], configuration: Configuration, in_part: bool) -> int | None:
+    """How many features of a head turn; None for all. Raises SpecError E803 where the original turns all of them."""
     part = values.get("partial_rotary_factor") or configuration["partial_rotary_factor"]
     share = 1 if part.value is None else _number(part)
-    return None if share == 1 else int(head_dim(configuration) * share)
+    if share == 1:
+        return None
+    if not in_part:
+        part.refuse("the original turns whole heads, whatever this says", "supported: `1`")
+    return int(head_dim(configuration) * share)
 
 
 def head_dim(configuration: Configuration) -> int:

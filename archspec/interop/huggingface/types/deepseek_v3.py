@@ -8,6 +8,7 @@ from typing import Any
 
 from archspec.interop.huggingface.changes import Changes, number_text
 from archspec.interop.huggingface.decoders import (
+    BALANCING,
     LLAMA_LIKE,
     STATES,
     named_yarn,
@@ -191,6 +192,8 @@ class DeepseekV3(ModelType):
         "moe_layer_freq": must(1, why="layers without experts between layers with experts are not supported"),
         "num_mtp_layers": reads(_further),
         "output_router_logits": inert("selects what the original returns beside its outputs"),
+        "aux_loss_alpha": BALANCING,
+        "seq_aux": BALANCING,
         "ep_size": inert("says over how many devices experts were spread"),
         "pretraining_tp": inert("computes the same in slices"),
         "tie_word_embeddings": switch({False: {}, True: tied(*_LAYOUTS)}),
@@ -224,6 +227,8 @@ class DeepseekV3(ModelType):
         "scoring_func": "sigmoid",
         "topk_method": "noaux_tc",
         "moe_layer_freq": 1,
+        "aux_loss_alpha": 0.001,
+        "seq_aux": True,
         "ep_size": 1,
         "hidden_act": "silu",
         "max_position_embeddings": 4096,

@@ -60,7 +60,7 @@ class GptNeoX(ModelType):
         "max_position_embeddings": size("constants.context"),
         "initializer_range": ONLY_FRESH,
         "layer_norm_eps": norm_eps(),
-        **plain_base_rotary(_part_of_head),
+        **plain_base_rotary(_part_of_head, in_part=True),
         "use_parallel_residual": switch({True: {}, False: {f"{STATES}.residual": "pre"}}),
         "attention_bias": switch({True: {}, False: _NO_BIAS}),
         "tie_word_embeddings": switch({False: {}, True: tied(table="embed_in.weight")}),

@@ -11,7 +11,7 @@ from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, head_dim, rotary
 
 _POSITIONS = f"{STATES}.attention.positions"
-_ROTARY = rotary(_POSITIONS)
+_ROTARY = rotary(_POSITIONS, in_part=True)
 
 
 def _rotation(given: JsonValue, configuration: Configuration) -> Changes:
@@ -57,6 +57,11 @@ class Phi3(ModelType):
         "resid_pdrop": dropout(f"{STATES}.dropout"),
         "embd_pdrop": inert("the original applies no dropout to tokens"),
         "attention_bias": must(False, why="the fused projections have no bias"),
+        "mlp_bias": must(False, why="the fused projections have no bias"),
+        "lm_head_bias": must(False, why="the logits have no bias"),
+        # In files of Phi-4 mini; transformers reads neither.
+        "full_attn_mod": must(1, why="what another value means is not known"),
+        "interpolate_factor": must(1, why="what another value means is not known"),
         "tie_word_embeddings": switch({False: {}, True: tied(gguf=True)}),
     }
     defaults = {
@@ -70,6 +75,10 @@ class Phi3(ModelType):
         "embd_pdrop": 0.0,
         "attention_dropout": 0.0,
         "attention_bias": False,
+        "mlp_bias": False,
+        "lm_head_bias": False,
+        "full_attn_mod": 1,
+        "interpolate_factor": 1,
         "hidden_act": "silu",
         "max_position_embeddings": 4096,
         "original_max_position_embeddings": 4096,
