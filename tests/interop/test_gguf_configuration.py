@@ -72,6 +72,51 @@ def test_a_value_that_is_not_supported_is_an_error(tmp_path: Path, more: dict[st
     assert refused(tmp_path / "w.gguf", **more) == ("E807", message)
 
 
+@pytest.mark.parametrize("name", ["llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2"])
+def test_a_file_that_leaves_a_key_out_is_read_as_llama_cpp_reads_it_or_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "w.gguf"
+    written(path, name)
+    metadata = read_metadata(path)
+    made = {"head_count_kv": ("num_key_value_heads", 4), "key_length": ("head_dim", 8)}
+    with read_weights(path) as tensors:
+        for key in (one for one in metadata if one.startswith(f"{name}.")):
+            left = {one: value for one, value in metadata.items() if one != key}
+            word = key.rpartition(".")[2]
+            if word in made:
+                ours, value = made[word]
+                # As many heads as of queries; features over heads, which the length of values has to be, too.
+                left.pop(f"{name}.attention.value_length", None)
+                left.pop(f"{name}.rope.dimension_count", None)
+                assert configuration(path, left, tensors).values[ours] == value
+            elif key.removeprefix(f"{name}.") in REQUIRED or key == "gemma3.attention.sliding_window":
+                with pytest.raises(SpecError, match=f"the metadata have no `{key}`"):
+                    configuration(path, left, tensors)
+            else:
+                configuration(path, left, tensors)
+
+
+REQUIRED = {
+    *("context_length", "embedding_length", "block_count", "feed_forward_length", "attention.head_count"),
+    *("attention.layer_norm_rms_epsilon", "attention.layer_norm_epsilon"),
+}
+"""What llama.cpp refuses to load without, or finds no tensors of the right shape for."""
+
+
+def test_a_factor_beside_yarn_is_refused_where_it_is_not_1(tmp_path: Path) -> None:
+    """llama.cpp multiplies the magnitude of YaRN by it, transformers puts it in its place."""
+    path = tmp_path / "w.gguf"
+    yarn = {
+        "rope.scaling.type": ("yarn", TEXT),
+        "rope.scaling.factor": (4.0, FLOAT),
+        "rope.scaling.original_context_length": (10, WHOLE),
+    }
+    written(path, "llama", **yarn, **{"rope.scaling.attn_factor": (1.0, FLOAT)})
+    assert "attention_factor" not in read(path)["rope_scaling"]
+    code, message = refused(path, **yarn, **{"rope.scaling.attn_factor": (2.0, FLOAT)})
+    assert code == "E807"
+    assert message.startswith("`llama.rope.scaling.attn_factor` is 2.0: a magnitude beside that of YaRN")
+
+
 def test_scalings_are_read(tmp_path: Path) -> None:
     path = tmp_path / "w.gguf"
     written(path, "llama", **{"rope.scaling.type": ("linear", TEXT), "rope.scaling.factor": (4.0, FLOAT)})

@@ -148,3 +148,13 @@ def test_float32_in_code_is_float64() -> None:
         assert torch.softmax(half, 0, dtype=torch.float32).dtype == torch.float64
         assert torch.ones(2).dtype == torch.float64
     assert torch.ones(2).dtype == torch.float32
+
+
+def test_the_original_of_a_folder_in_bfloat16_computes_in_float32_throughout(tmp_path: Path) -> None:
+    """What its constructor computes, such as the scale of Gemma's tokens, would else be rounded to bfloat16."""
+    kind = MODEL_TYPES["gemma3_text"]
+    # The root of 40 is none of bfloat16.
+    config = transformers.Gemma3TextConfig(**{**kind.small[0], "hidden_size": 40, "num_hidden_layers": 2})
+    saved(transformers.Gemma3ForCausalLM(config).bfloat16(), tmp_path)
+    found = hold_to_original(claims_of(import_model(tmp_path).spec), tmp_path)
+    assert found.status == "holds", found.detail

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +22,8 @@ _DECLARED = ("general.", "tokenizer.", "quantize.", "split.")
 """Keys that say where a file comes from, how texts become ids, and how its tensors are stored."""
 _FREQUENCIES = "rope_freqs.weight"
 _FACTORS = ("rope_factors_long.weight", "rope_factors_short.weight")
+_MAGNITUDE = "rope.scaling.attn_factor"
+_TRAINED = "rope.scaling.original_context_length"
 
 
 class TensorSource(Protocol):
@@ -111,7 +113,10 @@ class _Reading:
         """Return the configuration; errors are collected."""
         self._check_keys()
         known = self.known
-        values = {"model_type": known.model_type, "architectures": [known.model], **known.facts, **known.absent}
+        derived = dict(self._derived())
+        self._check_complete({*derived, *known.absent})
+        named = {"model_type": known.model_type, "architectures": [known.model]}
+        values = {**named, **known.facts, **known.absent, **derived}
         for key, name in known.keys.items():
             if key in self.own:
                 values[name] = _plain(self.own[key])
@@ -148,6 +153,23 @@ class _Reading:
         for key, other in self.known.same.items():
             if key in self.own and self.own[key] != self.own.get(other, self._head_size()):
                 self._refuse(self.prefix + key, f"expected {self.own.get(other, self._head_size())}, as of whole heads")
+
+    def _derived(self) -> Iterator[tuple[str, Any]]:
+        """What llama.cpp makes of other keys where a file leaves these out."""
+        heads, size, keys = self.own.get("attention.head_count"), self._head_size(), self.known.keys
+        if "attention.head_count_kv" in keys:
+            yield keys["attention.head_count_kv"], heads
+        if "attention.key_length" in keys and size is not None:
+            yield keys["attention.key_length"], int(size) if size == int(size) else size
+        if _TRAINED in keys:
+            yield keys[_TRAINED], self.own.get("context_length")
+
+    def _check_complete(self, told: Collection[str]) -> None:
+        """Report keys that the file leaves out, and that nothing else tells: a type's usual value may be another."""
+        for key, name in self.known.keys.items():
+            if key not in self.own and name not in told and name != "vocab_size":
+                help = "the converter of llama.cpp writes it: convert the model again"
+                self.found.error("E807", f"the metadata have no `{self.prefix}{key}`", None, help=help)
 
     def _head_size(self) -> float | None:
         """The features of a head where no key names them."""
@@ -197,6 +219,9 @@ class _Reading:
             return {"rope_scaling": scaling}
         # What a file names beside no kind is the length that was trained, which other keys give.
         kind = given.get("rope_type", "none")
+        if kind == "yarn" and given.pop("attention_factor", 1.0) != 1.0:
+            # There it multiplies YaRN's own magnitude, which `attention_factor` would replace.
+            self._refuse(f"{self.prefix}{_MAGNITUDE}", "a magnitude beside that of YaRN is not supported")
         return {} if kind == "none" else {"rope_scaling": given}
 
 

@@ -57,6 +57,7 @@ _COMMON: dict[str, tuple[object, ConfigurationKey]] = {
     "_num_labels": (None, inert("`id2label` says how many classes there are")),
     "bos_token_id": (None, _TOKEN),
     "eos_token_id": (None, _TOKEN),
+    "eos_token_ids": (None, _TOKEN),
     "pad_token_id": (None, _TOKEN),
     "sep_token_id": (None, _TOKEN),
     "decoder_start_token_id": (None, _TOKEN),

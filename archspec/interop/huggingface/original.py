@@ -175,6 +175,8 @@ def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tupl
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            # In the dtype of the file, constants that the constructor computes would be rounded to it.
+            dtype=torch.float32,
             attn_implementation="eager",
             # The fused multiplication of experts takes no float64.
             experts_implementation="eager",
@@ -189,7 +191,7 @@ def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tupl
     for name, parameter in model.named_parameters():
         if name in missing:
             parameter.data.fill_(float("nan"))
-    return model.float().eval().requires_grad_(False), missing
+    return model.eval().requires_grad_(False), missing
 
 
 def _config(folder: Path) -> Any:

@@ -34,6 +34,17 @@ def _gguf(architecture: str, **entries: Any) -> Case:
     return run
 
 
+_LLAMA: dict[str, Any] = {
+    "llama.embedding_length": 64,
+    "llama.feed_forward_length": 96,
+    "llama.block_count": 2,
+    "llama.context_length": 24,
+    "llama.attention.head_count": 4,
+    "llama.attention.layer_norm_rms_epsilon": 1e-5,
+}
+"""What the metadata of every Llama have."""
+
+
 def _other(folder: Path) -> object:
     """An export to a folder like one of another architecture."""
     like = folder / "like"
@@ -48,8 +59,8 @@ CASES: dict[str, Case] = {
     "E803": _imported(model_type="llama", architectures=["LlamaForCausalLM"], hidden_act="mish"),
     "E804": _imported(model_type="clip", architectures=["CLIPForNothing"]),
     "E805": import_model,
-    "E806": _gguf("llama", **{"llama.embeding_length": 64}),
-    "E807": _gguf("llama", **{"llama.embedding_length": 64, "llama.attention.causal": False}),
+    "E806": _gguf("llama", **{"llama.embeding_length": 64}, **_LLAMA),
+    "E807": _gguf("llama", **{"llama.embedding_length": 64, "llama.attention.causal": False} | _LLAMA),
     "E808": _gguf("mamba"),
     "E809": lambda folder: export_gguf(spec_of(folder), {}, folder / "spec.gguf", "F32"),
     "E810": _other,
