@@ -170,6 +170,8 @@ def refuse_uncompared(name: str, outputs: Mapping[str, object], compared: frozen
     found = Collector()
     for one in outputs:
         if one not in compared:
-            message = f"no position of `{one}` in {name} is compared: the rules exclude all of them"
-            found.error("E641", message, None, help="give inputs in which some positions are valid")
+            message = (
+                f"`{one}` in {name} tells nothing: the rules exclude all of its positions, or it has one value alone"
+            )
+            found.error("E641", message, None, help="give inputs in which some positions are valid, and real weights")
     found.raise_if_errors()

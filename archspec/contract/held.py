@@ -66,8 +66,9 @@ class Held:
     """The result of a comparison: what differs in the first recording that differs, and the largest differences.
 
     `largest` and `exact` are relative to the largest value of an output; `exact`, in float64, is None where nothing
-    was compared in float64. `compared` names the outputs that had positions to compare, `is_partial` says that the
-    rules excluded others. `sizes` are those of the recordings, each once.
+    was compared in float64. `compared` names the outputs that had positions to compare and more than one value there:
+    `constant` are those that had one value alone, which tells nothing of weights. `is_partial` says that the rules
+    excluded positions. `sizes` are those of the recordings, each once.
     """
 
     mismatches: tuple[Mismatch, ...]
@@ -75,6 +76,7 @@ class Held:
     largest: float
     exact: float | None
     compared: frozenset[str]
+    constant: frozenset[str] = frozenset()
     is_partial: bool = False
     sizes: tuple[str, ...] = ()
 
@@ -83,9 +85,11 @@ class Held:
         if self.mismatches:
             worst = max(self.mismatches, key=lambda one: one.share)
             return Finding(claim=CLAIM, status="violated", detail=str(worst), trials=self.trials, largest=self.largest)
+        same = [f"`{name}` has one value everywhere, which tells nothing" for name in sorted(self.constant)]
         if not self.compared:
-            return Finding(claim=CLAIM, status="not measured", detail="the rules exclude every position")
-        parts = ["in float32 alone" if self.exact is None else f"in float64 up to {self.exact:.1e}"]
+            detail = "; ".join(same) or "the rules exclude every position"
+            return Finding(claim=CLAIM, status="not measured", detail=detail)
+        parts = ["in float32 alone" if self.exact is None else f"in float64 up to {self.exact:.1e}", *same]
         if self.is_partial:
             parts.append("without the positions that rules exclude with `where`")
         detail = "; ".join([*parts, f"at {' and '.join(self.sizes)}"])
@@ -110,12 +114,14 @@ def hold(claims: Claims, subject: Subject, recordings: Sequence[Recording]) -> H
     compared: set[str] = set()
     found = _pass(claims, subject, recordings, False, compared)
     exact = _pass(claims, subject, recordings, True, compared) if subject.exact is not None else _Pass()
+    constant = frozenset(name for name in compared if _is_constant(claims, recordings, name))
     return Held(
         mismatches=found.mismatches or exact.mismatches,
         trials=len(recordings),
         largest=found.largest or 0.0,
         exact=exact.largest,
-        compared=frozenset(compared),
+        compared=frozenset(compared) - constant,
+        constant=constant,
         is_partial=any(_excludes(claims, one) for one in recordings),
         sizes=tuple(dict.fromkeys(shown(one.sizes) for one in recordings)),
     )
@@ -125,6 +131,21 @@ def _excludes(claims: Claims, one: Recording) -> bool:
     """Whether some positions of an output that was recorded do not count."""
     positions = counted(claims, one.inputs, one.sizes)
     return not all(positions[name].all() for name in one.outputs)
+
+
+def _is_constant(claims: Claims, recordings: Sequence[Recording], name: str) -> bool:
+    """Whether an output with several elements has one value at all positions that count, in all recordings."""
+    values: set[object] = set()
+    elements = 0
+    for one in recordings:
+        array = one.outputs.get(name)
+        if array is None:
+            continue
+        positions = counted(claims, one.inputs, one.sizes)[name]
+        chosen = array[over(positions, array.shape)] if _fits(positions, array) else array
+        elements += chosen.size
+        values.update(np.unique(chosen)[:2].tolist())
+    return elements > 1 and len(values) == 1
 
 
 @record

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from archspec.contract.held import Recording
 from archspec.contract.protocol import Subject
-from archspec.contract.sizes import affordable, points, probe
+from archspec.contract.sizes import affordable, longest, points, probe
 from archspec.diagnostics import SpecError
 from archspec.model.runner import Array, Arrays
 from archspec.model.samples import generate, patterns
@@ -18,7 +18,9 @@ _POINTS = 2
 
 
 def recorded(claims: Claims, original: Subject, outputs: Iterable[str], seed: int = 0) -> list[Recording]:
-    """Run an original at two sizes, under every padding pattern that the promises admit.
+    """Run an original at two small sizes and at the longest, under every padding pattern that the promises admit.
+
+    Weights of positions, such as a learned table, are read by long inputs alone.
 
     Args:
         claims: declared sizes, inputs and rules.
@@ -54,11 +56,12 @@ def _exact(original: Subject, arrays: Arrays) -> dict[str, Array]:
 
 
 def _sizes(claims: Claims) -> list[Mapping[str, int]]:
-    """The main small sizes of the contract, and others, where the ranges admit any that are affordable."""
+    """The main small sizes of the contract, others where the ranges admit any that are affordable, and the longest."""
     known = points(claims)
     ordered = [probe(claims), *(known[name] for name in ("prime", "typical", "least", "largest") if name in known)]
     found: list[Mapping[str, int]] = []
     for sizes in ordered:
         if sizes not in found and affordable(claims, sizes):
             found.append(sizes)
-    return found[:_POINTS]
+    last = longest(claims)
+    return [*found[:_POINTS], *([last] if last not in found[:_POINTS] else [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from itertools import count
@@ -118,17 +118,30 @@ def _runs(claims: Claims, sizes: Sizes) -> int:
 
 
 def _largest(claims: Claims, sizes: Sizes, most: Sizes, wanted: set[str]) -> Point:
-    """A point with sizes halved, relatively largest dim first, until a run is cheap or no dim can be halved."""
-    while not _cheap(claims, sizes):
+    """A point with sizes halved until a run is cheap or no dim can be halved."""
+    sizes = _halved(claims, sizes, _cheap)
+    left = ", ".join(
+        f"{name}={sizes[name]} of {most[name]}" for name in sizes if name in wanted and sizes[name] < most[name]
+    )
+    return Point(sizes=sizes, note=f"tried up to {left}" if left else "")
+
+
+def longest(claims: Claims) -> Sizes:
+    """Two rows of the largest other dims, halved until one run is affordable."""
+    rows = {symbol.name for symbol in leading(claims)}
+    sizes = {one.name: min(max(2, one.min), one.max) if one.name in rows else one.max for one in claims.dims.values()}
+    return _halved(claims, sizes, affordable)
+
+
+def _halved(claims: Claims, sizes: Sizes, fits: Callable[[Claims, Sizes], bool]) -> Sizes:
+    """Sizes halved, relatively largest dim first, until they fit or no dim can be halved."""
+    while not fits(claims, sizes):
         symbol = max(claims.dims.values(), key=lambda one: sizes[one.name] / one.min)
         half = sizes[symbol.name] // 2 // symbol.multiple * symbol.multiple
         if half < symbol.min:
             break
         sizes = {**sizes, symbol.name: half}
-    left = ", ".join(
-        f"{name}={sizes[name]} of {most[name]}" for name in sizes if name in wanted and sizes[name] < most[name]
-    )
-    return Point(sizes=sizes, note=f"tried up to {left}" if left else "")
+    return sizes
 
 
 def _cheap(claims: Claims, sizes: Mapping[str, int]) -> bool:

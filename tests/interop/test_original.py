@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from archspec.contract.fill import fill
@@ -66,9 +67,40 @@ def code_of(raised: pytest.ExceptionInfo[SpecError]) -> str:
 def test_the_body_of_a_model_with_a_head_is_opened_for_states(bert: Path, tmp_path: Path) -> None:
     found = hold_to_original(states_alone(tmp_path), bert)
     assert found.status == "holds"
-    # Two sizes, whole and padded on the right.
-    assert found.trials == 4
+    # Three sizes, whole and padded on the right.
+    assert found.trials == 6
     assert "in float64 up to" in found.detail and "rules exclude" in found.detail
+
+
+def test_weights_that_only_long_inputs_read_are_compared(bert: Path, tmp_path: Path) -> None:
+    tensors = load_file(bert / "model.safetensors")
+    name = "bert.embeddings.position_embeddings.weight"
+    length = tensors[name].shape[0]
+    for rows in (slice(length - 1, length), slice(length // 2, None)):
+        lost = tensors[name].clone()
+        lost[rows] = 0
+        save_file({**tensors, name: lost}, tmp_path / "model.safetensors", {"format": "pt"})
+        found = hold_to_original(states_alone(tmp_path), bert, weights=tmp_path / "model.safetensors")
+        assert found.status == "violated"
+        assert f"length={length}" in found.detail
+
+
+def test_an_output_of_one_value_ties_nothing(tmp_path: Path) -> None:
+    config = transformers.LlamaConfig(
+        vocab_size=60,
+        hidden_size=32,
+        intermediate_size=40,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=16,
+        bos_token_id=0,
+    )
+    model = fill(transformers.LlamaForCausalLM(config), 0)
+    nn.init.zeros_(model.lm_head.weight)
+    model.save_pretrained(tmp_path)
+    found = hold_to_original(claims_of(import_model(tmp_path).spec), tmp_path)
+    assert (found.status, found.detail) == ("not measured", "`logits` has one value everywhere, which tells nothing")
 
 
 def test_an_output_that_reads_what_the_folder_lacks_is_equal_to_nothing(bert: Path, tmp_path: Path) -> None:

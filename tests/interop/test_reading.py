@@ -141,3 +141,15 @@ def test_the_older_words_for_rotary_positions(tmp_path: Path) -> None:
         texts.append(import_model(tmp_path).text)
     assert texts[0] == texts[1]
     assert "scaling: {kind: linear, factor: 2}" in texts[0]
+
+
+def test_a_number_of_too_many_digits_is_told(tmp_path: Path) -> None:
+    text = f'{{{LLAMA}, "vocab_size": {"9" * 6000}}}'
+    assert "a number has too many digits" in told(tmp_path, text)
+
+
+def test_an_end_beyond_the_vocabulary_ends_nothing(tmp_path: Path) -> None:
+    for ends, wanted in ((50, "none"), ([3, 50], "[3]"), (49, "49")):
+        file = tmp_path / "config.json"
+        file.write_text(f'{{{LLAMA}, "vocab_size": 50, "eos_token_id": {json.dumps(ends)}}}')
+        assert f"end: {wanted}" in import_model(tmp_path).text

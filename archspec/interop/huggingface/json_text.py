@@ -59,6 +59,9 @@ def read_json(path: Path) -> JsonValue:
         fail("E805", f"not JSON: {error.msg.lower()}", source.span(at, min(at + 1, len(text))))
     except RecursionError:
         fail("E805", f"cannot read {path}: nested too deeply", None)
+    except ValueError:
+        # Python refuses whole numbers of more than some thousand digits.
+        fail("E805", f"cannot read {path}: a number has too many digits", None)
     if not isinstance(value, dict):
         fail("E805", f"expected an object of keys and values, found {type(value).__name__}", source.span(0, 1))
     tokens = (source.span(found.start(), found.end()) for found in _TOKEN.finditer(text))

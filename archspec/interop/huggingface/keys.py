@@ -297,7 +297,12 @@ def end_ids(path: str = "decode.end") -> ConfigurationKey:
             return {path: "none"}
         if not ids or any(type(one) is not int or one < 0 for one in ids):
             given.refuse("expected an id, a list of ids, or null")
-        return {path: given.value}
+        # An id beyond the vocabulary is never made, and ends nothing.
+        vocab = configuration.values.get("vocab_size")
+        known = [one for one in ids if vocab is None or not isinstance(vocab.value, int) or one < vocab.value]
+        if not known:
+            return {path: "none"}
+        return {path: known if isinstance(given.value, list) else given.value}
 
     return ReadKey(function=read, back=lambda told: told.plain(path))
 

@@ -92,7 +92,8 @@ def reference_of(claims: Claims, folder: Path) -> GivenReference:
 
     original = open_original(folder, claims)
     recordings = original.recorded(claims)
-    one = next((made for made in recordings if made.note), recordings[0])
+    # The last ones are the longest.
+    one = next((made for made in reversed(recordings) if made.note), recordings[-1])
     name = f"{original.subject.name} of transformers {transformers.__version__}"
     return GivenReference(name=name, arrays={**one.inputs, **(one.exact or one.outputs)})
 
