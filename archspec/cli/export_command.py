@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from archspec.weights.gguf.writing import FORMATS
 
 if TYPE_CHECKING:
     from archspec.bundle.bundle import Bundle
+    from archspec.interop.huggingface.exported import ExportedFolder
 
 
 @click.command("export")
@@ -35,8 +37,9 @@ def command(bundle: Path, kind: str, output: Path, dtype: str | None, like: Path
     `--to gguf`: a file of llama.cpp. Its metadata are read back before it is written: a spec that they do not say
     exactly is refused. What the file does not hold is printed.
 
-    `--to huggingface`: a folder with the emitted module in a model of its own, which transformers opens with
-    `AutoModel.from_pretrained(..., trust_remote_code=True)`. Inputs and outputs have the names of the spec.
+    `--to huggingface`: a folder that transformers opens as its own class where the spec is a model type that can be
+    read backwards. Any other has the emitted module in a model of its own, which
+    `AutoModel.from_pretrained(..., trust_remote_code=True)` opens; inputs and outputs have the names of the spec.
 
     `--to huggingface --like FOLDER`: a folder that transformers opens as it opens FOLDER, with the bundle's weights and
     its other files. The configuration is imported before it is written: one that gives another graph is refused.
@@ -81,7 +84,8 @@ def _gguf(opened: Bundle, output: Path, dtype: str) -> _Told:
 def _huggingface(opened: Bundle, output: Path, like: Path | None) -> _Told:
     from archspec.bundle.sources import MODULE
     from archspec.bundle.staging import staging
-    from archspec.interop.huggingface.exported import export_huggingface
+    from archspec.interop.huggingface.by_type import export_type
+    from archspec.interop.huggingface.exported import ExportedFolder, export_huggingface
     from archspec.interop.huggingface.remote_code import export_code
     from archspec.weights import read_weights
 
@@ -90,10 +94,15 @@ def _huggingface(opened: Bundle, output: Path, like: Path | None) -> _Told:
     files = [opened.path / path for path in opened.manifest.carried]
     spec = opened.checked(unproved=True).spec
     with staging(output) as folder, read_weights(opened.path / opened.manifest.weights.path) as weights:
-        if like is None:
-            source = (opened.path / MODULE).read_text(encoding="utf-8")
-            made = export_code(spec, source, weights, folder, files)
-        else:
-            made = export_huggingface(spec, weights, folder, like, files)
-    what = f"{made.architecture}, with its own code: trust_remote_code=True" if like is None else made.architecture
-    return _Told(data={"architecture": made.architecture, "model_type": made.model_type}, what=what)
+        if like is not None:
+            return _known(export_huggingface(spec, weights, folder, like, files))
+        made = export_type(spec, weights, folder, files)
+        if isinstance(made, ExportedFolder):
+            return _known(made)
+        coded = export_code(spec, (opened.path / MODULE).read_text(encoding="utf-8"), weights, folder, files)
+    what = f"{coded.architecture}, with its own code: trust_remote_code=True"
+    return replace(_known(coded), what=what, notes=[f"not a class of transformers: {made.reason}"])
+
+
+def _known(made: ExportedFolder) -> _Told:
+    return _Told(data={"architecture": made.architecture, "model_type": made.model_type}, what=made.architecture)

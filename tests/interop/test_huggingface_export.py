@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 import archspec
 from archspec.cli import cli
 from archspec.diagnostics import SpecError
+from archspec.interop.huggingface import by_type
 from archspec.interop.huggingface.exported import export_huggingface
 from archspec.interop.huggingface.imported import import_configuration
 from archspec.interop.huggingface.model_type import MODEL_TYPES
@@ -74,7 +75,7 @@ def test_a_configuration_of_another_model_is_refused(tmp_path: Path) -> None:
     assert list(second.iterdir()) == []
 
 
-def test_the_command_writes_a_folder_whole(tmp_path: Path) -> None:
+def test_the_command_writes_a_folder_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first, _, _ = folders("bert", tmp_path)
     (tmp_path / "tokenizer.json").write_text("{}")
     spec, bundle, out = (str(tmp_path / name) for name in ("spec.yaml", "bundle", "out"))
@@ -91,10 +92,18 @@ def test_the_command_writes_a_folder_whole(tmp_path: Path) -> None:
     assert isinstance(again.exception, SpecError)
     assert again.exception.diagnostics[0].code == "E704"
 
-    coded = str(tmp_path / "coded")
+    known, coded = str(tmp_path / "known"), str(tmp_path / "coded")
+    done = CliRunner().invoke(cli, ["export", bundle, "--to", "huggingface", "-o", known])
+    assert done.exit_code == 0, done.output
+    assert done.output == f"wrote {known} (BertModel)\n"
+    assert {path.name for path in Path(known).iterdir()} == {path.name for path in Path(out).iterdir()}
+    monkeypatch.setattr(by_type, "find_spec", lambda name: None)
     done = CliRunner().invoke(cli, ["export", bundle, "--to", "huggingface", "-o", coded])
     assert done.exit_code == 0, done.output
-    assert done.output == f"wrote {coded} (FirstModel, with its own code: trust_remote_code=True)\n"
+    assert done.output == (
+        f"wrote {coded} (FirstModel, with its own code: trust_remote_code=True)\n"
+        "  not a class of transformers: transformers, which knows the names of its tensors, is not installed\n"
+    )
     assert (Path(coded) / "first.py").read_text() == (Path(bundle) / "model.py").read_text()
     code = {"configuration_first.py", "first.py", "modeling_first.py"}
     assert {path.name for path in Path(coded).iterdir()} == {path.name for path in Path(out).iterdir()} | code

@@ -83,8 +83,9 @@ def test_transformers_computes_what_the_module_computes(name: str, tmp_path: Pat
         again = opened(second)(**inputs)
     assert list(found) == list(wanted)
     for key, one in wanted.items():
-        assert torch.equal(found[key], one), key
-        assert torch.equal(again[key], one), key
+        # Tensors that lie elsewhere in memory may be summed in another order.
+        torch.testing.assert_close(found[key], one, rtol=1e-6, atol=1e-6)
+        torch.testing.assert_close(again[key], one, rtol=1e-6, atol=1e-6)
     assert {path.name for path in first.iterdir()} == {path.name for path in second.iterdir()}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from archspec.diagnostics import Source, Span, SpecError
 from archspec.interop.huggingface.changes import changed
-from archspec.interop.huggingface.keys import ConfigurationKey, DecimalKey, SizeKey, SwitchKey, WordKey
+from archspec.interop.huggingface.keys import ConfigurationKey, DecimalKey, ReadKey, SizeKey, SwitchKey, WordKey
 from archspec.interop.huggingface.model_type import ModelType
 from archspec.ir.printer import print_graph
 from archspec.spec import Spec
@@ -52,8 +52,13 @@ def values_of(spec: Spec, kind: ModelType, architecture: str) -> dict[str, Any]:
     `architecture` is the class of transformers. Whether the spec is of the type is not judged: the caller imports the
     result and compares it, with `difference`.
     """
+    return {**kind.defaults, **told_by(spec, kind, architecture)}
+
+
+def told_by(spec: Spec, kind: ModelType, architecture: str) -> dict[str, Any]:
+    """Return the type, the class, and the values that the spec tells itself; all other keys are at their defaults."""
     named = {"model_type": kind.word, "architectures": [architecture]}
-    return {**kind.defaults, **named, **dict(_Backwards(spec).values(kind, architecture))}
+    return {**named, **dict(_Backwards(spec).values(kind, architecture))}
 
 
 def difference(spec: Spec, other: Spec) -> str | None:
@@ -73,15 +78,13 @@ class _Backwards:
         self.tree = spec.tree
         self.span: Span = Source("--export", " ").span(0, 1)
         self.code: Mapping[str, Callable[[], Any]] = {
-            "head_dim": lambda: self._number("graph.states.attention.head_dim"),
             "rope_parameters": self._rotary,
-            "eos_token_id": lambda: self._plain(self._at("decode.end")),
-            "rms_norm_eps": lambda: self._number("defaults.norm.eps"),
-            "sliding_window": lambda: self._number("constants.window"),
-            "attn_logit_softcapping": lambda: self._number("graph.states.attention.softcap"),
-            "final_logit_softcapping": lambda: self._number("graph.logits.softcap"),
+            "rms_norm_eps": lambda: self.number("defaults.norm.eps"),
+            "sliding_window": lambda: self.number("constants.window"),
+            "attn_logit_softcapping": lambda: self.number("graph.states.attention.softcap"),
+            "final_logit_softcapping": lambda: self.number("graph.logits.softcap"),
             "original_max_position_embeddings": self._trained,
-            "rope_theta": lambda: self._number(f"{_GLOBAL}.base") or self._base(),
+            "rope_theta": lambda: self.number(f"{_GLOBAL}.base") or self._base(),
             "rope_local_base_freq": self._base,
         }
 
@@ -95,23 +98,24 @@ class _Backwards:
     def _value(self, key: ConfigurationKey) -> Any:
         """The value of a key that is data; None where the document does not tell it."""
         if isinstance(key, SizeKey):
-            return self._number(key.path)
+            return self.number(key.path)
         if isinstance(key, DecimalKey):
-            found = self._number(key.path)
+            found = self.number(key.path)
             return key.absent if found is None else found
         if isinstance(key, WordKey):
-            word = self._plain(self._at(key.path))
+            word = self.plain(key.path)
             return next((theirs for theirs, ours in key.table.items() if ours == word), None)
         if isinstance(key, SwitchKey):
             holding = [value for value, changes in key.cases if changes and self._holds(changes)]
             return holding[0] if holding else next((value for value, changes in key.cases if not changes), None)
-        return None
+        return key.back(self) if isinstance(key, ReadKey) and key.back is not None else None
 
     def _holds(self, changes: Mapping[str, Any]) -> bool:
         """Whether changes are made already."""
         try:
             return canonical(changed(self.tree, changes, self.span)) == canonical(self.tree)
-        except (KeyError, SpecError):
+        except (KeyError, ValueError, SpecError):
+            # A path that the document does not have.
             return False
 
     def _at(self, path: str) -> Node | None:
@@ -124,9 +128,13 @@ class _Backwards:
                 node = node.get(key) if isinstance(node, MapNode) else None
         return node
 
-    def _number(self, path: str) -> int | float | None:
+    def number(self, path: str) -> int | float | None:
         """The number at a path, over the constants; None where there is none."""
         return self._evaluated(self._at(path))
+
+    def plain(self, path: str) -> Any:
+        """The words, numbers and lists at a path as JSON data; None where there are none."""
+        return self._data(self._at(path))
 
     def _evaluated(self, node: Node | None) -> int | float | None:
         if not isinstance(node, TextNode):
@@ -137,10 +145,10 @@ class _Backwards:
             return None
         return None if value is None else int(value) if value == int(value) else float(value)
 
-    def _plain(self, node: Node | None) -> Any:
+    def _data(self, node: Node | None) -> Any:
         """A node as JSON data: numbers, words, lists."""
         if isinstance(node, ListNode):
-            return [self._plain(item) for item in node.items]
+            return [self._data(item) for item in node.items]
         if not isinstance(node, TextNode):
             return None
         number = self._evaluated(node)
@@ -149,22 +157,22 @@ class _Backwards:
 
     def _base(self) -> float:
         """The base of rotary positions; 10,000 where the document leaves it out."""
-        return float(self._number(f"{_POSITIONS}.base") or 10_000)
+        return float(self.number(f"{_POSITIONS}.base") or 10_000)
 
     def _trained(self) -> int | float | None:
         """The length that was trained: the largest one where positions are not stretched."""
-        return self._number(f"{_POSITIONS}.scaling.original") or self._number("constants.context")
+        return self.number(f"{_POSITIONS}.scaling.original") or self.number("constants.context")
 
     def _rotary(self) -> dict[str, Any] | None:
         """The parameters of a rotation; None where positions are not rotary."""
-        base = self._number(f"{_POSITIONS}.base")
+        base = self.number(f"{_POSITIONS}.base")
         if base is None:
             return None
         parameters: dict[str, Any] = {"rope_type": "default", "rope_theta": float(base)}
-        kind = self._plain(self._at(f"{_POSITIONS}.scaling.kind"))
+        kind = self.plain(f"{_POSITIONS}.scaling.kind")
         if kind in _SCALINGS:
             parameters["rope_type"] = kind
             for ours, theirs in _SCALINGS[kind].items():
-                value = self._plain(self._at(f"{_POSITIONS}.scaling.{ours}"))
+                value = self.plain(f"{_POSITIONS}.scaling.{ours}")
                 parameters |= {} if value is None else {theirs: value}
         return parameters

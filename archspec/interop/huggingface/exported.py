@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,23 +61,28 @@ def export_huggingface(
             `like`, and as `import_configuration` and `read_weights` do.
     """
     found = import_configuration(like, name=spec.name)
-    reason = difference(_computed(spec), _computed(found.spec))
+    reason = difference(computed(spec), computed(found.spec))
     if reason is not None:
         help = "choose the folder that the spec was imported from, or one of the same architecture"
         fail("E810", f"`{spec.name}` is not what {like / CONFIG} says", None, notes=[reason], help=help)
     parameters = parameter_shapes(spec.graph)
     with read_weights(like) as tensors:
         shapes = tensors.shapes
-    layout = _layout(spec, parameters, shapes)
+    layout = layout_for(spec, parameters, shapes)
     write_weights(folder / WEIGHTS, export_weights(parameters, layout, weights, like=shapes))
     shutil.copyfile(like / CONFIG, folder / CONFIG)
-    for file in files:
-        if file.name not in (CONFIG, WEIGHTS):
-            shutil.copyfile(file, folder / file.name)
+    copied(files, folder, (CONFIG, WEIGHTS))
     return ExportedFolder(model_type=found.model_type, architecture=found.architecture)
 
 
-def _layout(spec: Spec, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> Layout:
+def copied(files: Iterable[Path], folder: Path, written: Collection[str]) -> None:
+    """Copy files to a folder, but for those with a name that is written already."""
+    for file in files:
+        if file.name not in written:
+            shutil.copyfile(file, folder / file.name)
+
+
+def layout_for(spec: Spec, parameters: Mapping[str, Shape], shapes: Mapping[str, Shape]) -> Layout:
     """The layout under which a checkpoint has its names. Raises SpecError E810 for the module's own, E521 for none."""
     layout = choose(layouts(spec), parameters, shapes).layout
     if layout is None:
@@ -85,7 +90,7 @@ def _layout(spec: Spec, parameters: Mapping[str, Shape], shapes: Mapping[str, Sh
     return layout
 
 
-def _computed(spec: Spec) -> Spec:
+def computed(spec: Spec) -> Spec:
     """The spec without its rules, whose values are part of the graph, and under a name that all specs share."""
     entries = tuple(_renamed(one) for one in spec.tree.entries if one.key.value not in _APART)
     return elaborate(replace(spec.tree, entries=entries), path=spec.path)

@@ -49,6 +49,18 @@ class Configuration:
         return self.values[key].value
 
 
+class Told(Protocol):
+    """What a document tells, for a key that is read backwards."""
+
+    def number(self, path: str) -> int | float | None:
+        """The number at a path, over the constants; None where there is none."""
+        ...
+
+    def plain(self, path: str) -> Any:
+        """The words, numbers and lists at a path as JSON data; None where there are none."""
+        ...
+
+
 class ConfigurationKey(Protocol):
     """What one key of a configuration means."""
 
@@ -163,9 +175,10 @@ class PartKey(ConfigurationKey):
 
 @record
 class ReadKey(ConfigurationKey):
-    """A key whose meaning is code."""
+    """A key whose meaning is code. `back` finds its value in a document; None where the document does not tell it."""
 
     function: Callable[[JsonValue, Configuration], Changes]
+    back: Callable[[Told], Any] | None = None
 
     def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
         """What the function returns."""
@@ -220,9 +233,23 @@ def part_of(key: str) -> ConfigurationKey:
     return PartKey(key=key)
 
 
-def reads(function: Callable[[JsonValue, Configuration], Changes]) -> ConfigurationKey:
-    """Read by a function of the value and the configuration."""
-    return ReadKey(function=function)
+def reads(
+    function: Callable[[JsonValue, Configuration], Changes], back: Callable[[Told], Any] | None = None
+) -> ConfigurationKey:
+    """Read by a function of the value and the configuration, and by `back` out of a document."""
+    return ReadKey(function=function, back=back)
+
+
+def follows(meaning: str, compute: Callable[[Configuration], Any]) -> ConfigurationKey:
+    """A key that repeats what others say: null, or what `compute` returns; `meaning` says what that is."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        wanted = compute(configuration)
+        if given.value is not None and not is_same(wanted, given.value):
+            given.refuse(f"expected {meaning}, {json.dumps(wanted)}")
+        return {}
+
+    return reads(read)
 
 
 def side(path: str) -> ConfigurationKey:
@@ -235,7 +262,7 @@ def side(path: str) -> ConfigurationKey:
             given.refuse("expected a whole number from 1 up, or two equal ones: other than square is not supported")
         return {path: pair[0]}
 
-    return ReadKey(function=read)
+    return ReadKey(function=read, back=lambda told: told.number(path))
 
 
 def classes(path: str) -> Keys:
@@ -253,7 +280,12 @@ def classes(path: str) -> Keys:
         count = configuration["num_labels"]
         return {path: 2} if count.value is None else SizeKey(path=path).changes(count, configuration)
 
-    return {"id2label": ReadKey(function=read), "num_labels": part_of("id2label")}
+    def back(told: Told) -> Any:
+        count = told.number(path)
+        # The names that transformers gives to labels without names.
+        return None if count is None else {str(number): f"LABEL_{number}" for number in range(int(count))}
+
+    return {"id2label": ReadKey(function=read, back=back), "num_labels": part_of("id2label")}
 
 
 def end_ids(path: str = "decode.end") -> ConfigurationKey:
@@ -267,7 +299,7 @@ def end_ids(path: str = "decode.end") -> ConfigurationKey:
             given.refuse("expected an id, a list of ids, or null")
         return {path: given.value}
 
-    return ReadKey(function=read)
+    return ReadKey(function=read, back=lambda told: told.plain(path))
 
 
 def is_same(wanted: Any, found: Any) -> bool:

@@ -38,7 +38,8 @@ class ModelType:
         base: the bare name of the shipped spec that configurations change.
         inputs: by each input of the spec, the argument of the original's `forward`.
         architectures: the classes of transformers that can be said; the base spec is the first.
-        keys: what each key of the configuration means; those of every configuration are in `common`.
+        keys: what each key of the configuration means, in the order in which they change the base, but that those which
+            `common` has, too, come first; what is not here is as `common` says.
         defaults: what transformers takes for each key that `config.json` leaves out.
         aliases: by older name of a key, its name of today.
         padding: by an input of ids, the one that says which of them are valid, where the original takes the id of

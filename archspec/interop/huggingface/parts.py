@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, SizeKey, inert
+from archspec.interop.huggingface.keys import Configuration, SizeKey, inert, reads
 from archspec.interop.huggingface.model_type import Architecture
 
 UNTIED: Changes = {
@@ -55,3 +55,7 @@ def head_features(given: JsonValue, configuration: Configuration) -> Changes:
         return {}
     size = SizeKey(path="constants.head_dim").changes(given, configuration)
     return {**size, "graph.states.attention.head_dim": "head_dim", "reduced.constants.head_dim": 6}
+
+
+HEAD_FEATURES = reads(head_features, back=lambda told: told.number("graph.states.attention.head_dim"))
+"""The key `head_dim`; a document tells it where it is not the features divided by the heads."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
-import shutil
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archspec.interop.huggingface.exported import WEIGHTS, ExportedFolder
+from archspec.interop.huggingface.exported import WEIGHTS, ExportedFolder, copied
 from archspec.interop.huggingface.imported import CONFIG
 from archspec.lower.naming import class_name, identifier
 from archspec.record import record
@@ -131,9 +130,7 @@ def export_code(
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     write_weights(folder / WEIGHTS, {f"{_NETWORK}.{name}": weights[name] for name in weights})
-    for file in files:
-        if file.name not in (*texts, WEIGHTS):
-            shutil.copyfile(file, folder / file.name)
+    copied(files, folder, (*texts, WEIGHTS))
     return ExportedFolder(model_type=names.model_type, architecture=names.model)
 
 

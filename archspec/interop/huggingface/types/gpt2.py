@@ -83,7 +83,7 @@ class Gpt2(ModelType):
         "add_cross_attention": must(False, why="attention to another model's outputs is not supported"),
         "n_ctx": inert("`n_positions` says how many positions there are"),
         "tie_word_embeddings": switch({True: {}, False: untied()}),
-        "eos_token_id": reads(_end),
+        "eos_token_id": reads(_end, back=lambda told: told.plain("decode.end")),
     }
     aliases = {
         "hidden_size": "n_embd",

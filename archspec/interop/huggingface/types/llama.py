@@ -12,12 +12,11 @@ from archspec.interop.huggingface.keys import (
     inert,
     must,
     number,
-    reads,
     size,
     switch,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.parts import HEADLESS, PERMUTED_BIASES, UNTIED, head_features
+from archspec.interop.huggingface.parts import HEAD_FEATURES, HEADLESS, PERMUTED_BIASES, UNTIED
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 _STATES = "graph.states"
@@ -43,7 +42,7 @@ class Llama(ModelType):
         "num_hidden_layers": size("constants.layers"),
         "num_attention_heads": size("constants.heads"),
         "num_key_value_heads": size("constants.kv_heads", none="heads", repeats="num_attention_heads"),
-        "head_dim": reads(head_features),
+        "head_dim": HEAD_FEATURES,
         "hidden_act": activation(f"{_STATES}.feed_forward.activation"),
         "max_position_embeddings": size("constants.context"),
         "rms_norm_eps": number("defaults.norm.eps"),

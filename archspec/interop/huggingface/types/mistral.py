@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.decoders import LLAMA_LIKE, tied, without_head
-from archspec.interop.huggingface.keys import reads, switch
+from archspec.interop.huggingface.keys import switch
 from archspec.interop.huggingface.layer_kinds import windows
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.parts import head_features
+from archspec.interop.huggingface.parts import HEAD_FEATURES
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 
@@ -23,7 +23,7 @@ class Mistral(ModelType):
     }
     keys = {
         **LLAMA_LIKE,
-        "head_dim": reads(head_features),
+        "head_dim": HEAD_FEATURES,
         **rotary("graph.states.attention.positions"),
         **windows(),
         "tie_word_embeddings": switch({False: {}, True: tied()}),

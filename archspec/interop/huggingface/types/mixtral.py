@@ -5,10 +5,10 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import BALANCING, LLAMA_LIKE, tied, without_head
 from archspec.interop.huggingface.experts import experts
-from archspec.interop.huggingface.keys import inert, reads, switch
+from archspec.interop.huggingface.keys import inert, switch
 from archspec.interop.huggingface.layer_kinds import windows
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.parts import head_features
+from archspec.interop.huggingface.parts import HEAD_FEATURES
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 _TIED: Changes = tied("huggingface", "huggingface-4")
@@ -27,7 +27,7 @@ class Mixtral(ModelType):
     }
     keys = {
         **LLAMA_LIKE,
-        "head_dim": reads(head_features),
+        "head_dim": HEAD_FEATURES,
         **rotary("graph.states.attention.positions"),
         **windows(),
         "tie_word_embeddings": switch({False: {}, True: _TIED}),

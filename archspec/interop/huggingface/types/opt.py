@@ -39,21 +39,24 @@ _PROJECTED: Changes = {
     },
 }
 """A table of another width than the states, and linear maps from one to the other and back (OPT of 350M)."""
-_HEAD: Changes = {"graph.logits": {"input": "narrowed", "tie": "tokens.table"}}
+_HEAD: Changes = {"graph.logits.input": "narrowed"}
+_TIED: Changes = {"graph.logits.tie": "tokens.table"}
 _BODY: Changes = {
     "outputs.states": {"from": "narrowed", "type": "float[batch, length, d_embedding]"},
     "rules": causal_rules("narrowed"),
 }
 
 
-def _table_width(behind: Changes) -> ConfigurationKey:
-    """`word_embed_proj_dim`, the features of the table; `behind` is what reads the states then."""
+def _table_width(behind: Changes, tied: Changes) -> ConfigurationKey:
+    """`word_embed_proj_dim`, the features of the table; `behind` is what reads the states then, `tied` the table."""
 
     def read(given: JsonValue, configuration: Configuration) -> Changes:
         if given.value in (None, configuration.value("hidden_size")):
             return {}
         width = SizeKey(path="constants.d_embedding").changes(given, configuration)
-        return {**width, "reduced.constants.d_embedding": 20, **_PROJECTED, **behind}
+        # A head of its own, which `tie_word_embeddings` has made by now, reads no table.
+        table = tied if configuration.value("tie_word_embeddings") is True else {}
+        return {**width, "reduced.constants.d_embedding": 20, **_PROJECTED, **behind, **table}
 
     return reads(read)
 
@@ -67,7 +70,7 @@ class Opt(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "OPTForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "OPTModel": without_head(keys={"word_embed_proj_dim": _table_width(_BODY)}),
+        "OPTModel": without_head(keys={"word_embed_proj_dim": _table_width(_BODY, {})}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),
@@ -77,7 +80,7 @@ class Opt(ModelType):
         "max_position_embeddings": size("constants.context"),
         "do_layer_norm_before": switch({True: {}, False: {**_NO_FINAL_NORM, f"{STATES}.residual": "post"}}),
         "_remove_final_layer_norm": switch({False: {}, True: _NO_FINAL_NORM}),
-        "word_embed_proj_dim": _table_width(_HEAD),
+        "word_embed_proj_dim": _table_width(_HEAD, _TIED),
         "dropout": dropout(f"{STATES}.dropout"),
         "attention_dropout": dropout(f"{STATES}.attention.dropout"),
         "activation_dropout": _TRAINING,
@@ -127,5 +130,5 @@ class Opt(ModelType):
         },
         {"do_layer_norm_before": False, "activation_function": "gelu", "enable_bias": False},
         {"do_layer_norm_before": False, "word_embed_proj_dim": 20},
-        {"_remove_final_layer_norm": True, "tie_word_embeddings": False, "dropout": 0.0},
+        {"_remove_final_layer_norm": True, "tie_word_embeddings": False, "word_embed_proj_dim": 20, "dropout": 0.0},
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.decoders import LLAMA_LIKE, untied, without_head
-from archspec.interop.huggingface.keys import must, part_of, reads, switch
+from archspec.interop.huggingface.keys import must, part_of, switch
 from archspec.interop.huggingface.layer_kinds import late_windows, layer_types
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.parts import head_features
+from archspec.interop.huggingface.parts import HEAD_FEATURES
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 
@@ -23,7 +23,7 @@ class Qwen2(ModelType):
     }
     keys = {
         **LLAMA_LIKE,
-        "head_dim": reads(head_features),
+        "head_dim": HEAD_FEATURES,
         **rotary("graph.states.attention.positions"),
         **layer_types(late_windows, is_used="use_sliding_window"),
         "max_window_layers": part_of("layer_types"),

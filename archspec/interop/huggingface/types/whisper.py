@@ -109,7 +109,7 @@ class Whisper(ModelType):
         "tie_word_embeddings": must(True, why="the logits read the table of tokens"),
         "is_encoder_decoder": must(True, why="this type has an encoder and a decoder"),
         "decoder_start_token_id": size("constants.start", least=0),
-        "eos_token_id": reads(_end),
+        "eos_token_id": reads(_end, back=lambda told: told.plain("decode.end")),
         "encoder_layerdrop": inert("drops whole layers in training alone"),
         "decoder_layerdrop": inert("drops whole layers in training alone"),
         "init_std": _FRESH,
