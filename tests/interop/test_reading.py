@@ -52,6 +52,7 @@ def told(folder: Path, text: str, architecture: str | None = None) -> str:
     return str(raised.value).replace(f"{folder}/", "")
 
 
+T5 = '"model_type": "t5", "architectures": ["T5ForConditionalGeneration"]'
 LLAMA = '"model_type": "llama", "architectures": ["LlamaForCausalLM"]'
 
 
@@ -101,6 +102,9 @@ error[E803]: `num_hidden_layers` is 0: expected a whole number of at least 1
         (f'{{{LLAMA}, "rope_scaling": {{"type": "linear"}}}}', "E803", "`factor` is missing"),
         (f'{{{LLAMA}, "rope_scaling": {{"type": "linear", "factor": 2, "x": 1}}}}', "E802", "unknown key `x`"),
         (f'{{{LLAMA}, "rope_scaling": {{"type": "spiral"}}}}', "E803", "no such scaling"),
+        (f'{{{T5}, "dense_act_fn": "gelu"}}', "E803", 'expected the activation of `feed_forward_proj`, "relu"'),
+        (f'{{{T5}, "tie_word_embeddings": false, "scale_decoder_outputs": true}}', "E803", "scaled states before"),
+        (f'{{{T5}, "is_gated_act": true}}', "E803", "expected whether `feed_forward_proj` is gated, false"),
         (f'{{{LLAMA}, "hidden_size": 100, "num_attention_heads": 3}}', "E340", "does not divide 100"),
     ],
 )

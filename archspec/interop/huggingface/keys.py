@@ -241,6 +241,18 @@ def reads(
     return ReadKey(function=function, back=back)
 
 
+def follows(meaning: str, compute: Callable[[Configuration], Any]) -> ConfigurationKey:
+    """A key that repeats what others say: null, or what `compute` returns; `meaning` says what that is."""
+
+    def read(given: JsonValue, configuration: Configuration) -> Changes:
+        wanted = compute(configuration)
+        if given.value is not None and not is_same(wanted, given.value):
+            given.refuse(f"expected {meaning}, {json.dumps(wanted)}")
+        return {}
+
+    return reads(read)
+
+
 def side(path: str) -> ConfigurationKey:
     """The side of a square at a path: a whole number, or a pair of equal ones."""
 

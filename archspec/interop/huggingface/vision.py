@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
@@ -139,15 +139,3 @@ def whole_list(given: JsonValue, count: int) -> list[int]:
     if not isinstance(value, list) or len(value) != count or any(type(one) is not int or one < 1 for one in value):
         given.refuse(f"expected a list of {count} whole numbers from 1 up")
     return value
-
-
-def follows(meaning: str, compute: Callable[[Configuration], Any]) -> ConfigurationKey:
-    """A key that repeats what others say: null, or what `compute` returns; `meaning` says what it is."""
-
-    def read(given: JsonValue, configuration: Configuration) -> Changes:
-        wanted = compute(configuration)
-        if given.value is not None and given.value != wanted:
-            given.refuse(f"expected {meaning}, {wanted}")
-        return {}
-
-    return reads(read)

@@ -13,6 +13,7 @@ from archspec.interop.huggingface.keys import (
     Keys,
     SizeKey,
     end_ids,
+    follows,
     inert,
     must,
     number,
@@ -72,11 +73,20 @@ def stack_keys(*stacks: str) -> Keys:
     }
 
 
-def _activation(given: JsonValue) -> tuple[str, bool]:
-    """The activation of feed-forward blocks, and whether a gate is multiplied with it: `relu`, `gated-gelu`."""
-    parts = given.value.split("-") if isinstance(given.value, str) else []
+def _split(value: object) -> list[str]:
+    """The words of `feed_forward_proj`: `relu`, `gated-gelu`."""
     # Version 1.1 of T5 says `gated-gelu` of the approximation by tanh.
-    word = "gelu_new" if parts == ["gated", "gelu"] else parts[-1] if parts else ""
+    return ["gated", "gelu_new"] if value == "gated-gelu" else str(value).split("-")
+
+
+def _parts(configuration: Configuration) -> list[str]:
+    return _split(configuration.value("feed_forward_proj"))
+
+
+def _activation(given: JsonValue) -> tuple[str, bool]:
+    """The activation of feed-forward blocks, and whether a gate is multiplied with it."""
+    parts = _split(given.value)
+    word = parts[-1]
     if word not in ACTIVATIONS or len(parts) > 2 or (len(parts) == 2 and parts[0] != "gated"):
         given.refuse("expected an activation, or `gated-` and an activation")
     return ACTIVATIONS[word], len(parts) == 2
@@ -97,13 +107,15 @@ UNTIED: Changes = {
 
 def _tied(given: JsonValue, configuration: Configuration) -> Changes:
     """Whether the table of tokens gives the logits, too. Versions before 5 scale the states only there."""
-    if given.value is False:
-        return UNTIED
-    if given.value is not True:
-        given.refuse("expected true or false")
     scaled = configuration["scale_decoder_outputs"]
     if scaled.value not in (None, True, False):
         scaled.refuse("expected true, false or null")
+    if given.value is False:
+        if scaled.value:
+            scaled.refuse("scaled states before a matrix of its own for the logits are not supported")
+        return UNTIED
+    if given.value is not True:
+        given.refuse("expected true or false")
     return {"graph.logits": {"scale": None}} if scaled.value is False else {}
 
 
@@ -162,8 +174,9 @@ class T5(ModelType):
         "n_positions": size("constants.longest"),
         **stack_keys("memory", "states"),
         "layer_norm_epsilon": number("defaults.norm.eps"),
-        "dense_act_fn": inert("follows from `feed_forward_proj`"),
-        "is_gated_act": inert("follows from `feed_forward_proj`"),
+        # The original goes by these two where a file holds them.
+        "dense_act_fn": follows("the activation of `feed_forward_proj`", lambda given: _parts(given)[-1]),
+        "is_gated_act": follows("whether `feed_forward_proj` is gated", lambda given: len(_parts(given)) == 2),
         "tie_word_embeddings": reads(_tied),
         "scale_decoder_outputs": part_of("tie_word_embeddings"),
         "is_encoder_decoder": must(True, why="one half of it as a model of its own is not supported"),
