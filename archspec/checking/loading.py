@@ -26,7 +26,8 @@ def load_weights(
     """Load a published checkpoint into the module of a spec, all of it or nothing.
 
     Args:
-        module: what `archspec.compile` made of the spec, in memory; its dtypes stay, and tied parameters are one.
+        module: what `archspec.compile` made of the spec; its dtypes stay, and tied parameters are one. Made under
+            `torch.device("meta")` it costs no memory and no time before, and gets memory for the weights here.
         source: a spec (loaded, a file, or the bare name of a shipped one), or one that was accepted before.
         weights: a safetensors or GGUF file, a folder with safetensors or an index of shards, or tensors by name.
         layout: the name of one of the spec's layouts; left out, the one that fits.
@@ -43,6 +44,6 @@ def load_weights(
     """
     # Everything is read and converted before the module is touched: it gets all of it or nothing.
     loaded = load_from(accepted(source, unproved=unproved).spec, weights, layout)
-    put_into(module, loaded.tensors)
+    put_into(module, loaded.tensors, keep=not loaded.is_own)
     warn(loaded.report.warnings)
     return loaded.report

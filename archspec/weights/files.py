@@ -25,7 +25,8 @@ class WeightsFile(Mapping[str, "Tensor"]):
     """The tensors of a checkpoint by name; each is read from its file when it is indexed.
 
     `shapes` and `dtypes` (in the names of the format, such as `BF16` or `Q8_0`) are known without reading tensors;
-    `warnings` are diagnostics about the files. Call `close` or use `with` to release the files.
+    `warnings` are diagnostics about the files. What is read is a view of the file if it `is_mapped`, else in memory of
+    its own. Call `close` or use `with` to release the files.
     """
 
     def __init__(
@@ -35,8 +36,11 @@ class WeightsFile(Mapping[str, "Tensor"]):
         dtypes: Mapping[str, str],
         warnings: tuple[Diagnostic, ...],
         stack: ExitStack,
+        *,
+        is_mapped: bool = True,
     ) -> None:
         """Hold open `handles` (readers by tensor name, as safetensors has them), which `stack` closes."""
+        self.is_mapped = is_mapped
         self._handles = handles
         self._stack = stack
         self.shapes = shapes
@@ -103,7 +107,8 @@ def _gguf(path: Path) -> WeightsFile:
         header, reader = open_gguf(path, stack)
         shapes = {name: stored.shape for name, stored in header.tensors.items()}
         formats = {name: stored.format for name, stored in header.tensors.items()}
-        return WeightsFile(dict.fromkeys(shapes, reader), shapes, formats, (), stack.pop_all())
+        handles = dict.fromkeys(shapes, reader)
+        return WeightsFile(handles, shapes, formats, (), stack.pop_all(), is_mapped=False)
 
 
 def _check_regular(path: Path) -> None:
@@ -158,7 +163,7 @@ def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
     target = Path(path)
     if target.suffix != ".safetensors":
         fail("E522", f"{target} does not end in .safetensors", None, help="weights are written as safetensors only")
-    own = {name: _alone(tensor) for name, tensor in tensors.items()}
+    own = {name: alone(tensor) for name, tensor in tensors.items()}
     try:
         # The temporary folder is next to the target because a file can only be replaced atomically on one file system.
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.stem}-") as folder:
@@ -170,7 +175,7 @@ def write_weights(path: str | Path, tensors: Mapping[str, Tensor]) -> None:
         fail("E523", f"cannot write {target}: {(error.strerror or str(error)).lower()}", None)
 
 
-def _alone(tensor: Tensor) -> Tensor:
+def alone(tensor: Tensor) -> Tensor:
     """Return the tensor contiguous and in a storage of its own.
 
     safetensors refuses tensors that are not contiguous or share memory.

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING
 from archspec.diagnostics import Collector, fail
 from archspec.layouts.report import also, and_more
 from archspec.weights.choose import without_wrappers
+from archspec.weights.files import alone
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 
-def put_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+def put_into(module: nn.Module, tensors: Mapping[str, Tensor], *, keep: bool = True) -> None:
     """Copy tensors into a module's parameters and buffers, converted to the dtypes that these have.
 
-    `tensors` are named as in the compiled module; the names of `module` may have wrapper prefixes in front. The module
-    is unchanged if an error is raised.
-    Raises SpecError E607 for a module with other tensors or without memory, E527 for values that its dtype cannot hold.
+    `tensors` are named as in the compiled module; the names of `module` may have wrapper prefixes in front. A module on
+    the meta device gets the tensors themselves, or copies of those that share memory; of all, if `keep`. The module is
+    unchanged if an error is raised.
+    Raises SpecError E607 for a module with other tensors or of which a part has no memory, E527 for values that its
+    dtype cannot hold.
     """
     import torch
 
@@ -31,9 +35,21 @@ def put_into(module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
         check_range(name, tensor, held[name], found)
     found.raise_if_errors()
     # Every check is done before the first copy, so that no module is left half filled.
+    if all(tensor.is_meta for tensor in held.values()):
+        made = {actual[name]: _placed(tensor, held[name].dtype, keep) for name, tensor in tensors.items()}
+        module.load_state_dict(made, strict=True, assign=True)
+        return
     with torch.no_grad():
         for name, tensor in tensors.items():
             held[name].copy_(tensor)
+
+
+def _placed(tensor: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
+    """A tensor that a module may own: in a dtype, contiguous, and a copy of one that is kept or shares memory."""
+    import torch
+
+    made = tensor.to(dtype)
+    return made.clone(memory_format=torch.contiguous_format) if keep and made is tensor else alone(made)
 
 
 def of_one_dtype(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -56,7 +72,7 @@ def of_one_dtype(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
-    """Raise E607 if names or shapes differ, or if the module's tensors are on the meta device."""
+    """Raise E607 if names or shapes differ, or if some of the module's tensors are on the meta device."""
     missing = [name for name in tensors if name not in held]
     unknown = [name for name in held if name not in tensors]
     other = [name for name in tensors if name in held and held[name].shape != tensors[name].shape]
@@ -68,7 +84,7 @@ def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> N
         help = "pass the module that `archspec.compile` returns for this spec"
         fail("E607", "the module does not belong to this spec", None, notes=notes, help=help)
     empty = [name for name, tensor in held.items() if tensor.is_meta]
-    if empty:
+    if 0 < len(empty) < len(held):
         help = 'allocate it first: module.to_empty(device="cpu")'
         fail("E607", f"`{empty[0]}`{and_more(empty)} is not allocated", None, notes=also(empty), help=help)
 

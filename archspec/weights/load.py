@@ -47,10 +47,14 @@ class WeightsReport:
 
 @record(eq=False)
 class LoadedWeights:
-    """Tensors by the names of the module's state dict, and how they were read."""
+    """Tensors by the names of the module's state dict, and how they were read.
+
+    `is_own` says that their memory is neither a mapped file's nor the caller's.
+    """
 
     tensors: Mapping[str, Tensor]
     report: WeightsReport
+    is_own: bool = False
 
 
 def load(
@@ -90,7 +94,8 @@ def load_from(
     tensors.check(names)
     made = take(matched, ours, tensors)
     _check_floats(spec.graph, made)
-    odd = weights.warnings if isinstance(weights, WeightsFile) else ()
+    file = weights if isinstance(weights, WeightsFile) else None
+    odd = file.warnings if file is not None else ()
     report = WeightsReport(
         layout=matched.layout.name if matched.layout else None,
         tensors=len(made),
@@ -99,7 +104,7 @@ def load_from(
         dequantised=tuple(name for name in names if name in tensors.scales),
         warnings=(*odd, *skipped_ties(spec.graph, matched, theirs)),
     )
-    return LoadedWeights(tensors=made, report=report)
+    return LoadedWeights(tensors=made, report=report, is_own=file is not None and not file.is_mapped)
 
 
 def find_match(

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import archspec
 from archspec.diagnostics import SpecError
+from archspec.weights.files import write_weights
 from tests.weights.tables import only
 from tests.weights.test_published import reference, spec_of, state_of
 
@@ -106,14 +107,51 @@ def test_the_module_of_another_spec_is_refused() -> None:
     assert unchanged(module, before)
 
 
-def test_a_module_without_memory_is_refused() -> None:
+def test_a_module_without_memory_gets_it() -> None:
+    """Its parameters have its own dtype, share nothing with what was given, and are laid out as fresh ones."""
+    with torch.device("meta"):
+        module, half = fresh(), fresh().bfloat16()
+    state, wanted = state_of("gpt2"), fresh()
+    archspec.load_weights(module, spec_of("gpt2"), state)
+    archspec.load_weights(half, spec_of("gpt2"), state)
+    archspec.load_weights(wanted, spec_of("gpt2"), state)
+    assert unchanged(module, snapshot(wanted))
+    assert unchanged(half, snapshot(wanted.bfloat16()))
+    assert all(one.requires_grad and one.is_contiguous() for one in module.parameters())
+    given = {tensor.untyped_storage().data_ptr() for tensor in state.values()}
+    assert given.isdisjoint(one.untyped_storage().data_ptr() for one in module.parameters())
+    torch.testing.assert_close(module(TOKENS), reference("gpt2")(TOKENS).logits, atol=1e-5, rtol=1e-5)
+
+
+def test_no_parameter_of_a_module_lies_in_the_file(tmp_path: Path) -> None:
+    """What is read from a safetensors file is a view of the mapped file, which may be overwritten."""
     with torch.device("meta"):
         module = fresh()
+    write_weights(tmp_path / "model.safetensors", state_of("gpt2"))
+    archspec.load_weights(module, spec_of("gpt2"), tmp_path / "model.safetensors")
+    before = snapshot(module)
+    file = tmp_path / "model.safetensors"
+    with file.open("r+b") as opened:
+        opened.write(b"\xff" * file.stat().st_size)
+    assert unchanged(module, before)
+
+
+def test_without_memory_an_error_leaves_it_so() -> None:
+    with torch.device("meta"):
+        module = fresh()
+    state = state_of("gpt2")
+    state["transformer.ln_f.bias"][0] = float("nan")
+    with pytest.raises(SpecError):
+        archspec.load_weights(module, spec_of("gpt2"), state)
+    assert all(one.is_meta for one in module.parameters())
+
+
+def test_a_module_with_memory_for_some_is_refused() -> None:
+    module = fresh()
+    module.source.to("meta")
     with pytest.raises(SpecError) as raised:
         archspec.load_weights(module, spec_of("gpt2"), state_of("gpt2"))
     assert only(raised.value).help == 'allocate it first: module.to_empty(device="cpu")'
-    archspec.load_weights(module.to_empty(device="cpu"), spec_of("gpt2"), state_of("gpt2"))
-    torch.testing.assert_close(module(TOKENS), reference("gpt2")(TOKENS).logits, atol=1e-5, rtol=1e-5)
 
 
 def test_weights_of_a_violated_spec_are_not_loaded(tmp_path: Path) -> None:

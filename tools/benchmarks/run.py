@@ -17,6 +17,7 @@ from check import check_rows
 from decode import decode_rows
 from experts import expert_rows
 from forward import forward_rows
+from imports import import_rows
 from layers import layer_rows
 from prover import prover_rows
 from rich.console import Console
@@ -35,6 +36,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "experts": expert_rows,
     "decode": decode_rows,
     "steps": step_rows,
+    "import": import_rows,
     "build": stage_rows,
     "serve": serve_rows,
     "training": training_rows,
