@@ -70,5 +70,6 @@ def _held(made: Imported, source: Path) -> Finding:
     folder = source if source.is_dir() else source.parent
     found = hold_to_original(claims_of(made.spec), folder)
     if found.status != "holds":
-        fail("E640", f"the imported spec differs from {folder}", None, notes=found.detail.split("; "))
+        what = "differs from" if found.status == "violated" else "cannot be told apart from others by"
+        fail("E640", f"the imported spec {what} {folder}", None, notes=found.detail.split("; "))
     return found

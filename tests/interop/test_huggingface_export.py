@@ -64,6 +64,18 @@ def test_other_weights_are_what_transformers_then_computes_with(tmp_path: Path) 
     torch.testing.assert_close(found.last_hidden_state, wanted.states, rtol=1e-5, atol=1e-5)
 
 
+def test_a_folder_opens_in_the_dtype_of_its_weights(tmp_path: Path) -> None:
+    first, second, spec = folders("bert", tmp_path)
+    tensors = load_from(spec, first).tensors
+    config = json.loads((first / "config.json").read_text())
+    (first / "config.json").write_text(json.dumps({**config, "dtype": "bfloat16"}))
+    export_huggingface(spec, tensors, second, first)
+    opened = transformers.BertModel.from_pretrained(second)
+    assert opened.dtype == torch.float32
+    before = load_file(first / "model.safetensors")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in opened.state_dict().items() if name in before)
+
+
 def test_a_configuration_of_another_model_is_refused(tmp_path: Path) -> None:
     first, second, spec = folders("bert", tmp_path)
     tensors = load_from(spec, first).tensors

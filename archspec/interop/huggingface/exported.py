@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.interop.huggingface.backwards import difference
@@ -44,7 +45,8 @@ def export_huggingface(
 ) -> ExportedFolder:
     """Write the configuration of another folder, the weights under its names, and other files to an empty folder.
 
-    The configuration is imported first: only where it gives the graph of the spec, anything is written.
+    The configuration is imported first: only where it gives the graph of the spec, anything is written. It is written
+    as it is, but for the dtype, which is that of the weights: transformers rounds weights to the dtype that it names.
 
     Args:
         spec: one with a layout that fits the tensors of `like`.
@@ -66,13 +68,32 @@ def export_huggingface(
         help = "choose the folder that the spec was imported from, or one of the same architecture"
         fail("E810", f"`{spec.name}` is not what {like / CONFIG} says", None, notes=[reason], help=help)
     parameters = parameter_shapes(spec.graph)
-    with read_weights(like) as tensors:
-        shapes = tensors.shapes
+    with read_weights(like) as opened:
+        shapes = opened.shapes
     layout = layout_for(spec, parameters, shapes)
-    write_weights(folder / WEIGHTS, export_weights(parameters, layout, weights, like=shapes))
-    shutil.copyfile(like / CONFIG, folder / CONFIG)
+    tensors = export_weights(parameters, layout, weights, like=shapes)
+    write_weights(folder / WEIGHTS, tensors)
+    (folder / CONFIG).write_bytes(_in_dtype(like / CONFIG, tensors))
     copied(files, folder, (CONFIG, WEIGHTS))
     return ExportedFolder(model_type=found.model_type, architecture=found.architecture)
+
+
+def _in_dtype(config: Path, tensors: Mapping[str, Tensor]) -> bytes:
+    """A configuration with the dtype of the weights, float32 where they have several; its own bytes where it fits."""
+    found = {str(one.dtype).removeprefix("torch.") for one in tensors.values() if one.is_floating_point()}
+    dtype = found.pop() if len(found) == 1 else "float32"
+    text = config.read_bytes()
+    given = json.loads(text)
+    made = _with_dtype(given, dtype)
+    return text if made == given else (json.dumps(made, indent=2) + "\n").encode()
+
+
+def _with_dtype(value: Any, dtype: str) -> Any:
+    """JSON data whose dtypes, at every depth, are another one; null stays, which says nothing."""
+    if not isinstance(value, dict):
+        return value
+    keys = ("dtype", "torch_dtype")
+    return {key: dtype if key in keys and one is not None else _with_dtype(one, dtype) for key, one in value.items()}
 
 
 def copied(files: Iterable[Path], folder: Path, written: Collection[str]) -> None:
