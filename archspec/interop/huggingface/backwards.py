@@ -8,7 +8,15 @@ from typing import Any
 
 from archspec.diagnostics import Source, Span, SpecError
 from archspec.interop.huggingface.changes import changed
-from archspec.interop.huggingface.keys import ConfigurationKey, DecimalKey, ReadKey, SizeKey, SwitchKey, WordKey
+from archspec.interop.huggingface.keys import (
+    ConfigurationKey,
+    DecimalKey,
+    PartKey,
+    ReadKey,
+    SizeKey,
+    SwitchKey,
+    WordKey,
+)
 from archspec.interop.huggingface.model_type import ModelType
 from archspec.ir.printer import print_graph
 from archspec.spec import Spec
@@ -108,7 +116,7 @@ class _Backwards:
         if isinstance(key, SwitchKey):
             holding = [value for value, changes in key.cases if changes and self._holds(changes)]
             return holding[0] if holding else next((value for value, changes in key.cases if not changes), None)
-        return key.back(self) if isinstance(key, ReadKey) and key.back is not None else None
+        return key.back(self) if isinstance(key, ReadKey | PartKey) and key.back is not None else None
 
     def _holds(self, changes: Mapping[str, Any]) -> bool:
         """Whether changes are made already."""

@@ -95,7 +95,12 @@ def _values(spec: Spec, kind: ModelType, architecture: str) -> dict[str, Any]:
     if (kind.defaults.get("pad_token_id") or 0) >= told.get("vocab_size", 1):
         # transformers refuses an id of padding that is no token.
         told["pad_token_id"] = None
-    return {"dtype": "float32", **told}
+    return {"dtype": "float32", **{name: _typed(one, kind.defaults.get(name)) for name, one in told.items()}}
+
+
+def _typed(value: Any, default: Any) -> Any:
+    """A whole number as a decimal one where the default is one: transformers compares the types."""
+    return float(value) if isinstance(default, float) and type(value) is int else value
 
 
 def _word(kind: ModelType) -> str:

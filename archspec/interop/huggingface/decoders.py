@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from archspec.interop.huggingface.keys import (
     DecimalKey,
     Keys,
     SizeKey,
+    Told,
     activation,
     dropout,
     end_ids,
@@ -150,3 +152,12 @@ def query_scale(given: JsonValue, configuration: Configuration) -> Changes:
         return {}
     found = SizeKey(path="").changes(given, configuration)[""]
     return {f"{STATES}.attention.scale": f"1/sqrt({found})"}
+
+
+def told_scale(told: Told) -> int | float | None:
+    """`query_pre_attn_scalar` as a document tells it."""
+    scale = told.plain(f"{STATES}.attention.scale")
+    if scale is None:
+        return told.number("constants.head_dim")
+    found = re.fullmatch(r"1/sqrt\((\d+)\)", str(scale))
+    return None if found is None else int(found[1])

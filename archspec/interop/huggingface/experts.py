@@ -32,4 +32,7 @@ def experts(count: str, chosen: str, at: str = "graph.states.feed_forward.expert
             f"{at}.top_k": "top_k",
         }
 
-    return {count: reads(read), chosen: part_of(count)}
+    return {
+        count: reads(read, back=lambda told: told.number("constants.experts")),
+        chosen: part_of(count, back=lambda told: told.number("constants.top_k")),
+    }

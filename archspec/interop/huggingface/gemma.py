@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.decoders import ATTENTION_BIAS, LLAMA_LIKE, STATES, norm_eps, query_scale, untied
+from archspec.interop.huggingface.decoders import (
+    ATTENTION_BIAS,
+    LLAMA_LIKE,
+    STATES,
+    norm_eps,
+    query_scale,
+    told_scale,
+    untied,
+)
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     Configuration,
@@ -38,7 +46,7 @@ GEMMA: Keys = {
     "hidden_activation": activation(f"{STATES}.feed_forward.activation"),
     "hidden_act": inert("`hidden_activation` is the activation"),
     "head_dim": size("constants.head_dim"),
-    "query_pre_attn_scalar": reads(query_scale),
+    "query_pre_attn_scalar": reads(query_scale, back=told_scale),
     "attn_logit_softcapping": softcap(f"{STATES}.attention.softcap"),
     "final_logit_softcapping": softcap("graph.logits.softcap"),
     "attention_bias": ATTENTION_BIAS,

@@ -164,9 +164,10 @@ class InertKey(ConfigurationKey):
 
 @record
 class PartKey(ConfigurationKey):
-    """A key that another one reads with its own."""
+    """A key that another one reads with its own; `back` is that of `ReadKey`."""
 
     key: str
+    back: Callable[[Told], Any] | None = None
 
     def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
         """No change of its own."""
@@ -228,9 +229,9 @@ def inert(why: str) -> ConfigurationKey:
     return InertKey(why=why)
 
 
-def part_of(key: str) -> ConfigurationKey:
-    """Read together with another key."""
-    return PartKey(key=key)
+def part_of(key: str, back: Callable[[Told], Any] | None = None) -> ConfigurationKey:
+    """Read together with another key, and by `back` out of a document."""
+    return PartKey(key=key, back=back)
 
 
 def reads(

@@ -8,7 +8,7 @@ from typing import Any
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import STATES, causal_rules
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, ConfigurationKey, Keys, SizeKey, part_of, reads
+from archspec.interop.huggingface.keys import Configuration, Keys, SizeKey, Told, part_of, reads
 
 SLIDING, FULL = "sliding_attention", "full_attention"
 KIND_NAMES: Mapping[str, str] = {SLIDING: "local", FULL: "global"}
@@ -53,7 +53,8 @@ def windows(output: str = "logits", *, is_used: str | None = None) -> Keys:
         size = window_of(given, configuration, is_used)
         return {**_window(size), f"{STATES}.attention.mask": _mask(size), "rules": _rules(output, size)}
 
-    return {"sliding_window": reads(read)} | ({} if is_used is None else {is_used: part_of("sliding_window")})
+    flag = {} if is_used is None else {is_used: part_of("sliding_window", back=_has_window)}
+    return {"sliding_window": reads(read), **flag}
 
 
 def layer_types(
@@ -87,8 +88,8 @@ def layer_types(
             "rules": mixed_rules(output, seen),
         }
 
-    keys: dict[str, ConfigurationKey] = {"layer_types": reads(read), "sliding_window": part_of("layer_types")}
-    return keys | ({} if is_used is None else {is_used: part_of("layer_types")})
+    flag = {} if is_used is None else {is_used: part_of("layer_types", back=_has_window)}
+    return {"layer_types": reads(read, back=_told_types), "sliding_window": part_of("layer_types"), **flag}
 
 
 def alternating(period: int) -> Order:
@@ -134,6 +135,22 @@ def window_of(given: JsonValue, configuration: Configuration, is_used: str | Non
     (size,) = SizeKey(path="").changes(given, configuration).values()
     context = configuration.value("max_position_embeddings")
     return None if isinstance(context, int) and size >= context else int(size)
+
+
+def _has_window(told: Told) -> bool:
+    """Whether a document has a window."""
+    return told.number("constants.window") is not None
+
+
+def _told_types(told: Told) -> list[str] | None:
+    """The types of all layers as a document tells them by its kinds, or by the mask that all share."""
+    layers, pattern = told.number("constants.layers"), told.plain(f"{STATES}.pattern")
+    if layers is None:
+        return None
+    if not pattern:
+        pattern = ["local" if told.plain(f"{STATES}.attention.mask") == _mask(1) else "global"]
+    words = {ours: theirs for theirs, ours in KIND_NAMES.items()}
+    return [words.get(str(pattern[at % len(pattern)]), FULL) for at in range(int(layers))]
 
 
 def mixed_rules(output: str, kinds: Sequence[str]) -> str:

@@ -1,18 +1,10 @@
-"""Changes and readings that decoders share: a head of its own, no head at all, heads of their own size."""
+"""Attention of decoders in configurations and GGUF files: heads of their own size, biases pair by pair."""
 
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, SizeKey, inert, reads
-from archspec.interop.huggingface.model_type import Architecture
-
-UNTIED: Changes = {
-    "graph.logits": {"tie": None, "vocab": "vocab"},
-    "weights.huggingface": {"tied": None, "map": {"logits.weight": "lm_head.weight"}},
-    "weights.gguf": {"tied": None, "map": {"logits.weight": "output.weight"}},
-}
-"""A matrix for the logits that is not the table of tokens."""
+from archspec.interop.huggingface.keys import Configuration, SizeKey, reads
 
 PERMUTED_BIASES: Changes = {
     "weights.gguf.map": {
@@ -29,23 +21,6 @@ PERMUTED_BIASES: Changes = {
     }
 }
 """The biases of queries and keys in GGUF, which stand pair by pair as the rows of their matrices do."""
-
-HEADLESS = Architecture(
-    changes={
-        "graph.logits": None,
-        "outputs": {"logits": None, "states": "float[batch, length, d_model]"},
-        "rules": "[{causal: {output: states, input: ids}}, {covers: {output: states, input: ids, mask: causal}}]",
-        "decode": None,
-        "weights.huggingface": {"tied": None, "skip": ["lm_head"]},
-        "weights.gguf": None,
-    },
-    keys={
-        "tie_word_embeddings": inert("this architecture has no logits"),
-        "eos_token_id": inert("this architecture has no logits"),
-    },
-    outputs={"states": "last_hidden_state"},
-)
-"""A decoder without its head, whose output are the states behind the last norm."""
 
 
 def head_features(given: JsonValue, configuration: Configuration) -> Changes:

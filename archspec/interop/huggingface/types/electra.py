@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, activation, dropout, inert, must, number, reads, size
+from archspec.interop.huggingface.keys import Configuration, Told, activation, dropout, inert, must, number, reads, size
 from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
@@ -45,6 +45,11 @@ def _features(given: JsonValue, configuration: Configuration) -> Changes:
     return size("constants.d_token").changes(given, configuration)
 
 
+def _told_features(told: Told) -> int | float | None:
+    """The features of a token, as a document tells them."""
+    return told.number("constants.d_token") or told.number("constants.d_model")
+
+
 def _scored_features(given: JsonValue, configuration: Configuration) -> Changes:
     """The same where the table of tokens gives the scores, too."""
     changes = _features(given, configuration)
@@ -58,7 +63,7 @@ _MASKED = masked_tokens(
     tied={"generator_lm_head.weight": "embeddings.word_embeddings.weight"},
     skip=["embeddings.position_ids"],
     pooled=None,
-    keys={"embedding_size": reads(_scored_features)},
+    keys={"embedding_size": reads(_scored_features, back=_told_features)},
     dim="d_token",
     table="source.0.table",
 )
@@ -103,7 +108,7 @@ class Electra(ModelType):
     keys = {
         "vocab_size": size("constants.vocab"),
         "hidden_size": size("constants.d_model"),
-        "embedding_size": reads(_features),
+        "embedding_size": reads(_features, back=_told_features),
         "num_hidden_layers": size("constants.layers"),
         "num_attention_heads": size("constants.heads"),
         "intermediate_size": size("constants.d_ff"),

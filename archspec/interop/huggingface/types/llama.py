@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from archspec.interop.huggingface.decoders import untied, without_head
 from archspec.interop.huggingface.keys import (
     UNREAD,
     activation,
@@ -16,7 +15,7 @@ from archspec.interop.huggingface.keys import (
     switch,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.parts import HEAD_FEATURES, HEADLESS, PERMUTED_BIASES, UNTIED
+from archspec.interop.huggingface.parts import HEAD_FEATURES, PERMUTED_BIASES
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 _STATES = "graph.states"
@@ -33,7 +32,7 @@ class Llama(ModelType):
     architectures = {
         "LlamaForCausalLM": Architecture(outputs={"logits": "logits"}),
         # Without a layout for GGUF, whose files have a head.
-        "LlamaModel": replace(HEADLESS, keys={**HEADLESS.keys, "attention_bias": switch({False: {}, True: _BIASES})}),
+        "LlamaModel": without_head(keys={"attention_bias": switch({False: {}, True: _BIASES})}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),
@@ -50,7 +49,7 @@ class Llama(ModelType):
         "attention_bias": switch({False: {}, True: {**_BIASES, **PERMUTED_BIASES}}),
         "attention_dropout": dropout(f"{_STATES}.attention.dropout"),
         "mlp_bias": switch({False: {}, True: {f"{_STATES}.feed_forward.bias": True}}),
-        "tie_word_embeddings": switch({True: {}, False: UNTIED}),
+        "tie_word_embeddings": switch({True: {}, False: untied(gguf=True)}),
         "eos_token_id": end_ids(),
         "rope_interleaved": must(False, why="pairs of neighbours do not turn in this type"),
         "pretraining_tp": inert("computes the same in slices"),

@@ -6,6 +6,7 @@ from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     Configuration,
+    Told,
     activation,
     dropout,
     inert,
@@ -35,6 +36,12 @@ def _positions(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.context": given.value - _UNTAKEN}
 
 
+def _told_positions(told: Told) -> int | float | None:
+    """The rows of the table, as a document tells them."""
+    context = told.number("constants.context")
+    return None if context is None else context + _UNTAKEN
+
+
 class MpNet(ModelType):
     """MPNet, whose positions count valid tokens and whose layers share a bias for distances."""
 
@@ -56,7 +63,7 @@ class MpNet(ModelType):
         "hidden_act": activation("graph.states.feed_forward.activation"),
         "hidden_dropout_prob": dropout("defaults.dropout"),
         "attention_probs_dropout_prob": dropout("graph.states.attention.dropout"),
-        "max_position_embeddings": reads(_positions),
+        "max_position_embeddings": reads(_positions, back=_told_positions),
         "pad_token_id": must(1, why="the original counts positions by the id 1, whatever this says"),
         "relative_attention_num_buckets": must(32, why="the original sorts distances into 32, whatever this says"),
         "layer_norm_eps": number("defaults.norm.eps"),

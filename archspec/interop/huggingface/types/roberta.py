@@ -6,6 +6,7 @@ from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     Configuration,
+    Told,
     activation,
     dropout,
     inert,
@@ -26,6 +27,18 @@ def _positions(given: JsonValue, configuration: Configuration) -> Changes:
         pad.refuse("expected an id: positions begin behind it")
     size("", least=pad.value + 2).changes(given, configuration)
     return {"constants.context": given.value - pad.value - 1, "graph.source.positions.offset": pad.value + 1}
+
+
+def _told_positions(told: Told) -> int | float | None:
+    """The rows of the table of positions, as a document tells them."""
+    context, offset = told.number("constants.context"), told.number("graph.source.positions.offset")
+    return None if context is None or offset is None else context + offset
+
+
+def _told_padding(told: Told) -> int | float | None:
+    """The id of padding, as a document tells it."""
+    offset = told.number("graph.source.positions.offset")
+    return None if offset is None else offset - 1
 
 
 _MASKED = masked_tokens(
@@ -58,8 +71,8 @@ class Roberta(ModelType):
         "hidden_act": activation("graph.states.feed_forward.activation"),
         "hidden_dropout_prob": dropout("defaults.dropout"),
         "attention_probs_dropout_prob": dropout("graph.states.attention.dropout"),
-        "max_position_embeddings": reads(_positions),
-        "pad_token_id": part_of("max_position_embeddings"),
+        "max_position_embeddings": reads(_positions, back=_told_positions),
+        "pad_token_id": part_of("max_position_embeddings", back=_told_padding),
         "type_vocab_size": size("constants.segments"),
         "layer_norm_eps": number("defaults.norm.eps"),
         "position_embedding_type": must("absolute", why="positions relative to each other are not supported"),
