@@ -313,3 +313,11 @@ def test_given_weights_are_measured(tmp_path: Path, plain: list[str]) -> None:
     assert json.dumps(answer(found, "shift_largest").value)
     with pytest.raises(archspec.SpecError, match="weights are given for `zero`, which is not compared"):
         compare(plain, weights={"zero": tmp_path / "w.safetensors"})
+
+
+def test_a_decoder_with_a_window_and_one_without_have_the_position_itself_as_centre() -> None:
+    found = compare(["mistral-7b", "llama-3.2-1b"], reduced=True)
+    for column in (0, 1):
+        effective = found.specs[column].measured.effective
+        assert effective is not None
+        assert effective.centre == tuple(float(at) for at in effective.position)

@@ -149,10 +149,20 @@ def middle(found: Analysed, stage: ModelStage) -> tuple[dict[int, int], tuple[fl
         fits = {p for p in positions if number_at(place, p, len(positions), sizes) == m}
         # Two axes of an image may lie on one axis of the tokens.
         wanted[place.axis] = wanted.get(place.axis, fits) & fits
-        centre.append(float(place.span * m + (place.low + place.high) / 2))
+        centre.append(float(place.span * m + _offset(place)))
     if not all(wanted.values()):
         return None
     return {axis: min(found) for axis, found in wanted.items()}, tuple(centre)
+
+
+def _offset(place: Moves) -> float:
+    """How far the centre is from the position: the middle of the field.
+
+    It is the position itself for what looks to one side alone, as a decoder does: how much it uses of what is near
+    could not be compared between a decoder with a window and one without.
+    """
+    is_one_sided = place.span == 1 and 0 in (place.low, place.high)
+    return 0.0 if is_one_sided else float(place.low + place.high) / 2
 
 
 def number_at(place: Moves, position: int, length: int, sizes: Mapping[str, int]) -> int | None:
