@@ -113,7 +113,7 @@ def read_recording(spec: Spec, path: Path, name: str) -> Recording:
     """
     interface = interface_of(spec)
     types = {name: port.type for name, port in {**interface.inputs, **interface.outputs}.items()}
-    arrays = read_arrays(path, types)
+    arrays = read_arrays(path, types, name)
     found = Collector()
     _check_names(interface, arrays, name, found)
     given = {one: array for one, array in arrays.items() if one in interface.inputs}

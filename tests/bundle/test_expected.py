@@ -98,6 +98,14 @@ def test_pickled_objects_are_never_loaded(spec: Spec, tmp_path: Path) -> None:
     assert codes(raised.value) == ["E703"]
 
 
+def test_a_file_that_is_no_archive_is_called_by_its_own_name(spec: Spec, tmp_path: Path) -> None:
+    file = tmp_path / "junk.npz"
+    file.write_bytes(b"junk")
+    with pytest.raises(SpecError, match="E703") as raised, kept(file, spec):
+        pass
+    assert raised.value.diagnostics[0].message == "junk.npz is not an .npz file of plain arrays"
+
+
 def test_a_reference_needs_weights(spec: Spec, reference: Arrays, tmp_path: Path) -> None:
     with pytest.raises(SpecError) as raised:
         archspec.build(spec, tmp_path / "bundle", expect=reference)

@@ -153,3 +153,8 @@ def test_an_end_beyond_the_vocabulary_ends_nothing(tmp_path: Path) -> None:
         file = tmp_path / "config.json"
         file.write_text(f'{{{LLAMA}, "vocab_size": 50, "eos_token_id": {json.dumps(ends)}}}')
         assert f"end: {wanted}" in import_model(tmp_path).text
+
+
+def test_architectures_are_a_list(tmp_path: Path) -> None:
+    found = told(tmp_path, '{"model_type": "llama", "architectures": "LlamaForCausalLM"}')
+    assert "E803" in found and "expected a list of names" in found

@@ -119,8 +119,10 @@ def _model_type(given: JsonValue) -> ModelType:
 
 
 def _architecture(given: JsonValue, kind: ModelType, wanted: str | None) -> str:
-    """The name of the architecture: the wanted one, else the file's. Raises SpecError E804."""
+    """The name of the architecture: the wanted one, else the file's. Raises SpecError E803 for no list, E804."""
     listed = given.members.get("architectures")
+    if listed is not None and listed.value is not None and not isinstance(listed.value, list):
+        listed.refuse("expected a list of names")
     names = [wanted] if wanted is not None else listed.value if listed is not None and listed.value else []
     help = f"choose with `--as`: {', '.join(f'`{name}`' for name in kind.architectures)}"
     if not names:
