@@ -141,6 +141,15 @@ class FullForwards:
         # Further rows are copies (see `Rows.alone`).
         return found[0, position], counts[0, position]
 
+    def rounding(self, twin: Runner) -> float:
+        """How far the runs so far are from those of a float64 twin, relative to the largest value or to 1."""
+        output = self.rows.decoded.decode.output
+        shares = [0.0]
+        for run, (found, counts) in self._known.items():
+            exact = twin.run(self.rows.alone(*run)[0])[output]
+            shares.append(difference(found, exact, counts).share())
+        return max(shares)
+
     def _run(self, row: int, number: int, length: int) -> tuple[Array, Array]:
         known = self.rows.decoded
         run = row, number, length if self.is_short else self.rows.sizes[known.length.name]

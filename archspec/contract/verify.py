@@ -98,7 +98,7 @@ def in_steps(claims: Claims, subject: Subject, seed: int) -> Finding:
     judged = [Stepped(steps=subject.steps, full=subject.runner, tolerance=subject.precision.parity)]
     if subject.exact is not None and subject.exact_steps is not None:
         twin = Stepped(steps=subject.exact_steps, full=subject.exact, tolerance=EXACT, how=" in float64")
-        judged.insert(0, twin)
+        judged = [twin, replace(judged[0], twin=subject.exact)]
     return stepped(known, judged, seed)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archspec.checking import accepted
+from archspec.checking import accepted, compile
 from archspec.contract.compiled import verify_compiled
 from archspec.contract.courses import CoursePlan, courses, twice
 from archspec.contract.fitting import model_subject
@@ -112,6 +113,40 @@ def test_assert_contract_judges_the_step() -> None:
     module, claims = changed("gpt2", "past=past + counts", "past=past + ids.shape[1]")
     with pytest.raises(AssertionError, match=f"{CLAIM} +violated"):
         assert_contract(module, claims)
+
+
+def test_large_weights_that_round_much_are_no_mistake() -> None:
+    claims = load_claims("smollm2-135m", reduced=True)
+    module = compile(accepted("smollm2-135m", reduced=True)).eval()
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for one in module.parameters():
+            one.copy_(torch.randn(one.shape, generator=generator) * (3 if one.dim() == 2 else 1))
+    subject = model_subject(module, claims, "large", seed=None)
+    found = in_steps(claims, subject, 0)
+    assert found.status == "holds", found.detail
+    # In float32 alone this would be called a difference.
+    assert found.largest is not None
+    assert subject.precision.parity < found.largest < 1e-3
+    assert in_steps(claims, replace(subject, exact=None, exact_steps=None), 0).status == "violated"
+    # What float64 cannot show is a mistake all the same.
+    assert subject.steps is not None
+    wrong = replace(subject, steps=Shifted(subject.steps))
+    assert in_steps(claims, wrong, 0).status == "violated"
+
+
+class Shifted:
+    """Steps whose outputs are off by a hundredth of their largest value."""
+
+    def __init__(self, steps: Any) -> None:
+        self.steps = steps
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.steps, name)
+
+    def step(self, state: Any, fed: Arrays, counts: Array) -> tuple[Array, Any]:
+        found, after = self.steps.step(state, fed, counts)
+        return found + np.float32(0.01) * np.abs(found).max(), after
 
 
 def test_a_module_that_fails_at_a_step_is_reported() -> None:
