@@ -120,7 +120,7 @@ OTHERS: list[tuple[str, str, str, str]] = [
         "{block: add_positions, input: x, kind: grid_sinusoidal, count: valid}",
         "E345",
         "the `n` positions are not known to be rows and columns",
-        "{block: add_positions, input: x, kind: grid_sinusoidal, count: valid}",
+        "add_positions",
     ),
     (
         _patches("patch: 16, positions: {kind: grid_sinusoidal, count: masked, grid: [3, 2]}"),

@@ -62,4 +62,5 @@ def test_what_is_compiled_is_compared_at_large_parameters_too() -> None:
     assert [one.status for one in verify_compiled(claims).findings if "large parameters" in one.claim] == ["holds"]
     last = "y = self.norm3(y)\n        return F.relu(x + y)"
     turned = emit(accepted(claims.spec)).replace(last, edited(last, ("x + y", "x + y.mT")), 1)
-    assert first_violation(claims, turned) == "equal to the interpreter at large parameters"
+    # Kernels are drawn so that their sums keep their scale, and then units of other sizes see it, too.
+    assert str(first_violation(claims, turned)).startswith("equal to the interpreter")

@@ -182,7 +182,7 @@ ORIGINALS = {
             "q and k": (
                 ("(q k v out): layer.0.SelfAttention.(q k v o)", "(k q v out): layer.0.SelfAttention.(q k v o)"),
             ),
-            "eps": (("norm: rms_norm", "norm: {kind: rms_norm, eps: 1e-5}"),),
+            "eps": (("norm: {kind: rms_norm, eps: 1e-6}", "norm: {kind: rms_norm, eps: 1e-5}"),),
             "activation": (("activation: relu", "activation: gelu"),),
             "scale": (("scale: 1\n", "scale: 1/sqrt(head_dim)\n"),),
             "scale of cross attention": (("scale: 1, dropout: 0.1, mask: key", "dropout: 0.1, mask: key"),),

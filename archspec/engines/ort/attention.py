@@ -50,7 +50,7 @@ class GroupedQueryAttention:
             angles = self._once(table, _angles)
             q, k = _rotated(q, features, angles), _rotated(k, features, angles)
         lengths = self._once(past, lambda one: _lengths(one, q.shape[1]))
-        options: dict[str, Any] = {"num_heads": q.shape[2] // features, "kv_num_heads": groups, "scale": scale}
+        options: dict[str, Any] = {"num_heads": q.shape[2] // features, "kv_num_heads": groups, "scale": float(scale)}
         y, keys, values = symbolic_multi_out(
             "com.microsoft::GroupQueryAttention",
             (q, k, v, k_kept, v_kept, *lengths),
