@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from archspec.contract.held import Recording
 from archspec.contract.protocol import Subject
@@ -17,7 +17,13 @@ _NO_ORIGINAL = "empty row"
 _POINTS = 2
 
 
-def recorded(claims: Claims, original: Subject, outputs: Iterable[str], seed: int = 0) -> list[Recording]:
+def recorded(
+    claims: Claims,
+    original: Subject,
+    outputs: Iterable[str],
+    seed: int = 0,
+    prepared: Callable[[Arrays], Arrays] = lambda arrays: arrays,
+) -> list[Recording]:
     """Run an original at two small sizes and at the longest, under every padding pattern that the promises admit.
 
     Weights of positions, such as a learned table, are read by long inputs alone.
@@ -27,6 +33,7 @@ def recorded(claims: Claims, original: Subject, outputs: Iterable[str], seed: in
         original: the model; without a float64 runner, or where that fails, recordings are in float32 alone.
         outputs: names of the outputs to keep.
         seed: seed of the first inputs; the n-th pattern uses `seed + n`.
+        prepared: makes inputs, which both models get, such as the original understands.
 
     Raises:
         SpecError: if the original fails to run.
@@ -34,7 +41,7 @@ def recorded(claims: Claims, original: Subject, outputs: Iterable[str], seed: in
     names, made = tuple(outputs), []
     for sizes in _sizes(claims):
         for number, pattern in enumerate(one for one in patterns(claims) if one != _NO_ORIGINAL):
-            arrays = generate(claims, sizes, pattern, seed + number)
+            arrays = prepared(generate(claims, sizes, pattern, seed + number))
             found, exact = original.runner.run(arrays), _exact(original, arrays)
             note = "" if pattern == "whole" else f", {_PADDED[pattern]}"
             kept = [{name: one[name] for name in names if name in one} for one in (found, exact)]

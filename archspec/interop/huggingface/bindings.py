@@ -42,7 +42,8 @@ class Named:
     """Names in transformers by names of the spec: arguments of `forward` by input, parts of its result by output.
 
     Those that are given replace all others; those that are known of the model type come before the usual ones.
-    `known_class` is the type's class that has all outputs of the spec, None if no class is known to.
+    `known_class` is the type's class that has all outputs of the spec, None if no class is known to, and `padding` that
+    of the type: by an input of ids, the one that says which are valid, where the id of padding is read off them.
     """
 
     arguments: Mapping[str, str] = field(default_factory=dict)
@@ -50,6 +51,7 @@ class Named:
     known_arguments: Mapping[str, str] = field(default_factory=dict)
     known_results: Mapping[str, str] = field(default_factory=dict)
     known_class: str | None = None
+    padding: Mapping[str, str] = field(default_factory=dict)
 
     def bound(self, claims: Claims, parameters: Collection[str]) -> dict[str, str]:
         """The argument of every input.
@@ -105,7 +107,8 @@ def known(named: Named, folder: Path, claims: Claims) -> Named:
     fitting = (name for name in ordered if claims.outputs.keys() <= kind.architectures[name].outputs.keys())
     chosen = next(fitting, None)
     results = {} if chosen is None else kind.architectures[chosen].outputs
-    return replace(named, known_arguments=kind.inputs, known_results=results, known_class=chosen)
+    padding = {ids: valid for ids, valid in kind.padding.items() if {ids, valid} <= claims.inputs.keys()}
+    return replace(named, known_arguments=kind.inputs, known_results=results, known_class=chosen, padding=padding)
 
 
 def _one(known: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -40,17 +41,27 @@ class Original:
     """A model of transformers whose inputs and outputs have the names of a spec.
 
     `outputs` are those of the spec that it has, `left_out` those that it does not return, and `missing` the parameters
-    that the folder has no tensors for: they are NaN, so that no output that reads them is equal to anything.
+    that the folder has no tensors for: they are NaN, so that no output that reads them is equal to anything. `padding`
+    gives by an input of ids the one that says which are valid, where the original takes `pad` for no position.
     """
 
     subject: Subject
     outputs: tuple[str, ...]
     left_out: tuple[str, ...]
     missing: tuple[str, ...]
+    padding: Mapping[str, str]
+    pad: int
 
     def recorded(self, claims: Claims, seed: int = 0) -> list[Recording]:
         """What it gives on inputs that the promises generate. Raises SpecError E731 if it fails to run."""
-        return recorded(claims, self.subject, self.outputs, seed)
+        return recorded(claims, self.subject, self.outputs, seed, self._padded)
+
+    def _padded(self, arrays: Arrays) -> Arrays:
+        """The inputs with the id of padding where a row has no position, and nowhere else."""
+        made, other = dict(arrays), self.pad - 1 if self.pad else self.pad + 1
+        for ids, valid in self.padding.items():
+            made[ids] = np.where(arrays[valid], np.where(made[ids] == self.pad, other, made[ids]), self.pad)
+        return made
 
     def noted(self, found: Finding) -> Finding:
         """A finding with what was not compared, and with the parameters that are missing."""
@@ -126,6 +137,8 @@ def open_original(folder: Path, claims: Claims, named: Named | None = None) -> O
         outputs=tuple(places),
         left_out=tuple(name for name in claims.outputs if name not in places),
         missing=missing,
+        padding=names.padding,
+        pad=int(getattr(model.config, "pad_token_id", None) or 0),
     )
 
 
