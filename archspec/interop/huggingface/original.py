@@ -50,7 +50,7 @@ class Original:
     left_out: tuple[str, ...]
     missing: tuple[str, ...]
     padding: Mapping[str, str]
-    pad: int
+    pad: int | None
 
     def recorded(self, claims: Claims, seed: int = 0) -> list[Recording]:
         """What it gives on inputs that the promises generate. Raises SpecError E731 if it fails to run."""
@@ -58,8 +58,10 @@ class Original:
 
     def _padded(self, arrays: Arrays) -> Arrays:
         """The inputs with the id of padding where a row has no position, and nowhere else."""
-        made, other = dict(arrays), self.pad - 1 if self.pad else self.pad + 1
+        made = dict(arrays)
         for ids, valid in self.padding.items():
+            assert self.pad is not None
+            other = self.pad - 1 if self.pad else 1
             made[ids] = np.where(arrays[valid], np.where(made[ids] == self.pad, other, made[ids]), self.pad)
         return made
 
@@ -132,13 +134,16 @@ def open_original(folder: Path, claims: Claims, named: Named | None = None) -> O
     arguments = names.bound(claims, own)
     places = _places(model, claims, names, arguments)
     runner = _Runner(model, claims.inputs, places, arguments=arguments, picks=places)
+    pad = getattr(model.config, "pad_token_id", None)
+    if names.padding and not isinstance(pad, int):
+        fail("E642", f"{folder} has no `pad_token_id`, off which the original reads padding", None)
     return Original(
         subject=Subject(name=type(model).__name__, runner=runner, exact=_exact(runner)),
         outputs=tuple(places),
         left_out=tuple(name for name in claims.outputs if name not in places),
         missing=missing,
         padding=names.padding,
-        pad=int(getattr(model.config, "pad_token_id", None) or 0),
+        pad=pad if names.padding else None,
     )
 
 
