@@ -9,6 +9,7 @@ from typing import Any
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     ConfigurationKey,
     DecimalKey,
@@ -28,7 +29,6 @@ from archspec.interop.huggingface.model_type import Architecture
 from archspec.interop.huggingface.rotary import rotary
 
 STATES = "graph.states"
-ONLY_FRESH = inert("only fresh weights differ")
 OWN_HEADS = inert("concerns heads of other classes")
 BALANCING = inert("balances experts in training alone")
 
@@ -44,7 +44,7 @@ LLAMA_LIKE: Keys = {
     "rms_norm_eps": number("defaults.norm.eps"),
     "attention_dropout": dropout(f"{STATES}.attention.dropout"),
     "eos_token_id": end_ids(),
-    "initializer_range": ONLY_FRESH,
+    "initializer_range": FRESH,
 }
 """Keys of decoders that have Llama's names for them."""
 

@@ -229,6 +229,10 @@ def inert(why: str) -> ConfigurationKey:
     return InertKey(why=why)
 
 
+FRESH = inert("only fresh weights differ")
+"""A key that sets how weights begin."""
+
+
 def part_of(key: str, back: Callable[[Told], Any] | None = None) -> ConfigurationKey:
     """Read together with another key, and by `back` out of a document."""
     return PartKey(key=key, back=back)

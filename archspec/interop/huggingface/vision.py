@@ -8,6 +8,7 @@ from typing import Any
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     ConfigurationKey,
     Keys,
@@ -16,10 +17,11 @@ from archspec.interop.huggingface.keys import (
     inert,
     number,
     reads,
+    side,
     size,
+    switch,
 )
 
-FRESH = inert("only fresh weights differ")
 BRANCHES = inert("drops whole branches in training alone; `drop_path` of the spec does so, too")
 _BACKBONE = inert("only a backbone returns maps of its stages")
 
@@ -55,6 +57,30 @@ ENCODER_DEFAULTS: Mapping[str, Any] = {
     "attention_probs_dropout_prob": 0.0,
     "layer_norm_eps": 1e-12,
     "initializer_range": 0.02,
+}
+
+SQUARE_PATCHES: Keys = {
+    **ENCODER,
+    "intermediate_size": size("constants.d_ff"),
+    "image_size": side("constants.image"),
+    "patch_size": side("constants.patch"),
+    "num_channels": size("constants.channels"),
+    "qkv_bias": switch({True: {}, False: {"graph.states.attention.bias": ["out"]}}),
+    "pooler_output_size": inert("this architecture has no pooler"),
+    "pooler_act": inert("this architecture has no pooler"),
+    "encoder_stride": inert("only masked images are decoded with it"),
+}
+"""The keys of an encoder over the patches of a square image of one size, as ViT and DeiT have them."""
+SQUARE_PATCHES_DEFAULTS: Mapping[str, Any] = {
+    **ENCODER_DEFAULTS,
+    "intermediate_size": 3072,
+    "image_size": 224,
+    "patch_size": 16,
+    "num_channels": 3,
+    "qkv_bias": True,
+    "pooler_output_size": None,
+    "pooler_act": "tanh",
+    "encoder_stride": 16,
 }
 
 POOLED: Changes = {

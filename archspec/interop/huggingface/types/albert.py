@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.keys import UNREAD, activation, dropout, inert, must, number, size
+from archspec.interop.huggingface.keys import FRESH, UNREAD, activation, dropout, inert, must, number, size
 from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
@@ -49,7 +49,7 @@ class Albert(ModelType):
         "max_position_embeddings": size("constants.context"),
         "type_vocab_size": size("constants.segments"),
         "layer_norm_eps": number("defaults.norm.eps"),
-        "initializer_range": inert("only fresh weights differ"),
+        "initializer_range": FRESH,
         "classifier_dropout_prob": inert("this architecture has no classifier"),
         **dict.fromkeys(_UNREAD, inert(UNREAD)),
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     ConfigurationKey,
     Keys,
@@ -150,7 +151,7 @@ class Bart(ModelType):
         "eos_token_id": end_ids(),
         "encoder_layerdrop": inert("concerns training alone"),
         "decoder_layerdrop": inert("concerns training alone"),
-        "init_std": inert("only fresh weights differ"),
+        "init_std": FRESH,
         "classifier_dropout": inert("this architecture has no classifier"),
         **{name: key for name, (_, key) in _OLDER.items()},
     }

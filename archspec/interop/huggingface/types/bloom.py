@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.decoders import ONLY_FRESH, STATES, norm_eps, untied, without_head
-from archspec.interop.huggingface.keys import dropout, end_ids, inert, must, size, switch
+from archspec.interop.huggingface.decoders import STATES, norm_eps, untied, without_head
+from archspec.interop.huggingface.keys import FRESH, dropout, end_ids, inert, must, size, switch
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 _CODE = inert("selects code of the original that computes the same")
@@ -27,7 +27,7 @@ class Bloom(ModelType):
         "n_head": size("constants.heads"),
         "n_inner": must(None, why="features between those of the states and four times them are not supported"),
         "layer_norm_epsilon": norm_eps(),
-        "initializer_range": ONLY_FRESH,
+        "initializer_range": FRESH,
         "apply_residual_connection_post_layernorm": must(
             False, why="a residual that begins behind the norm is not supported"
         ),

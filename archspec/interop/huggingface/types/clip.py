@@ -6,6 +6,7 @@ from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.common import nested
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     activation,
     dropout,
@@ -17,7 +18,7 @@ from archspec.interop.huggingface.keys import (
     size,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import FRESH, channels
+from archspec.interop.huggingface.vision import channels
 
 _NORMS = must(1e-5, why="both towers have one epsilon here")
 _DROPOUT = must(0.0, why="no version of the original has dropout but that of its attention")

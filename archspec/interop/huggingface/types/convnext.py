@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, activation, classes, must, number, reads, side
+from archspec.interop.huggingface.keys import FRESH, Configuration, activation, classes, must, number, reads, side
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import BACKBONE, BACKBONE_DEFAULTS, BRANCHES, FRESH, channels, per_stage
+from archspec.interop.huggingface.vision import BACKBONE, BACKBONE_DEFAULTS, BRANCHES, channels, per_stage
 
 _STAGES = (1, 2, 3, 4)
 _LAYER = "blocks.convnext_layer.graph"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.keys import classes, inert, side, size, switch
+from archspec.interop.huggingface.keys import classes
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import ENCODER, ENCODER_DEFAULTS, POOLER
+from archspec.interop.huggingface.vision import POOLER, SQUARE_PATCHES, SQUARE_PATCHES_DEFAULTS
 
 _LAYOUTS = ("weights.huggingface", "weights.huggingface-4")
 _HEADS = ("cls_classifier", "distillation_classifier", "classifier")
@@ -68,28 +68,8 @@ class Deit(ModelType):
             body="deit.",
         ),
     }
-    keys = {
-        **ENCODER,
-        "intermediate_size": size("constants.d_ff"),
-        "image_size": side("constants.image"),
-        "patch_size": side("constants.patch"),
-        "num_channels": size("constants.channels"),
-        "qkv_bias": switch({True: {}, False: {"graph.states.attention.bias": ["out"]}}),
-        "pooler_output_size": inert("this architecture has no pooler"),
-        "pooler_act": inert("this architecture has no pooler"),
-        "encoder_stride": inert("only masked images are decoded with it"),
-    }
-    defaults = {
-        **ENCODER_DEFAULTS,
-        "intermediate_size": 3072,
-        "image_size": 224,
-        "patch_size": 16,
-        "num_channels": 3,
-        "qkv_bias": True,
-        "pooler_output_size": None,
-        "pooler_act": "tanh",
-        "encoder_stride": 16,
-    }
+    keys = SQUARE_PATCHES
+    defaults = SQUARE_PATCHES_DEFAULTS
     small = (
         {
             "hidden_size": 64,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, reads, side, switch
+from archspec.interop.huggingface.keys import FRESH, Configuration, reads, side, switch
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.vision import (
     BACKBONE,
@@ -12,7 +12,6 @@ from archspec.interop.huggingface.vision import (
     BRANCHES,
     ENCODER,
     ENCODER_DEFAULTS,
-    FRESH,
     channels,
     hidden_ratio,
 )

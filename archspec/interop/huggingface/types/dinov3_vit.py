@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, dropout, inert, number, part_of, reads, side, size, switch
+from archspec.interop.huggingface.keys import (
+    FRESH,
+    Configuration,
+    dropout,
+    inert,
+    number,
+    part_of,
+    reads,
+    side,
+    size,
+    switch,
+)
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.vision import (
     BACKBONE,
@@ -12,7 +23,6 @@ from archspec.interop.huggingface.vision import (
     BRANCHES,
     ENCODER,
     ENCODER_DEFAULTS,
-    FRESH,
     channels,
 )
 

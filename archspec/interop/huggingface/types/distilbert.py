@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.keys import UNREAD, activation, dropout, inert, size
+from archspec.interop.huggingface.keys import FRESH, UNREAD, activation, dropout, inert, size
 from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
@@ -38,7 +38,7 @@ class DistilBert(ModelType):
         "attention_dropout": dropout("graph.states.attention.dropout"),
         "max_position_embeddings": size("constants.context"),
         "sinusoidal_pos_embds": inert("only fresh weights differ: the table of positions is stored either way"),
-        "initializer_range": inert("only fresh weights differ"),
+        "initializer_range": FRESH,
         "qa_dropout": inert("this architecture does not answer questions"),
         "seq_classif_dropout": inert("this architecture has no classifier"),
         "tie_weights_": inert(UNREAD),

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, Told, activation, dropout, inert, must, number, reads, size
+from archspec.interop.huggingface.keys import (
+    FRESH,
+    Configuration,
+    Told,
+    activation,
+    dropout,
+    inert,
+    must,
+    number,
+    reads,
+    size,
+)
 from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
@@ -119,7 +130,7 @@ class Electra(ModelType):
         "type_vocab_size": size("constants.segments"),
         "layer_norm_eps": number("defaults.norm.eps"),
         "position_embedding_type": must("absolute", why="positions relative to each other are not supported"),
-        "initializer_range": inert("only fresh weights differ"),
+        "initializer_range": FRESH,
         "classifier_dropout": inert("this architecture has no classifier"),
         "summary_type": inert("this architecture has no summary"),
         "summary_use_proj": inert("this architecture has no summary"),

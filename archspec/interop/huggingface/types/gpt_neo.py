@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.decoders import ONLY_FRESH, OWN_HEADS, STATES, norm_eps, untied, without_head
+from archspec.interop.huggingface.decoders import OWN_HEADS, STATES, norm_eps, untied, without_head
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     ConfigurationKey,
     Keys,
@@ -93,7 +94,7 @@ class GptNeo(ModelType):
         "attention_dropout": dropout(f"{STATES}.attention.dropout"),
         "classifier_dropout": OWN_HEADS,
         "layer_norm_epsilon": norm_eps(),
-        "initializer_range": ONLY_FRESH,
+        "initializer_range": FRESH,
         **dict.fromkeys(
             ("summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels"), OWN_HEADS
         ),

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.decoders import (
-    ONLY_FRESH,
-    OWN_HEADS,
-    STATES,
-    norm_eps,
-    plain_base_rotary,
-    tied,
-    without_head,
-)
+from archspec.interop.huggingface.decoders import OWN_HEADS, STATES, norm_eps, plain_base_rotary, tied, without_head
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     activation,
     dropout,
@@ -58,7 +51,7 @@ class GptNeoX(ModelType):
         "hidden_dropout": dropout("defaults.dropout"),
         "classifier_dropout": OWN_HEADS,
         "max_position_embeddings": size("constants.context"),
-        "initializer_range": ONLY_FRESH,
+        "initializer_range": FRESH,
         "layer_norm_eps": norm_eps(),
         **plain_base_rotary(_part_of_head, in_part=True),
         "use_parallel_residual": switch({True: {}, False: {f"{STATES}.residual": "pre"}}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.decoders import untied, without_head
 from archspec.interop.huggingface.keys import (
+    FRESH,
     UNREAD,
     activation,
     dropout,
@@ -55,7 +56,7 @@ class Llama(ModelType):
         "pretraining_tp": inert("computes the same in slices"),
         "max_sequence_length": inert(UNREAD),
         "is_llama_config": inert(UNREAD),
-        "initializer_range": inert("only fresh weights differ"),
+        "initializer_range": FRESH,
     }
     defaults = {
         "vocab_size": 32000,

@@ -7,6 +7,7 @@ from typing import Any
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     UNREAD,
     Configuration,
     DecimalKey,
@@ -146,8 +147,8 @@ class ModernBert(ModelType):
         "mlp_dropout": dropout(f"{_STATES}.feed_forward.dropout"),
         "attention_dropout": must(0.0, why="dropout of attention and of what it gives is not supported"),
         "position_embedding_type": must("absolute", why="this key has no other value in the original"),
-        "initializer_range": inert("only fresh weights differ"),
-        "initializer_cutoff_factor": inert("only fresh weights differ"),
+        "initializer_range": FRESH,
+        "initializer_cutoff_factor": FRESH,
         "decoder_bias": _HEAD,
         "classifier_pooling": _HEAD,
         "classifier_dropout": _HEAD,

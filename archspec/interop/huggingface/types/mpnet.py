@@ -5,11 +5,11 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     Told,
     activation,
     dropout,
-    inert,
     must,
     number,
     reads,
@@ -67,7 +67,7 @@ class MpNet(ModelType):
         "pad_token_id": must(1, why="the original counts positions by the id 1, whatever this says"),
         "relative_attention_num_buckets": must(32, why="the original sorts distances into 32, whatever this says"),
         "layer_norm_eps": number("defaults.norm.eps"),
-        "initializer_range": inert("only fresh weights differ"),
+        "initializer_range": FRESH,
     }
     defaults = {
         "vocab_size": 30527,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.decoders import ONLY_FRESH, STATES, causal_rules, untied, without_head
+from archspec.interop.huggingface.decoders import STATES, causal_rules, untied, without_head
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     ConfigurationKey,
     SizeKey,
@@ -87,7 +88,7 @@ class Opt(ModelType):
         "num_attention_heads": size("constants.heads"),
         "activation_function": activation(f"{STATES}.feed_forward.activation"),
         "layerdrop": _TRAINING,
-        "init_std": ONLY_FRESH,
+        "init_std": FRESH,
         "enable_bias": switch(
             {True: {}, False: {f"{STATES}.attention.bias": False, f"{STATES}.feed_forward.bias": False}}
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     Told,
     activation,
@@ -76,7 +77,7 @@ class Roberta(ModelType):
         "type_vocab_size": size("constants.segments"),
         "layer_norm_eps": number("defaults.norm.eps"),
         "position_embedding_type": must("absolute", why="positions relative to each other are not supported"),
-        "initializer_range": inert("only fresh weights differ"),
+        "initializer_range": FRESH,
         "classifier_dropout": inert("this architecture has no classifier"),
     }
     defaults = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     UNREAD,
     Configuration,
     ConfigurationKey,
@@ -17,7 +18,7 @@ from archspec.interop.huggingface.keys import (
     size,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import BRANCHES, FRESH, channels, per_stage, whole_list
+from archspec.interop.huggingface.vision import BRANCHES, channels, per_stage, whole_list
 
 _STAGES = (1, 2, 3, 4)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.common import nested
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, activation, dropout, must, reads, side, size
+from archspec.interop.huggingface.keys import FRESH, Configuration, activation, dropout, must, reads, side, size
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import FRESH, channels
+from archspec.interop.huggingface.vision import channels
 
 _NORMS = must(1e-6, why="both towers have one epsilon here")
 

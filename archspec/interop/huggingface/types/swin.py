@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     UNREAD,
     Configuration,
     activation,
@@ -25,7 +26,6 @@ from archspec.interop.huggingface.vision import (
     BACKBONE,
     BACKBONE_DEFAULTS,
     BRANCHES,
-    FRESH,
     hidden_ratio,
     per_stage,
     whole_list,

@@ -8,6 +8,7 @@ from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     ACTIVATIONS,
+    FRESH,
     Configuration,
     ConfigurationKey,
     Keys,
@@ -182,7 +183,7 @@ class T5(ModelType):
         "is_encoder_decoder": must(True, why="one half of it as a model of its own is not supported"),
         "decoder_start_token_id": size("decode.start", least=0),
         "eos_token_id": end_ids(),
-        "initializer_factor": inert("only fresh weights differ"),
+        "initializer_factor": FRESH,
         "classifier_dropout": inert("this architecture has no classifier"),
     }
     defaults = {

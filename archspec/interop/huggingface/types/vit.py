@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.keys import classes, inert, side, size, switch
+from archspec.interop.huggingface.keys import classes
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import ENCODER, ENCODER_DEFAULTS, POOLED, POOLER
+from archspec.interop.huggingface.vision import POOLED, POOLER, SQUARE_PATCHES, SQUARE_PATCHES_DEFAULTS
 
 
 class VisionTransformer(ModelType):
@@ -23,28 +23,8 @@ class VisionTransformer(ModelType):
             body="vit.",
         ),
     }
-    keys = {
-        **ENCODER,
-        "intermediate_size": size("constants.d_ff"),
-        "image_size": side("constants.image"),
-        "patch_size": side("constants.patch"),
-        "num_channels": size("constants.channels"),
-        "qkv_bias": switch({True: {}, False: {"graph.states.attention.bias": ["out"]}}),
-        "pooler_output_size": inert("this architecture has no pooler"),
-        "pooler_act": inert("this architecture has no pooler"),
-        "encoder_stride": inert("only masked images are decoded with it"),
-    }
-    defaults = {
-        **ENCODER_DEFAULTS,
-        "intermediate_size": 3072,
-        "image_size": 224,
-        "patch_size": 16,
-        "num_channels": 3,
-        "qkv_bias": True,
-        "pooler_output_size": None,
-        "pooler_act": "tanh",
-        "encoder_stride": 16,
-    }
+    keys = SQUARE_PATCHES
+    defaults = SQUARE_PATCHES_DEFAULTS
     small = (
         {
             "hidden_size": 64,

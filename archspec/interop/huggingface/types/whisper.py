@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
+    FRESH,
     Configuration,
     ConfigurationKey,
     SizeKey,
@@ -21,7 +22,6 @@ _ATTENTIONS = ("graph.memory.attention", "graph.states.attention", "graph.states
 _FEED_FORWARDS = ("graph.memory.feed_forward", "graph.states.feed_forward")
 _AUGMENTED = inert("masks features in training alone")
 _CLASSIFIER = inert("only a classifier of sounds reads it")
-_FRESH = inert("only fresh weights differ")
 _NO_LOGITS = inert("this architecture has no logits")
 
 
@@ -112,7 +112,7 @@ class Whisper(ModelType):
         "eos_token_id": reads(_end, back=lambda told: told.plain("decode.end")),
         "encoder_layerdrop": inert("drops whole layers in training alone"),
         "decoder_layerdrop": inert("drops whole layers in training alone"),
-        "init_std": _FRESH,
+        "init_std": FRESH,
         "apply_spec_augment": _AUGMENTED,
         "mask_time_prob": _AUGMENTED,
         "mask_time_length": _AUGMENTED,
