@@ -42,8 +42,8 @@ class Shard:
     """Each rank holds one of equal contiguous parts of an axis: rank r of n has entries r * size / n and on.
 
     An axis that keeps its factors is parted at the outermost one, which the number of ranks divides. With `copies` c
-    there are n / c parts, each of which c ranks in a row hold: rank r has part r // c, and a term of its gradient, which
-    is the sum of those of the c ranks. So are the heads of keys and values held where there are fewer than ranks.
+    there are n / c parts, each of which c ranks in a row hold: rank r has part r // c, and a term of its gradient,
+    which is the sum over the c ranks. So are the heads of keys and values held where there are fewer than ranks.
     """
 
     axis: int
