@@ -124,7 +124,7 @@ def without_head(rules: str = "", keys: Keys | None = None, **skips: Sequence[st
         keys: of this architecture, beside those of a head, which have no effect.
         skips: by layout, with `_` for `-`, what files hold beside the head that has no place.
     """
-    layouts = {name.replace("_", "-"): ["lm_head", *more] for name, more in (skips or {"huggingface": ()}).items()}
+    layouts = {name.replace("_", "-"): ["lm_head", "score", *more] for name, more in (skips or {"huggingface": ()}).items()}
     no_logits = inert("this architecture has no logits")
     return Architecture(
         changes={
