@@ -41,10 +41,13 @@ class Copied:
 class Shard:
     """Each rank holds one of equal contiguous parts of an axis: rank r of n has entries r * size / n and on.
 
-    An axis that keeps its factors is parted at the outermost one, which the number of ranks divides.
+    An axis that keeps its factors is parted at the outermost one, which the number of ranks divides. With `copies` c
+    there are n / c parts, each of which c ranks in a row hold: rank r has part r // c, and a term of its gradient,
+    which is the sum over the c ranks. So are the heads of keys and values held where there are fewer than ranks.
     """
 
     axis: int
+    copies: int = 1
 
 
 @record
@@ -63,9 +66,11 @@ class Sharding:
     """One way in which an op runs on parts: where its operands and parameters are, and where its results are then.
 
     No placement is `Replicate`; that every one is `Copied` is not stated, since it holds for every op. Parameters that
-    are not named are `Copied`.
+    are not named are `Copied`. `grouped` are the `Shard` operands of which one entry of the axis is read by a run of
+    entries of the other operands' axes, as a head of keys is by several of queries: these may have `copies`.
     """
 
     operands: tuple[Placement, ...]
     results: tuple[Placement, ...]
     parameters: Mapping[str, Placement] = field(default_factory=dict)
+    grouped: tuple[int, ...] = ()
