@@ -23,18 +23,20 @@ CASES = all_cases()
 def declared(case: Case, ranks: int) -> list[Way]:
     """The ways that a case declares and these ranks can take, with and without copies."""
     shardings = case.op.shardings(case.inputs, case.outputs)
-    ways = [Way(one, ranks) for sharding in shardings for one in (sharding, *copied(sharding, ranks))]
+    ways = [Way(one, ranks) for sharding in shardings for one in (sharding, *copied(case, sharding, ranks))]
     return [way for way in ways if way.is_admitted(case)]
 
 
-def copied(sharding: Sharding, ranks: int) -> Iterator[Sharding]:
-    """The sharding where several ranks share the parts of the operands that may have copies."""
-    for copies in range(2, ranks + 1):
-        if sharding.grouped and ranks % copies == 0:
-            places = [
-                Shard(one.axis, copies) if k in sharding.grouped else one for k, one in enumerate(sharding.operands)
+def copied(case: Case, sharding: Sharding, ranks: int) -> Iterator[Sharding]:
+    """The sharding with one entry of each of the operands that may have copies, where there are fewer than ranks."""
+    for number in sharding.grouped[:1]:
+        count = case.inputs[number].shape[sharding.operands[number].axis].value(case.sizes)
+        if count < ranks and ranks % count == 0:
+            shared = [
+                Shard(one.axis, ranks // count) if k in sharding.grouped else one
+                for k, one in enumerate(sharding.operands)
             ]
-            yield replace(sharding, operands=tuple(places))
+            yield replace(sharding, operands=tuple(shared))
 
 
 def trials(case: Case) -> Iterator[Trial]:

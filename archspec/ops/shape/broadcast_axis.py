@@ -11,7 +11,7 @@ from archspec.ir.motion import Motion, Still
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
-from archspec.ir.placement import Sharding
+from archspec.ir.placement import Copied, Shard, Sharding
 from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import operand
 from archspec.ir.types import Axis, TensorType
@@ -50,10 +50,12 @@ class BroadcastAxis(Primitive):
         return ((aligned(outputs[0], x, kept),),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any other axis, or in terms."""
+        """By the axis that is repeated, from the whole operand; by any other axis, or in terms."""
         x, place = inputs[0], self.axis % inputs[0].rank
         kept = same(*(k for k in free(x, self.size.size) if k != place))
-        return (*along([kept]), *summed(inputs))
+        # Its size is read off another tensor that has the axis.
+        by_size = Sharding(operands=(Copied(),), results=(Shard(place),))
+        return (by_size, *along([kept]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
