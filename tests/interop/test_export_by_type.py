@@ -21,9 +21,21 @@ from tests.interop.originals import original
 transformers = pytest.importorskip("transformers")
 
 BACKWARDS = (
-    *("albert", "bert", "bloom", "deit", "distilbert", "electra", "gemma2", "gemma3_text", "gpt2", "gpt_neox"),
+    *(
+        "albert",
+        "bert",
+        "bloom",
+        "deit",
+        "camembert",
+        "distilbert",
+        "electra",
+        "gemma2",
+        "gemma3_text",
+        "gpt2",
+        "gpt_neox",
+    ),
     *("gpt_oss", "llama", "mistral", "mixtral", "mpnet", "mt5", "olmo2", "opt", "phi3", "qwen2", "qwen3"),
-    *("qwen3_moe", "roberta", "smollm3", "t5", "vit"),
+    *("qwen3_moe", "roberta", "smollm3", "t5", "vit", "xlm_roberta"),
 )
 """Types whose small configuration is read off its spec again."""
 SAID_BY_OTHERS = frozenset({"max_window_layers"})

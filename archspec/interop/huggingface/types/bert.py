@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from archspec.interop.huggingface.heads import DROPPED_STATES, answering, classified, rates
 from archspec.interop.huggingface.keys import FRESH, UNREAD, activation, dropout, inert, must, number, size
 from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
@@ -23,6 +24,10 @@ _MASKED = masked_tokens(
     keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
 )
 
+_SKIPPED = ["embeddings.position_ids", "cls"]
+"""What files hold beside a head that is not that of masked tokens."""
+_TOKENS = rates(0, otherwise="hidden_dropout_prob")
+
 
 class Bert(ModelType):
     """BERT and models of its shape: MiniLM, most encoders of sentence-transformers."""
@@ -34,6 +39,19 @@ class Bert(ModelType):
     architectures = {
         "BertModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
         "BertForMaskedLM": _MASKED,
+        "BertForSequenceClassification": classified(
+            [{**DROPPED_STATES, "input": "pooled"}],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": _TOKENS},
+        ),
+        "BertForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=[*_SKIPPED, "pooler"],
+            keys={"classifier_dropout": _TOKENS},
+        ),
+        "BertForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=[*_SKIPPED, "pooler"], keys={}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),

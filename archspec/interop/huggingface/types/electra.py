@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
@@ -103,6 +104,8 @@ _REPLACED = Architecture(
 )
 """The discriminator, which scores how likely each token was replaced."""
 
+_SKIPPED = ["embeddings.position_ids", _HEAD, "generator_predictions", "generator_lm_head"]
+
 
 class Electra(ModelType):
     """ELECTRA, small and large, and its generator."""
@@ -115,6 +118,19 @@ class Electra(ModelType):
         "ElectraModel": Architecture(outputs={"states": "last_hidden_state"}),
         "ElectraForPreTraining": _REPLACED,
         "ElectraForMaskedLM": _MASKED,
+        "ElectraForSequenceClassification": classified(
+            [FIRST, DROPPED, product("gelu"), DROPPED],
+            {2: "classifier.dense", 4: "classifier.out_proj"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": rates(1, 3, otherwise="hidden_dropout_prob")},
+        ),
+        "ElectraForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": rates(0, otherwise="hidden_dropout_prob")},
+        ),
+        "ElectraForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=_SKIPPED, keys={}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),
