@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from archspec.analyses.sharding.wiring import WiredOp, Wiring
+from archspec.analyses.sharding.wiring import WiredGraph, WiredOp
 from archspec.ir.graph import Graph
 from archspec.ir.types import DType
 from archspec.record import record
 
 
 @record(eq=False)
-class Gradients:
+class GradientWires:
     """Wires with a gradient: `trained` of those that depend on a parameter, `possible` also on a float input."""
 
     possible: frozenset[int]
     trained: frozenset[int]
 
 
-def gradients(graph: Graph, wiring: Wiring) -> Gradients:
+def gradients(graph: Graph, wiring: WiredGraph) -> GradientWires:
     """The wires of a graph that have a gradient."""
     given = zip(graph.inputs, wiring.inputs, strict=True)
     inputs = frozenset(wire for value, wire in given if value.type.dtype is DType.FLOAT)
     parameters = frozenset(wire for one, wire in wiring.parameters.items() if one.trainable and not one.buffer)
-    return Gradients(possible=_reached(wiring, inputs | parameters), trained=_reached(wiring, parameters))
+    return GradientWires(possible=_reached(wiring, inputs | parameters), trained=_reached(wiring, parameters))
 
 
-def _reached(wiring: Wiring, start: frozenset[int]) -> frozenset[int]:
+def _reached(wiring: WiredGraph, start: frozenset[int]) -> frozenset[int]:
     """The wires that depend on one of `start` by way of floats."""
     found, before = set(start), -1
     # Repeated layers carry a value back to their start, so that one pass may not be enough.

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archspec.analyses.sharding.ways import Way
-from archspec.analyses.sharding.wiring import Link, Wiring
+from archspec.analyses.sharding.ways import PartWay
+from archspec.analyses.sharding.wiring import Link, WiredGraph
 from archspec.ir.placement import Copied, Partial, Placement, Shard
 from archspec.record import record
 
@@ -23,7 +23,7 @@ class Labels:
     """What is decided: the labels of wires, and the ways of ops by their number; all else is whole."""
 
     wires: Mapping[int, Placement] = field(default_factory=dict)
-    ways: Mapping[int, Way] = field(default_factory=dict)
+    ways: Mapping[int, PartWay] = field(default_factory=dict)
 
 
 @record
@@ -50,8 +50,8 @@ class Growth:
     pass.
     """
 
-    wiring: Wiring
-    ways: Mapping[int, tuple[Way, ...]]
+    wiring: WiredGraph
+    ways: Mapping[int, tuple[PartWay, ...]]
     trained: frozenset[int]
     budget: Budget = field(default_factory=Budget)
     steps: int = 0
@@ -67,7 +67,7 @@ class Growth:
             for wire in {link.source, link.target}:
                 self.links_at.setdefault(wire, []).append(link)
 
-    def grow(self, before: Labels, seed: int, way: Way, budget: Budget) -> Labels | None:
+    def grow(self, before: Labels, seed: int, way: PartWay, budget: Budget) -> Labels | None:
         """What is decided with an op run in one way, on top of `before`; None if its group does not close.
 
         `stuck` then tells where the largest group that was tried ended.
@@ -109,7 +109,7 @@ class _Choose:
     """Run an op in one way."""
 
     op: int
-    way: Way
+    way: PartWay
 
     def __call__(self, state: _State) -> bool:
         return state.choose(self.op, self.way)
@@ -135,7 +135,7 @@ class _State:
 
     growth: Growth
     wires: dict[int, Placement]
-    chosen: dict[int, Way]
+    chosen: dict[int, PartWay]
     ops: set[int]
     links: set[Link]
 
@@ -143,7 +143,7 @@ class _State:
         """An own copy."""
         return _State(self.growth, dict(self.wires), dict(self.chosen), set(self.ops), set(self.links))
 
-    def choose(self, op: int, way: Way) -> bool:
+    def choose(self, op: int, way: PartWay) -> bool:
         """Run an op in one way; false if a wire has another label."""
         self.chosen[op] = way
         self.ops.discard(op)
@@ -194,7 +194,7 @@ class _State:
                     self.growth.fail(op, len(self.chosen))
                 yield list(options)
 
-    def fits(self, way: Way) -> bool:
+    def fits(self, way: PartWay) -> bool:
         """Whether no wire has another label than in a way."""
         fixed = self.growth.wiring.fixed
         return all(

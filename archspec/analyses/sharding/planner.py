@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from archspec.analyses.parameters import Group, owned_groups
 from archspec.analyses.sharding.boundary import Boundaries
-from archspec.analyses.sharding.gradients import Gradients, gradients
+from archspec.analyses.sharding.gradients import GradientWires, gradients
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan, StoredParameter, is_whole
 from archspec.analyses.sharding.terms import copied
 from archspec.analyses.sharding.unsplit import runs_flops, unsplit
-from archspec.analyses.sharding.ways import Way, Ways, copies_of, plain, splits_weights, ways
-from archspec.analyses.sharding.wiring import WiredOp, Wiring, wiring
+from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, plain, splits_weights, ways
+from archspec.analyses.sharding.wiring import WiredGraph, WiredOp, wiring
 from archspec.ir.graph import Graph, Parameter
 from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
 
@@ -50,7 +50,7 @@ class _Planner:
     """The groups that were found so far."""
 
     graph: Graph
-    wiring: Wiring
+    wiring: WiredGraph
     ranks: int
     labels: Labels = field(default_factory=Labels)
     reasons: dict[int, str] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class _Planner:
         none = Ways(possible=(), refused=())
         made = (ways(wired, self.ranks, copies) if self.ranks > 1 else none for wired in self.wiring.ops)
         self.ways: dict[int, Ways] = dict(enumerate(made))
-        self.gradients: Gradients = gradients(self.graph, self.wiring)
+        self.gradients: GradientWires = gradients(self.graph, self.wiring)
         possible = {number: found.possible for number, found in self.ways.items()}
         self.growth = Growth(self.wiring, possible, self.gradients.trained)
 
@@ -73,21 +73,21 @@ class _Planner:
                 if number not in self.labels.ways:
                     self.take(number, way, budget)
 
-    def seeds(self, ends: type[Partial] | type[Shard]) -> Iterator[tuple[int, Way]]:
+    def seeds(self, ends: type[Partial] | type[Shard]) -> Iterator[tuple[int, PartWay]]:
         """The ways of ops with weights that split these, and whose results are terms or parts."""
         for number, wired in enumerate(self.wiring.ops):
             for way in self.ways[number].possible:
                 if self.is_worth(wired, way) and all(isinstance(one, ends) for one in way.sharding.results):
                     yield number, way
 
-    def is_worth(self, wired: WiredOp, way: Way) -> bool:
+    def is_worth(self, wired: WiredOp, way: PartWay) -> bool:
         """Whether a way splits weights, and not a table of so few rows that joining what is looked up costs more."""
         rows = way.sharding.rows is not None
         tables = [wired.node.parameters[name].type for name, one in way.sharding.parameters.items() if one == Shard(0)]
         few = rows and any((table.shape[0].constant or 0) < _FEWEST_ROWS * self.ranks for table in tables)
         return splits_weights(way.sharding) and not few
 
-    def take(self, number: int, way: Way, budget: Budget) -> None:
+    def take(self, number: int, way: PartWay, budget: Budget) -> None:
         """Take the group of an op if it closes."""
         found = self.growth.grow(self.labels, number, way, budget)
         if found is None:

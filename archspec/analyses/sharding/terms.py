@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from archspec.analyses.sharding.gradients import Gradients, senders
+from archspec.analyses.sharding.gradients import GradientWires, senders
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Labels
 from archspec.analyses.sharding.joining import Joining
-from archspec.analyses.sharding.wiring import Link, Wiring
+from archspec.analyses.sharding.wiring import Link, WiredGraph
 from archspec.ir.placement import Copied
 
 _End = int | str
@@ -21,7 +21,7 @@ _REPLICATE, _COPIED = "replicate", "copied"
 _CONVERSION, _PARAMETER = 1000, 1
 
 
-def copied(wiring: Wiring, labels: Labels, gradients: Gradients) -> frozenset[int] | None:
+def copied(wiring: WiredGraph, labels: Labels, gradients: GradientWires) -> frozenset[int] | None:
     """The wires that are `Copied`; None if a value would have to be whole and a term at once."""
     joining = _alike(wiring, labels, gradients)
     costs: dict[_Edge, int | None] = {}
@@ -57,7 +57,7 @@ def _terms(costs: Mapping[_Edge, int | None]) -> frozenset[_End] | None:
     return frozenset(terms)
 
 
-def _alike(wiring: Wiring, labels: Labels, gradients: Gradients) -> Joining:
+def _alike(wiring: WiredGraph, labels: Labels, gradients: GradientWires) -> Joining:
     """Wires that must be placed alike: those of an op that runs whole."""
     joining = Joining()
     for number, wired in enumerate(wiring.ops):
@@ -67,7 +67,9 @@ def _alike(wiring: Wiring, labels: Labels, gradients: Gradients) -> Joining:
     return joining
 
 
-def _costs(wiring: Wiring, labels: Labels, gradients: Gradients) -> Iterator[tuple[int | str, int | str, int | None]]:
+def _costs(
+    wiring: WiredGraph, labels: Labels, gradients: GradientWires
+) -> Iterator[tuple[int | str, int | str, int | None]]:
     """What it costs if the first is `Replicate` and the second `Copied`, by wires; None if that cannot be."""
     yield from ((_REPLICATE, wire, None) for wire in wiring.fixed & gradients.possible)
     for number, way in labels.ways.items():

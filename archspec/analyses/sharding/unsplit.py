@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from archspec.algebra.dim import Dim
 from archspec.analyses.sharding.plan import WHOLE, Unsplit
 from archspec.analyses.sharding.ways import Ways
-from archspec.analyses.sharding.wiring import WiredOp, Wiring
+from archspec.analyses.sharding.wiring import WiredGraph, WiredOp
 from archspec.ir.graph import Node
 from archspec.ir.placement import Sharding
 
 
 def unsplit(
-    wiring: Wiring, nodes: Mapping[Node, Sharding], ways: Mapping[int, Ways], reasons: Mapping[int, str]
+    wiring: WiredGraph, nodes: Mapping[Node, Sharding], ways: Mapping[int, Ways], reasons: Mapping[int, str]
 ) -> tuple[Unsplit, ...]:
     """The ops with FLOPs or tables that run whole.
 
@@ -27,7 +27,7 @@ def unsplit(
 
 
 def _found(
-    wiring: Wiring, nodes: Mapping[Node, Sharding], ways: Mapping[int, Ways], reasons: Mapping[int, str]
+    wiring: WiredGraph, nodes: Mapping[Node, Sharding], ways: Mapping[int, Ways], reasons: Mapping[int, str]
 ) -> Iterator[Unsplit]:
     for number, wired in enumerate(wiring.ops):
         if nodes[wired.node] is not WHOLE:

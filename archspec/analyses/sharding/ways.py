@@ -14,7 +14,7 @@ from archspec.record import record
 
 
 @record(eq=False)
-class Way:
+class PartWay:
     """One way of an op: its sharding, and the placement that each of its wires has then.
 
     `Copied` stands for either placement of a whole value; see `archspec.analyses.sharding.terms`.
@@ -31,7 +31,7 @@ class Ways:
     Of an op with weights only those ways count in `refused` that split these.
     """
 
-    possible: tuple[Way, ...]
+    possible: tuple[PartWay, ...]
     refused: tuple[str, ...]
 
 
@@ -43,7 +43,7 @@ def ways(wired: WiredOp, ranks: int, copies: frozenset[int]) -> Ways:
         if reason is not None:
             refused += [reason] if splits_weights(sharding) or not wired.parameters else []
         elif (labels := labelled(wired, sharding)) is not None:
-            possible.append(Way(sharding=sharding, labels=labels))
+            possible.append(PartWay(sharding=sharding, labels=labels))
     return Ways(possible=tuple(possible), refused=tuple(dict.fromkeys(refused)))
 
 

@@ -46,7 +46,7 @@ class Link:
 
 
 @record(eq=False)
-class Wiring:
+class WiredGraph:
     """The wires of a graph.
 
     Fields:
@@ -68,7 +68,7 @@ class Wiring:
     outputs: frozenset[int]
 
 
-def wiring(graph: Graph, boundaries: Boundaries) -> Wiring:
+def wiring(graph: Graph, boundaries: Boundaries) -> WiredGraph:
     """The wires of a graph whose emitted module has these boundaries."""
     building = _Wires(boundaries)
     for number, value in enumerate(graph.inputs):
@@ -179,7 +179,7 @@ class _Wires:
         self.times[at] = self.times.get(at, 0) + times
         return own
 
-    def done(self) -> Wiring:
+    def done(self) -> WiredGraph:
         """The wires by number."""
         wire = self.joining.number
         ops = tuple(self.ops())
@@ -187,7 +187,7 @@ class _Wires:
             Link(source=wire(a), target=wire(b), at=at, type=type_, times=self.times[at], span=span)
             for at, (a, b, type_, span) in self.links.items()
         )
-        return Wiring(
+        return WiredGraph(
             ops=ops,
             links=links,
             values={value: wire(value) for value in self.values},
