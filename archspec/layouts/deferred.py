@@ -101,7 +101,7 @@ class Joined(Deferred):
         return found[0] if len(found) == 1 else self._join(found, self._axis)
 
 
-class Cut(Deferred):
+class Narrowed(Deferred):
     """A range of an axis of another tensor."""
 
     def __init__(self, source: Deferred, axis: int, start: int, size: int) -> None:
@@ -115,7 +115,7 @@ class Cut(Deferred):
         return self._source.read((*box[: self._axis], (start, stop), *box[self._axis + 1 :]))
 
 
-class Changed(Deferred):
+class Altered(Deferred):
     """Another tensor with every value changed by itself."""
 
     def __init__(self, source: Deferred, change: Callable[[Tensor], Tensor]) -> None:

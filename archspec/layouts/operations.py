@@ -12,7 +12,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from archspec.diagnostics import Span
-from archspec.layouts.deferred import Changed, Cut, Deferred, Joined, Rearranged
+from archspec.layouts.deferred import Altered, Deferred, Joined, Narrowed, Rearranged
 from archspec.layouts.rearrange import Misfit, rearrange, solve
 from archspec.record import record
 from archspec.text.rearrange import RearrangePattern
@@ -132,7 +132,7 @@ class AddOperation(Operation):
 
     def deferred(self, rows: DeferredRows, after: Shapes) -> DeferredRows:
         """Add the number to what is read."""
-        return [[Changed(x, lambda part: _shifted([[part]], self.number)[0][0]) for x in row] for row in rows]
+        return [[Altered(x, lambda part: _shifted([[part]], self.number)[0][0]) for x in row] for row in rows]
 
 
 @record
@@ -166,7 +166,7 @@ class SplitOperation(Operation):
         ((whole,),) = rows
         axis = _place(self.axis, len(whole.shape))
         sizes = [shape[_place(self.axis, len(shape))] for (shape,) in after]
-        return [[Cut(whole, axis, sum(sizes[:number]), size)] for number, size in enumerate(sizes)]
+        return [[Narrowed(whole, axis, sum(sizes[:number]), size)] for number, size in enumerate(sizes)]
 
 
 @record
