@@ -92,7 +92,7 @@ def _candidates(spec: Spec) -> Iterator[tuple[ModelType, str]]:
 def _values(spec: Spec, kind: ModelType, architecture: str) -> dict[str, Any]:
     """The configuration that the spec tells. The original is to compute in float32, as the module does."""
     told = {**told_by(spec, kind, architecture), "model_type": _word(kind)}
-    if (kind.defaults.get("pad_token_id") or 0) >= told.get("vocab_size", 1):
+    if (told.get("pad_token_id", kind.defaults.get("pad_token_id")) or 0) >= told.get("vocab_size", 1):
         # transformers refuses an id of padding that is no token.
         told["pad_token_id"] = None
     return {"dtype": "float32", **{name: _typed(one, kind.defaults.get(name)) for name, one in told.items()}}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import LLAMA_LIKE, STATES, tied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, dropout, inert, must, reads, switch
 from archspec.interop.huggingface.layer_kinds import windows
@@ -37,6 +38,9 @@ def _trained(given: JsonValue, configuration: Configuration) -> Changes:
     return {}
 
 
+_BODY = without_head(keys=windows("states"))
+
+
 class Phi3(ModelType):
     """Phi-3, 3.5 and 4 mini, projections fused in the files."""
 
@@ -46,7 +50,8 @@ class Phi3(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "Phi3ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "Phi3Model": without_head(keys=windows("states")),
+        "Phi3Model": _BODY,
+        "Phi3ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,
