@@ -67,7 +67,7 @@ def test_what_is_declared_holds(case: Case) -> None:
                 assert trial.wrong(way) == "", way
 
 
-# Of each op as many cases are tried as have so few placements together, the smallest ones first; the others are slow.
+# Of each op as many cases are tried as have so few placements together, the smallest ones first; the others take long.
 BUDGET = 150
 MOST = 6000
 
@@ -118,7 +118,7 @@ def test_what_holds_is_declared(name: str) -> None:
         assert unexcused(case) == [], case
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", sorted(all_primitives()))
 def test_what_holds_is_declared_of_every_case(name: str) -> None:
     others = [case for case in in_order(name) if count(case) <= MOST and case not in first_cases(name)]
