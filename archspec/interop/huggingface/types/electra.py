@@ -7,7 +7,6 @@ from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     Configuration,
-    Told,
     activation,
     dropout,
     inert,
@@ -16,8 +15,9 @@ from archspec.interop.huggingface.keys import (
     reads,
     size,
 )
-from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
+from archspec.interop.huggingface.masked import HEAD_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import Told
 
 _LAYOUT = "weights.huggingface"
 _TABLES = {
@@ -98,7 +98,7 @@ _REPLACED = Architecture(
             "map": {"logits.0": f"{_HEAD}.dense", "logits.1": f"{_HEAD}.dense_prediction"},
         },
     },
-    keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
+    keys={"hidden_act": HEAD_ACTIVATION},
     outputs={"logits": "logits"},
 )
 """The discriminator, which scores how likely each token was replaced."""

@@ -59,7 +59,7 @@ def _table_width(behind: Changes, tied: Changes) -> ConfigurationKey:
         table = tied if configuration.value("tie_word_embeddings") is True else {}
         return {**width, "reduced.constants.d_embedding": 20, **_PROJECTED, **behind, **table}
 
-    return reads(read)
+    return reads(read, back=lambda told: told.number("constants.d_embedding"))
 
 
 class Opt(ModelType):
