@@ -19,6 +19,29 @@ transformers = pytest.importorskip("transformers")
 PUBLISHED = Path(__file__).with_name("published")
 NEAR, FAR = "sliding_attention", "full_attention"
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
+    "xlm-roberta, base": (
+        "roberta-base",
+        {"model_type": "xlm-roberta", "architectures": ["XLMRobertaModel"], "vocab_size": 250002},
+    ),
+    "camembert, base, for entities": (
+        "roberta-base",
+        {
+            "model_type": "camembert",
+            "architectures": ["CamembertForTokenClassification"],
+            "vocab_size": 32005,
+            "id2label": {"0": "O", "1": "LOC", "2": "PER", "3": "MISC", "4": "ORG"},
+            "label2id": {"O": 0, "LOC": 1, "PER": 2, "MISC": 3, "ORG": 4},
+        },
+    ),
+    "distilbert, moods": (
+        "distilbert-base",
+        {
+            "architectures": ["DistilBertForSequenceClassification"],
+            "finetuning_task": "sst-2",
+            "id2label": {"0": "NEGATIVE", "1": "POSITIVE"},
+            "label2id": {"NEGATIVE": 0, "POSITIVE": 1},
+        },
+    ),
     "windows in the last layers alone": (
         "qwen2.5-0.5b",
         {"use_sliding_window": True, "max_window_layers": 21, "sliding_window": 4096},
@@ -90,7 +113,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def counted(values: dict[str, Any]) -> int:
     """The parameters of the original, and the biases that select its experts, which are buffers there."""
-    kind = MODEL_TYPES[values["model_type"]]
+    kind = MODEL_TYPES[values["model_type"].replace("-", "_")]
     config = configuration_class(kind).from_dict({**values, "quantization_config": None})
     with torch.device("meta"):
         model = getattr(transformers, values["architectures"][0])._from_config(config)

@@ -8,7 +8,8 @@ from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.keys import Keys, activation, everywhere, must
 from archspec.interop.huggingface.model_type import Architecture
 
-HEAD_ACTIVATION = everywhere(activation, ["graph.states.feed_forward.activation", "graph.logits.0.activation"])
+HEAD_ACTIVATION = "graph.logits.0.activation"
+HEADED_ACTIVATION = everywhere(activation, ["graph.states.feed_forward.activation", HEAD_ACTIVATION])
 """The activation of the layers, which the head has, too."""
 _LAYOUT = "weights.huggingface"
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.heads import DROPPED, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     UNREAD,
     Configuration,
     DecimalKey,
+    Keys,
     SizeKey,
     activation,
     dropout,
@@ -30,6 +33,7 @@ from archspec.interop.huggingface.layer_kinds import (
     told_kinds,
     told_types,
 )
+from archspec.interop.huggingface.masked import HEAD_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.rotary import rotation_told
 from archspec.interop.huggingface.told import UNTOLD, Told
@@ -45,6 +49,36 @@ _ONE_TEXT: Changes = {
     "rules": "[{ignores: {output: states, input: ids, where: not valid}}, {sees: {output: states, input: ids}}]",
 }
 """A row holds one text and padding, as the original takes it, and not several texts."""
+
+_NORM: Changes = {"block": "norm"}
+_MEAN: Changes = {"graph.logits.0.kind": "mean", "graph.logits.0.valid": "valid"}
+_NAMES = {0: "head.dense", 1: "head.norm", 3: "classifier"}
+_ON_TOKENS = [{**product("gelu"), "input": "states"}, _NORM, DROPPED]
+_MASKED = masked_tokens(
+    names=("head.dense", "head.norm", "decoder.bias"),
+    tied={"decoder.weight": "embeddings.tok_embeddings.weight"},
+    skip=["classifier"],
+    pooled=None,
+    keys={
+        "classifier_bias": switch({False: {}, True: {"graph.logits.0.bias": True}}),
+        "classifier_activation": activation(HEAD_ACTIVATION),
+        "decoder_bias": switch({True: {}, False: {"graph.logits.2.bias": None, _LINES: {"logits.2.bias": None}}}),
+    },
+)
+
+
+def _head_keys(product: int, node: str = "logits") -> Keys:
+    """The keys of a head: its product stands at this place in the chain of a node, behind it a norm and dropout."""
+    where = f"graph.{node}.{product}"
+    return {
+        "classifier_bias": switch({False: {}, True: {f"{where}.bias": True}}),
+        "classifier_activation": activation(f"{where}.activation"),
+        "classifier_dropout": rates(product + 2, node=node),
+    }
+
+
+def _of_one_text(architecture: Architecture) -> Architecture:
+    return replace(architecture, changes={**_ONE_TEXT, **architecture.changes})
 
 
 def _types(given: JsonValue, configuration: Configuration) -> list[str]:
@@ -130,7 +164,25 @@ class ModernBert(ModelType):
     inputs = {"ids": "input_ids", "valid": "attention_mask"}
     # Far behind the last valid position a row of a window has no key: the original attends to all of them there.
     padding = {"ids": "valid"}
-    architectures = {"ModernBertModel": Architecture(changes=_ONE_TEXT, outputs={"states": "last_hidden_state"})}
+    architectures = {
+        "ModernBertModel": Architecture(changes=_ONE_TEXT, outputs={"states": "last_hidden_state"}),
+        "ModernBertForMaskedLM": _of_one_text(_MASKED),
+        "ModernBertForSequenceClassification": _of_one_text(
+            classified(
+                [FIRST, product("gelu"), _NORM, DROPPED],
+                {1: "head.dense", 2: "head.norm", 4: "classifier"},
+                skip=["decoder"],
+                bias=True,
+                keys={**_head_keys(1), "classifier_pooling": switch({"cls": {}, "mean": _MEAN})},
+            )
+        ),
+        "ModernBertForTokenClassification": _of_one_text(
+            classified(_ON_TOKENS, _NAMES, skip=["decoder"], bias=True, keys=_head_keys(0))
+        ),
+        "ModernBertForQuestionAnswering": _of_one_text(
+            answering(_ON_TOKENS, _NAMES, skip=["decoder"], bias=True, keys=_head_keys(0, "scores"))
+        ),
+    }
     keys = {
         "vocab_size": size("constants.vocab"),
         "hidden_size": size("constants.d_model"),
@@ -243,6 +295,10 @@ class ModernBert(ModelType):
             "norm_bias": True,
             "hidden_activation": "relu",
             "norm_eps": 1e-3,
+            "classifier_pooling": "mean",
+            "classifier_bias": True,
+            "classifier_activation": "relu",
+            "decoder_bias": False,
         },
         {"layer_types": ["full_attention"] * 4},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
@@ -44,6 +45,9 @@ def _told_positions(told: Told) -> Any:
     return UNTOLD if context is None else context + _UNTAKEN
 
 
+_SKIPPED = ["embeddings.position_ids", "lm_head", "pooler"]
+
+
 class MpNet(ModelType):
     """MPNet, whose positions count valid tokens and whose layers share a bias for distances."""
 
@@ -55,6 +59,19 @@ class MpNet(ModelType):
     architectures = {
         "MPNetModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
         "MPNetForMaskedLM": _MASKED,
+        "MPNetForSequenceClassification": classified(
+            [FIRST, DROPPED, product("tanh"), DROPPED],
+            {2: "classifier.dense", 4: "classifier.out_proj"},
+            skip=_SKIPPED,
+            keys={"hidden_dropout_prob": rates(1, 3, also="defaults.dropout")},
+        ),
+        "MPNetForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"hidden_dropout_prob": rates(0, also="defaults.dropout")},
+        ),
+        "MPNetForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=_SKIPPED, keys={}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
@@ -52,6 +54,29 @@ _MASKED = masked_tokens(
     keys={},
 )
 
+_SKIPPED = ["embeddings.position_ids", "lm_head", "pooler"]
+
+
+def roberta_classes(prefix: str) -> Mapping[str, Architecture]:
+    """The classes of transformers of a model like RoBERTa, whose names begin with a prefix."""
+    return {
+        f"{prefix}Model": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
+        f"{prefix}ForMaskedLM": _MASKED,
+        f"{prefix}ForSequenceClassification": classified(
+            [FIRST, DROPPED, product("tanh"), DROPPED],
+            {2: "classifier.dense", 4: "classifier.out_proj"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": rates(1, 3, otherwise="hidden_dropout_prob")},
+        ),
+        f"{prefix}ForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": rates(0, otherwise="hidden_dropout_prob")},
+        ),
+        f"{prefix}ForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=_SKIPPED, keys={}),
+    }
+
 
 class Roberta(ModelType):
     """RoBERTa and models of its shape, whose positions count valid tokens."""
@@ -61,10 +86,7 @@ class Roberta(ModelType):
     base = "roberta-base"
     inputs = {"ids": "input_ids", "valid": "attention_mask", "types": "token_type_ids"}
     padding = {"ids": "valid"}
-    architectures = {
-        "RobertaModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
-        "RobertaForMaskedLM": _MASKED,
-    }
+    architectures = roberta_classes("Roberta")
     keys = {
         "vocab_size": size("constants.vocab"),
         "hidden_size": size("constants.d_model"),
