@@ -65,7 +65,7 @@ def examples() -> Iterator[Any]:
             yield pytest.param(word, name, example, marks=[pytest.mark.slow, pytest.mark.long] if is_long else ())
 
 
-@pytest.mark.parametrize(("word", "architecture", "example"), examples())
+@pytest.mark.parametrize(("word", "architecture", "example"), list(examples()))
 def test_a_configuration_is_read_off_its_spec(word: str, architecture: str, example: int, tmp_path: Path) -> None:
     kind = MODEL_TYPES[word]
     first, second = tmp_path / "first", tmp_path / "second"
@@ -80,7 +80,7 @@ def test_a_configuration_is_read_off_its_spec(word: str, architecture: str, exam
     ]
 
 
-@pytest.mark.parametrize(("word", "architecture"), cases())
+@pytest.mark.parametrize(("word", "architecture"), list(cases()))
 def test_the_class_takes_every_tensor_and_draws_none(word: str, architecture: str, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     second.mkdir()
