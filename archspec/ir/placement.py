@@ -74,3 +74,8 @@ class Sharding:
     results: tuple[Placement, ...]
     parameters: Mapping[str, Placement] = field(default_factory=dict)
     grouped: tuple[int, ...] = ()
+    rows: int | None = None
+    """The operand whose integers number the rows that are parted, along axis 0 of parameters. It is given counted from
+    the rank's first row, and the results are made zero where it numbers a row of another rank."""
+    attributes: Mapping[str, int] = field(default_factory=dict)
+    """Attributes of the op's layer that are divided by the number of ranks, which must divide their values."""

@@ -52,6 +52,10 @@ class PrimitiveWriter:
         """Source of a size: a literal, or a token that is resolved later."""
         return self._code.size(dim)
 
+    def shared_size(self, dim: Dim, axis: int) -> str:
+        """Source of a size that is read off a tensor with this size on the same axis, if there is one."""
+        return self._code.size(dim, axis)
+
     def number(self, value: Scalar) -> str:
         """Source of a number, which may depend on sizes."""
         return value.python(self._code.size)

@@ -128,7 +128,8 @@ def without_head(rules: str = "", keys: Keys | None = None, **skips: Sequence[st
         keys: of this architecture, beside those of a head, which have no effect.
         skips: by layout, with `_` for `-`, what files hold beside the head that has no place.
     """
-    layouts = {name.replace("_", "-"): ["lm_head", *more] for name, more in (skips or {"huggingface": ()}).items()}
+    given = skips or {"huggingface": ()}
+    layouts = {name.replace("_", "-"): ["lm_head", "score", *more] for name, more in given.items()}
     no_logits = inert("this architecture has no logits")
     return Architecture(
         changes={

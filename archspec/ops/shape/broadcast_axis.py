@@ -64,7 +64,7 @@ class BroadcastAxis(Primitive):
         return (np.repeat(inputs[0], self.size.size.value(sizes), axis=self.axis),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`x.expand(-1, 8, -1, -1)`."""
+        """`x.expand(-1, k.shape[1], -1, -1)`."""
         sizes = ["-1"] * e.types[0].rank
-        sizes[self.axis] = e.size(self.size.size)
+        sizes[self.axis] = e.shared_size(self.size.size, self.axis % e.types[0].rank)
         return (f"{operand(inputs[0])}.expand({', '.join(sizes)})",)

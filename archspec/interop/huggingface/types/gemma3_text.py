@@ -8,6 +8,7 @@ from archspec.diagnostics import SpecError
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import STATES, without_head
 from archspec.interop.huggingface.gemma import GEMMA, NO_SOFTCAP
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, ConfigurationKey, Keys, SizeKey, must, part_of, reads
 from archspec.interop.huggingface.layer_kinds import FULL, KIND_NAMES, SLIDING, alternating, layer_types
@@ -91,6 +92,9 @@ def _layers(output: str) -> Keys:
     return {**read, "sliding_window_pattern": part_of("layer_types"), "rope_parameters": rotations, **parts}
 
 
+_BODY = without_head(keys={**_layers("states"), **NO_SOFTCAP})
+
+
 class Gemma3Text(ModelType):
     """The text models of Gemma 3, five local layers to a global one, each kind with a rotation of its own."""
 
@@ -100,7 +104,8 @@ class Gemma3Text(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "Gemma3ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "Gemma3TextModel": without_head(keys={**_layers("states"), **NO_SOFTCAP}),
+        "Gemma3TextModel": _BODY,
+        "Gemma3TextForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **GEMMA,

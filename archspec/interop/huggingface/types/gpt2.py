@@ -7,6 +7,7 @@ from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import OWN_HEADS, STATES, norm_eps, untied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
@@ -74,6 +75,9 @@ def _end(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.end_of_text": None, **end_ids().changes(given, configuration)}
 
 
+_BODY = without_head(huggingface=[_MASKS])
+
+
 class Gpt2(ModelType):
     """GPT-2 and models of its shape."""
 
@@ -83,7 +87,8 @@ class Gpt2(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "GPT2LMHeadModel": Architecture(outputs={"logits": "logits"}),
-        "GPT2Model": without_head(huggingface=[_MASKS]),
+        "GPT2Model": _BODY,
+        "GPT2ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         "vocab_size": size("constants.vocab"),
@@ -147,6 +152,7 @@ class Gpt2(ModelType):
     small = (
         {
             "vocab_size": 60,
+            "pad_token_id": 0,
             "n_positions": 24,
             "n_embd": 64,
             "n_layer": 2,

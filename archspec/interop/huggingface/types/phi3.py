@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import LLAMA_LIKE, STATES, tied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, dropout, inert, must, reads, switch
 from archspec.interop.huggingface.layer_kinds import windows
@@ -43,6 +44,9 @@ def _told_trained(told: Told) -> int | float | None:
     return told.number(f"{_POSITIONS}.scaling.original") or told.number("constants.context")
 
 
+_BODY = without_head(keys=windows("states"))
+
+
 class Phi3(ModelType):
     """Phi-3, 3.5 and 4 mini, projections fused in the files."""
 
@@ -52,7 +56,8 @@ class Phi3(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "Phi3ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "Phi3Model": without_head(keys=windows("states")),
+        "Phi3Model": _BODY,
+        "Phi3ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,

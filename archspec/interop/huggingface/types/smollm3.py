@@ -6,6 +6,7 @@ from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import ATTENTION_BIAS, LLAMA_LIKE, STATES, untied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, SizeKey, inert, must, part_of, reads, switch
 from archspec.interop.huggingface.layer_kinds import FULL, kinds_of_layers, layers_of, listed, told_layers
@@ -43,6 +44,9 @@ def _types(given: JsonValue, configuration: Configuration) -> Changes:
     return {}
 
 
+_BODY = without_head()
+
+
 class SmolLm3(ModelType):
     """SmolLM3, every fourth layer without positions."""
 
@@ -52,7 +56,8 @@ class SmolLm3(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "SmolLM3ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "SmolLM3Model": without_head(),
+        "SmolLM3Model": _BODY,
+        "SmolLM3ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,
