@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.parallel.manifest import Manifest, read_manifest, write_manifest
+from archspec.parallel.manifest import CheckpointManifest, read_manifest, write_manifest
 from archspec.parallel.training_state import TrainingState, training_state
 from archspec.record import record
 from archspec.weights.agreement import is_alone, largest_on_any_rank, on_every_rank, rank
@@ -64,7 +64,7 @@ def save(folder: str | Path, module: nn.Module, optimizer: Optimizer, *, step: i
     device = device_of(module.parameters())
     state = training_state(module, optimizer)
     with on_every_rank(device):
-        _write_first(temporary, Manifest(step=step, data=data, values=state.values))
+        _write_first(temporary, CheckpointManifest(step=step, data=data, values=state.values))
     _write_tensors(temporary, state)
     with on_every_rank(device):
         _rename(temporary, target)
@@ -110,7 +110,7 @@ def _check_same(folder: Path, step: int, device: torch.device) -> None:
         fail("E941", message, None, help="give a folder that all ranks share")
 
 
-def _write_first(temporary: Path, manifest: Manifest) -> None:
+def _write_first(temporary: Path, manifest: CheckpointManifest) -> None:
     """Make the folder of a checkpoint, with the part of its manifest that is known; one rank does it."""
     if rank():
         return

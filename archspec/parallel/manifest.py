@@ -17,7 +17,7 @@ _HELP = "remove the folder to resume from the checkpoint before it"
 
 
 @record
-class Manifest:
+class CheckpointManifest:
     """What a checkpoint says of itself.
 
     `data` is what the caller saved, `values` are those of the optimizer that are no tensors, `files` the sizes in bytes
@@ -29,12 +29,12 @@ class Manifest:
     values: Mapping[str, Any]
     files: Mapping[str, int] | None = None
 
-    def of_files(self, folder: Path) -> Manifest:
+    def of_files(self, folder: Path) -> CheckpointManifest:
         """Return the manifest with the files that a folder has now."""
         return replace(self, files=_sizes(folder))
 
 
-def write_manifest(folder: Path, manifest: Manifest) -> None:
+def write_manifest(folder: Path, manifest: CheckpointManifest) -> None:
     """Write the manifest of a folder. Raises SpecError E943 for values that JSON cannot hold, OSError as files do."""
     content = {"version": _VERSION, "step": manifest.step, "data": manifest.data, "values": manifest.values}
     try:
@@ -45,7 +45,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / NAME).write_text(text, encoding="utf-8")
 
 
-def read_manifest(folder: Path, *, whole: bool = True) -> Manifest:
+def read_manifest(folder: Path, *, whole: bool = True) -> CheckpointManifest:
     """Read the manifest of a folder. Raises SpecError E941 if it cannot be read or, if `whole`, files are not its own.
 
     Args:
@@ -66,7 +66,7 @@ def read_manifest(folder: Path, *, whole: bool = True) -> Manifest:
             _refuse(folder, f"{NAME} has no {key}")
     if whole:
         _check_files(folder, content["files"])
-    return Manifest(**{key: content[key] for key in keys})
+    return CheckpointManifest(**{key: content[key] for key in keys})
 
 
 def _check_files(folder: Path, files: Mapping[str, Any]) -> None:
