@@ -207,6 +207,7 @@ _TITLES = {
     "E809": "spec cannot be written as GGUF",
     "E810": "spec is not what the folder says",
     "W201": "unused node",
+    "W241": "norm of a map without an axis",
     "W401": "window that masks nothing",
     "W420": "no rule states the order of tokens",
     "W421": "no rule states what a mask hides",
