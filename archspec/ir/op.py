@@ -74,6 +74,10 @@ class Emitter(Protocol):
         """Source of a size: a literal, or an expression over shapes of tensors in scope."""
         ...
 
+    def shared_size(self, dim: Dim, axis: int) -> str:
+        """Source of the size of an axis that other tensors share, of which a shard of the module has only a part."""
+        ...
+
     def number(self, value: Scalar) -> str:
         """Source of a number."""
         ...

@@ -67,10 +67,16 @@ class Sharding:
 
     No placement is `Replicate`; that every one is `Copied` is not stated, since it holds for every op. Parameters that
     are not named are `Copied`. `grouped` are the `Shard` operands of which one entry of the axis is read by a run of
-    entries of the other operands' axes, as a head of keys is by several of queries: these may have `copies`.
+    entries of the other operands' axes, as a head of keys is by several of queries: these may have `copies` where each
+    rank has one entry.
     """
 
     operands: tuple[Placement, ...]
     results: tuple[Placement, ...]
     parameters: Mapping[str, Placement] = field(default_factory=dict)
     grouped: tuple[int, ...] = ()
+    rows: int | None = None
+    """The operand whose integers number the rows that are parted, along axis 0 of parameters. It is given counted from
+    the rank's first row, and the results are made zero where it numbers a row of another rank."""
+    attributes: Mapping[str, int] = field(default_factory=dict)
+    """Attributes of the op's layer that are divided by the number of ranks, which must divide their values."""

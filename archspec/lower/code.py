@@ -165,8 +165,8 @@ class ClassCode:
 
     `around` gives the kinds of the enclosing modules, outermost first. `inputs` are the numbers of the region's inputs
     that are arguments; the arguments of `needs` follow them. `optional` are the arguments that may be None. `variables`
-    and `sizes` resolve the tokens; `known` holds sources of sizes that need no tensor. `output_names` are set for the
-    whole model only.
+    and `sizes` resolve the tokens; a size in `shared` is read off the axis that stands there, and `known` holds sources
+    of sizes that need no tensor. `output_names` are set for the whole model only.
     """
 
     kind: str
@@ -175,6 +175,7 @@ class ClassCode:
     attributes: Attributes
     variables: dict[str, Variable] = field(default_factory=dict)
     sizes: dict[str, Dim] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)
     arguments: list[str] = field(default_factory=list)
     inputs: tuple[int, ...] = ()
     needs: list[Need] = field(default_factory=list)
@@ -190,12 +191,19 @@ class ClassCode:
         self.variables[token] = variable
         return token
 
-    def size(self, dim: Dim) -> str:
-        """Source of a size: a literal, or a token that is resolved once the statement that contains it is known."""
-        if dim.constant is not None:
+    def size(self, dim: Dim, axis: int | None = None) -> str:
+        """Source of a size: a literal, or a token that is resolved once the statement that contains it is known.
+
+        Args:
+            dim: the size.
+            axis: where a constant is read off another tensor all the same, the axis that has it there.
+        """
+        if dim.constant is not None and axis is None:
             return str(dim.constant)
         token = f"__s{len(self.sizes)}"
         self.sizes[token] = dim
+        if dim.constant is not None and axis is not None:
+            self.shared[token] = axis
         return token
 
     def need(self, need: Need) -> str:

@@ -35,13 +35,14 @@ BODIES = {
     "albert": "AlbertModel",
     "electra": "ElectraModel",
     "modernbert": "ModernBertModel",
+    "llama": "LlamaModel",
 }
 """Types whose classifiers have all parameters of the body."""
 
 
 def classifier(kind: ModelType, name: str, **more: Any) -> Any:
     """A small classifier of transformers, every parameter at random."""
-    config = configuration_class(kind)(**small(kind, 0), **more)
+    config = configuration_class(kind)(**{**small(kind, 0), **more})
     return fill(getattr(transformers, name)._from_config(config, attn_implementation="eager").eval(), 5)
 
 
@@ -83,3 +84,22 @@ def test_the_body_alone_is_read_out_of_the_files_of_a_classifier(word: str, tmp_
         theirs: Any = whole.base_model(input_ids=ids)
     states = ours[0] if isinstance(ours, tuple) else ours
     torch.testing.assert_close(states, theirs.last_hidden_state, **TOLERANCE)
+
+
+@pytest.mark.parametrize("side", ["behind", "in front", "none"])
+@pytest.mark.parametrize("word", ["gpt2", "llama"])
+def test_a_decoder_scores_the_text_at_its_last_token(word: str, side: str, tmp_path: Path) -> None:
+    """Padding is told by its id alone, wherever it stands; without such an id the last position is read."""
+    kind = MODEL_TYPES[word]
+    name = list(kind.architectures)[-1]
+    model = classifier(kind, name, num_labels=5, pad_token_id=None if side == "none" else 7)
+    model.save_pretrained(tmp_path)
+    (tmp_path / "spec.yaml").write_text(import_model(tmp_path).text)
+    checked = archspec.check(tmp_path / "spec.yaml").accept()
+    module = archspec.compile(checked).eval()
+    archspec.load_weights(module, checked, tmp_path)
+    ids = torch.arange(10, 18)[None].repeat(1 if side == "none" else 2, 1)
+    ids[-1, slice(5, None) if side == "behind" else slice(3)] = 7
+    with torch.no_grad():
+        ours, theirs = module(ids=ids), model(input_ids=ids).logits
+    torch.testing.assert_close(ours, theirs, **TOLERANCE)

@@ -14,6 +14,11 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+_LOADED = [
+    *("torch", "torch.distributed.tensor.parallel", "torch.distributed.fsdp", "torch.distributed.checkpoint"),
+    *("pytest", "archspec.checking.compiling", "archspec.checking.loading", "archspec.lower.modules"),
+]
+"""What every process finds loaded."""
 _GRACE = 2.0
 """Seconds that other ranks have once one has failed: they may wait for it."""
 
@@ -27,7 +32,7 @@ class Ranks:
 
     def __init__(self) -> None:
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["torch", "torch.distributed.tensor", "archspec.checking"])
+        self._context.set_forkserver_preload(_LOADED)
         self._members: list[tuple[ForkServerProcess, Connection]] = []
 
     def run(self, count: int, function: Callable[..., Any], *args: Any, timeout: float = 120) -> list[Any]:

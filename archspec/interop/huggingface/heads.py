@@ -1,4 +1,4 @@
-"""Heads that encoders share: classes of a text, classes of each token, and where an answer begins and ends."""
+"""Heads that types share: classes of a text, classes of each token, and where an answer begins and ends."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from archspec.interop.huggingface.keys import (
     dropout,
     part_of,
     reads,
+    size,
 )
 from archspec.interop.huggingface.model_type import Architecture
+from archspec.interop.huggingface.told import Told
 
 FIRST: Changes = {"block": "pool", "input": "states", "kind": "first"}
 DROPPED: Changes = {"block": "dropout", "rate": 0.1}
@@ -76,6 +78,51 @@ def answering(
         _LAYOUT: _layout(lines, skip, "states"),
     }
     return Architecture(changes=changes, keys={**_TWO, **keys}, outputs={output: output for output in outputs})
+
+
+def classified_last(body: Architecture) -> Architecture:
+    """A decoder with a score for each class of the text, read at its last token that is not padding.
+
+    The original tells padding by the id alone. Where it names none, it reads the last position, and takes one row.
+
+    Args:
+        body: the decoder without a head, whose rules speak of `states`.
+
+    Returns:
+        the class of the original.
+    """
+    layouts = [path for path in body.changes if path.startswith("weights.") and path.endswith(".map")]
+    changes = {
+        **body.changes,
+        _CLASSES: 2,
+        "graph": {
+            "logits": [
+                {"block": "pool", "input": "states", "kind": "last"},
+                {"block": "linear", "dim": "classes", "bias": False},
+            ]
+        },
+        "outputs": {"states": None, "logits": "float[batch, classes]"},
+        **{path: {**body.changes[path], "logits.1.weight": "score.weight"} for path in layouts},
+        **{path: _without_score(body.changes[path]) for path in (one.removesuffix(".map") for one in layouts)},
+    }
+    keys = {**body.keys, **classes(_CLASSES), "pad_token_id": reads(_padding, back=_told_padding)}
+    return Architecture(changes=changes, keys=keys, outputs={"logits": "logits"})
+
+
+def _without_score(layout: Changes) -> Changes:
+    """A layout of the body, whose files may hold the scores, without that."""
+    return {**layout, "skip": [name for name in layout["skip"] if name != "score"]}
+
+
+def _padding(given: JsonValue, configuration: Configuration) -> Changes:
+    if given.value is None:
+        return {}
+    pad = size("constants.pad", least=0).changes(given, configuration)
+    return {**pad, "graph.logits.0.valid": "ids != pad", "reduced.constants.pad": 0}
+
+
+def _told_padding(told: Told) -> int | float | None:
+    return told.number("constants.pad")
 
 
 def _biased(bias: bool) -> Changes:
