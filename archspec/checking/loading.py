@@ -10,6 +10,7 @@ from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import warn
 from archspec.weights.into_module import put_into
 from archspec.weights.load import WeightsReport, load_from
+from archspec.weights.sharded import is_sharded, load_sharded
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -24,6 +25,9 @@ def load_weights(
     unproved: bool = False,
 ) -> WeightsReport:
     """Load a published checkpoint into the module of a spec, all of it or nothing.
+
+    Where parameters are DTensors, every rank calls it with the same checkpoint and reads what it holds, and of a mapped
+    file nothing else. All ranks raise the errors that one process does.
 
     Args:
         module: what `archspec.compile` made of the spec; its dtypes stay, and tied parameters are one. Made under
@@ -40,10 +44,16 @@ def load_weights(
         SpecWarning: W510 for a skipped tensor that may be tied, W511 for files that are not read.
 
     Raises:
-        SpecError: E510 to E528 where the checkpoint does not fit the spec, E607 where the module does not.
+        SpecError: E510 to E528 where the checkpoint does not fit the spec, E607 where the module does not,
+            E940 where another rank failed alone.
     """
     # Everything is read and converted before the module is touched: it gets all of it or nothing.
-    loaded = load_from(accepted(source, unproved=unproved).spec, weights, layout)
-    put_into(module, loaded.tensors, keep=not loaded.is_own)
-    warn(loaded.report.warnings)
-    return loaded.report
+    spec = accepted(source, unproved=unproved).spec
+    if is_sharded(module):
+        report = load_sharded(module, spec, weights, layout)
+    else:
+        loaded = load_from(spec, weights, layout)
+        put_into(module, loaded.tensors, keep=not loaded.is_own)
+        report = loaded.report
+    warn(report.warnings)
+    return report

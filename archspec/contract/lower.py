@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from archspec.contract.protocol import Asked, Differentiable, Subject
 from archspec.contract.redraw import redraw
 from archspec.contract.report import Finding, shown
 from archspec.contract.sizes import Point
-from archspec.contract.turned import turned, turns
+from archspec.contract.turned import Turned
 from archspec.ir.graph import Value
 from archspec.model.runner import Array, Arrays, Runner
 from archspec.model.samples import OPEN, generate
@@ -126,8 +127,13 @@ class _Case:
         position that is picked by a number takes every value in turn. What the rule's own mask reads stays, so that
         the same pairs are expected.
         """
-        for turn in range(max(_DRAWS // 2, turns(self.claims, self.rule, self.point.sizes))):
-            yield turned(self.claims, self.rule, self.arrays, self.point.sizes, turn, self.seed + _DRAWS // 2 + turn)
+        for turn in range(max(_DRAWS // 2, self.turned.count)):
+            yield self.turned.arrays(self.arrays, turn, self.seed + _DRAWS // 2 + turn)
+
+    @cached_property
+    def turned(self) -> Turned:
+        """The open inputs in turn."""
+        return Turned(claims=self.claims, rule=self.rule, sizes=self.point.sizes)
 
     def unreached(self, subject: Subject, missing: Array) -> Array:
         """Those of the missing pairs that gradients do not show; all of them if there are no gradients."""
@@ -135,7 +141,7 @@ class _Case:
             # First a position in every row at once, which costs less, then those that are left one by one.
             for is_spread in (True, False):
                 missing = self._less(gradients, self.arrays, missing, is_spread)
-            for arrays in self.others() if turns(self.claims, self.rule, self.point.sizes) else ():
+            for arrays in self.others() if self.turned.count else ():
                 missing = self._less(gradients, arrays, missing, is_spread=False)
         return missing
 
@@ -231,7 +237,7 @@ class _Moving:
         rows = array.shape[0] if 0 not in positions and array.ndim else 1
         groups = [columns[start : start + rows] for start in range(0, len(columns), rows)]
         left, trials = missing.copy(), 0
-        before = self.outputs(case.arrays)
+        before = self.before
         # Each row tries another position, which only an output with the same rows can distinguish.
         for group in spaced(groups, case.point.runs) if rows > 1 and before.shape[:1] == (rows,) else ():
             changed = case.changed(case.arrays, group, case.seed) if len(group) > 1 else None
@@ -248,18 +254,23 @@ class _Moving:
         Raises UnmeasurableError if the position has no other values.
         """
         case, trials = self.case, 0
-        bases = [(case.arrays, case.seed + draw) for draw in range(_DRAWS // 2)]
-        bases += [(arrays, case.seed + _DRAWS // 2 + turn) for turn, arrays in enumerate(case.others())]
-        for arrays, seed in bases:
-            changed = case.changed(arrays, [column], seed)
+        # One after the other: the first inputs show most dependences, and others take long to draw.
+        for number, arrays in enumerate(chain(repeat(case.arrays, _DRAWS // 2), case.others())):
+            changed = case.changed(arrays, [column], case.seed + number)
             if changed is None:
                 raise UnmeasurableError(f"nothing can change in `{case.rule.input.name}` at {case.place(column)}")
+            before = self.before if arrays is case.arrays else self.outputs(arrays)
             # Every row is one more trial, because the input position changes in all of them.
-            missing = missing & ~self.moved(self.outputs(arrays), self.outputs(changed)).any(0)
+            missing = missing & ~self.moved(before, self.outputs(changed)).any(0)
             trials += 1
             if not missing.any():
                 return trials, None
         return trials, int(np.flatnonzero(missing)[0])
+
+    @cached_property
+    def before(self) -> Array:
+        """The rule's output on the inputs of the case."""
+        return self.outputs(self.case.arrays)
 
     def outputs(self, arrays: Arrays) -> Array:
         """The rule's output on some inputs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from math import prod
 
 import numpy as np
@@ -15,6 +16,7 @@ from archspec.ir.types import DType
 from archspec.model.ports import shape_at
 from archspec.model.runner import Arrays
 from archspec.model.samples import OPEN, bounds, generate
+from archspec.record import record
 from archspec.spec import InputSpec, Rule
 from archspec.spec.claims import Claims
 
@@ -22,52 +24,60 @@ from archspec.spec.claims import Claims
 _PER_POSITION = 4
 
 
-def turns(claims: Claims, rule: Rule, sizes: Mapping[str, int]) -> int:
-    """The number of `turned` inputs with which every position is picked; 0 where no data picks any."""
-    found = [0]
-    for given in _numbers(claims, rule):
-        low, high = bounds(claims, given, sizes)
-        found.append(-(-(high - low) // max(1, prod(shape_at(given, sizes)))))
-    found.extend(_PER_POSITION * size for size in _picked(claims, sizes))
-    found.append(_chosen(claims, rule, sizes).turns())
-    return max(found)
-
-
-def turned(
-    claims: Claims, rule: Rule, arrays: Arrays, sizes: Mapping[str, int], turn: int, seed: int
-) -> dict[str, np.ndarray]:
-    """Other inputs with nothing hidden.
+@record(eq=False)
+class Turned:
+    """Other inputs for a lower rule, with nothing hidden, numbered by turns.
 
     Args:
         claims: declared inputs.
-        rule: a lower rule; inputs that its mask reads keep their values, as bools do that decide nothing else.
-        arrays: the inputs to keep these from.
+        rule: the rule; inputs that its mask reads keep their values, as bools do that decide nothing else.
         sizes: the size of each dim.
-        turn: which values the numbers of single rows take, and where bools that decide what is read are true.
-        seed: seed of the others.
     """
-    drawn = generate(claims, sizes, OPEN, seed, hiding(claims))
-    for given in _numbers(claims, rule):
-        low, high = bounds(claims, given, sizes)
-        shape = shape_at(given, sizes)
-        values = low + (turn * prod(shape) + np.arange(prod(shape))) % max(1, high - low)
-        drawn[given.name] = values.reshape(shape).astype(given.type.dtype.value)
-    kept = {name for name, given in claims.inputs.items() if given.type.dtype is DType.BOOL} | _read(rule)
-    drawn |= {name: arrays[name] for name in kept}
-    return drawn | _chosen(claims, rule, sizes).arrays(drawn, turn)
 
+    claims: Claims
+    rule: Rule
+    sizes: Mapping[str, int]
 
-def _chosen(claims: Claims, rule: Rule, sizes: Mapping[str, int]) -> Chosen:
-    """The inputs that decide what is read, except for those that the mask reads."""
-    return Chosen(claims=claims, sizes=sizes, kept=frozenset(_read(rule)))
+    @cached_property
+    def count(self) -> int:
+        """The number of turns with which every position is picked; 0 where no data picks any."""
+        found = [0]
+        for given in self._numbers:
+            low, high = bounds(self.claims, given, self.sizes)
+            found.append(-(-(high - low) // max(1, prod(shape_at(given, self.sizes)))))
+        found.extend(_PER_POSITION * size for size in _picked(self.claims, self.sizes))
+        found.append(self._chosen.turns())
+        return max(found)
 
+    def arrays(self, base: Arrays, turn: int, seed: int) -> dict[str, np.ndarray]:
+        """The inputs of one turn.
 
-def _numbers(claims: Claims, rule: Rule) -> Iterator[InputSpec]:
-    """The integer inputs with a number for each row, which may pick a position, but for those that the mask reads."""
-    read = _read(rule)
-    for name, given in claims.inputs.items():
-        if given.type.dtype.is_integer and given.type.rank <= 1 and name not in read and name != rule.input.name:
-            yield given
+        Args:
+            base: the inputs from which those that keep their values are taken.
+            turn: which values the numbers of single rows take, and where bools that decide what is read are true.
+            seed: seed of the others.
+        """
+        drawn = generate(self.claims, self.sizes, OPEN, seed, hiding(self.claims))
+        for given in self._numbers:
+            low, high = bounds(self.claims, given, self.sizes)
+            shape = shape_at(given, self.sizes)
+            values = low + (turn * prod(shape) + np.arange(prod(shape))) % max(1, high - low)
+            drawn[given.name] = values.reshape(shape).astype(given.type.dtype.value)
+        kept = {name for name, given in self.claims.inputs.items() if given.type.dtype is DType.BOOL} | _read(self.rule)
+        drawn |= {name: base[name] for name in kept}
+        return drawn | self._chosen.arrays(drawn, turn)
+
+    @cached_property
+    def _chosen(self) -> Chosen:
+        """The inputs that decide what is read, except for those that the mask reads."""
+        return Chosen(claims=self.claims, sizes=self.sizes, kept=frozenset(_read(self.rule)))
+
+    @cached_property
+    def _numbers(self) -> tuple[InputSpec, ...]:
+        """The integer inputs with a number for each row, which may pick a position; not those that the mask reads."""
+        left_out = {*_read(self.rule), self.rule.input.name}
+        given = (one for name, one in self.claims.inputs.items() if name not in left_out)
+        return tuple(one for one in given if one.type.dtype.is_integer and one.type.rank <= 1)
 
 
 def _read(rule: Rule) -> set[str]:

@@ -13,6 +13,7 @@ FAMILIES = {
     "E6": "engine",
     "E7": "bundles and run-time inputs",
     "E8": "import of models",
+    "E9": "several devices",
     "W": "warning",
 }
 
@@ -206,6 +207,10 @@ _TITLES = {
     "E808": "GGUF architecture not supported",
     "E809": "spec cannot be written as GGUF",
     "E810": "spec is not what the folder says",
+    "E940": "another rank failed",
+    "E941": "checkpoint is damaged",
+    "E942": "checkpoint of another module",
+    "E943": "checkpoint cannot be written",
     "W201": "unused node",
     "W241": "norm of a map without an axis",
     "W401": "window that masks nothing",

@@ -10,6 +10,7 @@ from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.init import Init
 from archspec.ir.motion import UNKNOWN, Everywhere, Lost, Motion, Still, lost
+from archspec.ir.placement import Sharding
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -71,6 +72,10 @@ class Emitter(Protocol):
 
     def size(self, dim: Dim) -> str:
         """Source of a size: a literal, or an expression over shapes of tensors in scope."""
+        ...
+
+    def shared_size(self, dim: Dim, axis: int) -> str:
+        """Source of the size of an axis that other tensors share, of which a shard of the module has only a part."""
         ...
 
     def number(self, value: Scalar) -> str:
@@ -203,6 +208,14 @@ class Primitive(Op):
         rows = self.reads(inputs, self.infer(*inputs))
         read = frozenset(k for row in rows for k, relation in enumerate(row) if relation.atoms)
         return tuple(read if k in read and self.acts == "nonlinear" else frozenset() for k in range(len(inputs)))
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """The ways in which the emitted code of the op runs on parts of its operands, one part a rank.
+
+        Each must hold for every number of ranks that divides the outermost factor of every axis that is parted.
+        """
+        # The sound default: what is not known to shard is computed whole on every rank.
+        return ()
 
     @property
     def wraps(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import TYPE_CHECKING, ClassVar
 
 from archspec.diagnostics import Span
+from archspec.layouts.deferred import Altered, Deferred, Joined, Narrowed, Rearranged
 from archspec.layouts.rearrange import Misfit, rearrange, solve
 from archspec.record import record
 from archspec.text.rearrange import RearrangePattern
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 Shapes = list[list[Shape]]
+DeferredRows = list[list[Deferred]]
 
 
 @record
@@ -54,6 +56,13 @@ class Operation(ABC):
         Raises Misfit if the shapes of `rows` do not fit, or sizes remain open.
         """
 
+    @abstractmethod
+    def deferred(self, rows: DeferredRows, after: Shapes) -> DeferredRows:
+        """Convert from theirs to ours without reading: what results can be read in boxes.
+
+        The shapes were checked before, by `forward` on the meta device.
+        """
+
 
 @record
 class RearrangeOperation(Operation):
@@ -79,6 +88,10 @@ class RearrangeOperation(Operation):
             for row, shapes in zip(rows, before, strict=True)
         ]
 
+    def deferred(self, rows: DeferredRows, after: Shapes) -> DeferredRows:
+        """Rearrange boxes from the left side of the pattern to the right."""
+        return [[Rearranged(x, self.pattern.left, self.pattern.right, self.sizes) for x in row] for row in rows]
+
 
 @record
 class TransposeOperation(Operation):
@@ -94,6 +107,10 @@ class TransposeOperation(Operation):
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
         """Swap the last two axes again."""
         return self.forward(rows, [])
+
+    def deferred(self, rows: DeferredRows, after: Shapes) -> DeferredRows:
+        """Swap the last two axes of boxes."""
+        return [[_transposed(x) if len(x.shape) > 1 else x for x in row] for row in rows]
 
 
 @record
@@ -112,6 +129,10 @@ class AddOperation(Operation):
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
         """Subtract the number."""
         return _shifted(rows, -self.number)
+
+    def deferred(self, rows: DeferredRows, after: Shapes) -> DeferredRows:
+        """Add the number to what is read."""
+        return [[Altered(x, lambda part: _shifted([[part]], self.number)[0][0]) for x in row] for row in rows]
 
 
 @record
@@ -139,6 +160,13 @@ class SplitOperation(Operation):
     def backward(self, rows: Rows, before: Shapes | None) -> Rows:
         """Concatenate the parts."""
         return _joined(rows, self.axis)
+
+    def deferred(self, rows: DeferredRows, after: Shapes) -> DeferredRows:
+        """Take each part where it lies in the whole."""
+        ((whole,),) = rows
+        axis = _place(self.axis, len(whole.shape))
+        sizes = [shape[_place(self.axis, len(shape))] for (shape,) in after]
+        return [[Narrowed(whole, axis, sum(sizes[:number]), size)] for number, size in enumerate(sizes)]
 
 
 @record
@@ -168,6 +196,11 @@ class ConcatOperation(Operation):
             raise Misfit(f"axis {self.axis} has {whole.shape[axis]} positions, not {self.count} equal parts")
         return [[part] for part in whole.chunk(self.count, axis)]
 
+    def deferred(self, rows: DeferredRows, after: Shapes) -> DeferredRows:
+        """Read of each tensor what a box needs."""
+        parts = [x for (x,) in rows]
+        return [[Joined(parts, _place(self.axis, len(parts[0].shape)), _concatenated)]]
+
 
 @record
 class StackOperation(Operation):
@@ -191,6 +224,12 @@ class StackOperation(Operation):
             return [list(x.unbind(_place(self.axis, x.dim()))) for (x,) in rows]
         ((whole,),) = rows
         return [[x] for x in whole.unbind(_place(self.axis, whole.dim()))]
+
+    def deferred(self, rows: DeferredRows, after: Shapes) -> DeferredRows:
+        """Read of each stacked tensor what a box needs."""
+        if self.indexed:
+            return [[_stacked_parts(row, self.axis)] for row in rows]
+        return [[_stacked_parts([x for (x,) in rows], self.axis)]]
 
 
 def _shifted(rows: Rows, number: float) -> Rows:
@@ -242,6 +281,20 @@ def _concatenated(tensors: Sequence[Tensor], axis: int) -> Tensor:
 def _cut(tensor: Tensor, sizes: Sequence[int], axis: int) -> Sequence[Tensor]:
     parts: Sequence[Tensor] = tensor.split(list(sizes), axis)  # type: ignore[no-untyped-call]
     return parts
+
+
+def _transposed(source: Deferred) -> Deferred:
+    """Return a tensor with its last two axes swapped."""
+    names = [(f"a{place}",) for place in range(len(source.shape))]
+    return Rearranged(source, tuple(names), (*names[:-2], names[-1], names[-2]), {})
+
+
+def _stacked_parts(parts: Sequence[Deferred], axis: int) -> Deferred:
+    """Return tensors of one shape along a new axis."""
+    names = [(f"a{place}",) for place in range(len(parts[0].shape))]
+    place = _place(axis, len(names) + 1)
+    right = (*names[:place], (), *names[place:])
+    return Joined([Rearranged(part, tuple(names), right, {}) for part in parts], place, _concatenated)
 
 
 def _listed(tensors: Sequence[Tensor]) -> str:

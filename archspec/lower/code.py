@@ -6,7 +6,7 @@ A token is an identifier that no op writes: `__v3` is a variable, `__s1` a size,
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -67,7 +67,7 @@ class Assignment:
     targets: tuple[str, ...]
     value: ast.expr
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read, in the order of the text."""
         return names(self.value)
 
@@ -84,7 +84,7 @@ class Default:
         """None: the statement creates no variable."""
         return ()
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read, the target first."""
         return chain([self.target], names(self.value))
 
@@ -102,7 +102,7 @@ class Require:
         """None: the statement creates no variable."""
         return ()
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read, those of the test first."""
         return chain(names(self.test), names(self.value))
 
@@ -130,11 +130,11 @@ class Loop:
         """Variables that exist after the loop: the carried one, and the lists."""
         return (*([self.carried] if self.carried else []), *(found for found, _ in self.collected))
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read from outside the loop, those of `start` first."""
         return chain(names(self.start), self.reads_inside())
 
-    def reads_inside(self) -> Iterator[str]:
+    def reads_inside(self) -> Iterable[str]:
         """Names from outside that the header and the body read."""
         own = {self.carried, *self.locals, *self.extra}
         return (found for found in chain(names(self.over), names(self.value)) if found not in own)
@@ -151,7 +151,7 @@ class Do:
         """None: the statement creates no variable."""
         return ()
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read, in the order of the text."""
         return names(self.value)
 
@@ -165,8 +165,8 @@ class ClassCode:
 
     `around` gives the kinds of the enclosing modules, outermost first. `inputs` are the numbers of the region's inputs
     that are arguments; the arguments of `needs` follow them. `optional` are the arguments that may be None. `variables`
-    and `sizes` resolve the tokens; `known` holds sources of sizes that need no tensor. `output_names` are set for the
-    whole model only.
+    and `sizes` resolve the tokens; a size in `shared` is read off the axis that stands there, and `known` holds sources
+    of sizes that need no tensor. `output_names` are set for the whole model only.
     """
 
     kind: str
@@ -175,6 +175,7 @@ class ClassCode:
     attributes: Attributes
     variables: dict[str, Variable] = field(default_factory=dict)
     sizes: dict[str, Dim] = field(default_factory=dict)
+    shared: dict[str, int] = field(default_factory=dict)
     arguments: list[str] = field(default_factory=list)
     inputs: tuple[int, ...] = ()
     needs: list[Need] = field(default_factory=list)
@@ -190,12 +191,19 @@ class ClassCode:
         self.variables[token] = variable
         return token
 
-    def size(self, dim: Dim) -> str:
-        """Source of a size: a literal, or a token that is resolved once the statement that contains it is known."""
-        if dim.constant is not None:
+    def size(self, dim: Dim, axis: int | None = None) -> str:
+        """Source of a size: a literal, or a token that is resolved once the statement that contains it is known.
+
+        Args:
+            dim: the size.
+            axis: where a constant is read off another tensor all the same, the axis that has it there.
+        """
+        if dim.constant is not None and axis is None:
             return str(dim.constant)
         token = f"__s{len(self.sizes)}"
         self.sizes[token] = dim
+        if dim.constant is not None and axis is not None:
+            self.shared[token] = axis
         return token
 
     def need(self, need: Need) -> str:

@@ -53,7 +53,17 @@ class _Resolver:
         wanted = [found for found in names(tree) if found in self.code.sizes]
         if not wanted:
             return tree
-        return substitute(tree, {token: parse(self.source(number, self.code.sizes[token])) for token in wanted})
+        return substitute(tree, {token: parse(self.size(number, token)) for token in wanted})
+
+    def size(self, number: int, token: str) -> str:
+        """Source of the size that a token stands for in one statement."""
+        dim = self.code.sizes[token]
+        if token not in self.code.shared:
+            return self.source(number, dim)
+        # Another axis of the same size means something else, and a shard of the module would have another size there.
+        wanted = (self.code.shared[token], dim)
+        found = (f"{name}.shape[{axis}]" for name, axis, size in self.shapes(number) if (axis, size) == wanted)
+        return next(found, str(dim))
 
     def source(self, number: int, dim: Dim) -> str:
         """Source of a size in one statement."""

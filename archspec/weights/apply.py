@@ -15,7 +15,7 @@ from archspec.layouts.layout import Layout
 from archspec.layouts.line import MapLine
 from archspec.layouts.operations import Shape
 from archspec.layouts.report import and_more, shaped
-from archspec.weights.match import Checkpoint, Match, MatchStep, checkpoint_of, match
+from archspec.weights.match import Checkpoint, Equal, Match, MatchStep, checkpoint_of, match
 from archspec.weights.transfer import StepMisfit, backward, fit, forward
 from archspec.weights.values import check_equal, check_finite
 
@@ -114,15 +114,26 @@ def take(matched: Match, parameters: Mapping[str, Shape], tensors: Mapping[str, 
     found = Collector()
     for step in matched.steps:
         # Line by line: only the tensors of one line are in memory beside the result.
-        rows = [[_read(name, tensors, found) for name in row] for row in step.theirs]
-        ours = [tuple(parameters[name]) for name in step.ours]
-        made.update(zip(step.ours, forward(step.operations, rows, ours), strict=True))
-    # Only one of two tied tensors is returned, so the other must not hold other values.
-    for equal in matched.equal:
-        both = [(name, tensors[name]) for name in (equal.taken, equal.other)]
-        check_equal(both[0], both[1], equal.tie, found)
+        made.update(take_step(step, parameters, tensors, found))
+    check_ties_equal(matched.equal, tensors, found)
     found.raise_if_errors()
     return {name: made[name] for name in parameters}
+
+
+def take_step(
+    step: MatchStep, parameters: Mapping[str, Shape], tensors: Mapping[str, Tensor], found: Collector
+) -> dict[str, Tensor]:
+    """Convert the tensors of one step; E527 is added to `found` for values that are not finite."""
+    rows = [[_read(name, tensors, found) for name in row] for row in step.theirs]
+    ours = [tuple(parameters[name]) for name in step.ours]
+    return dict(zip(step.ours, forward(step.operations, rows, ours), strict=True))
+
+
+def check_ties_equal(equals: Iterable[Equal], tensors: Mapping[str, Tensor], found: Collector) -> None:
+    """Add E526 for each pair of tied tensors that differ: only one of the two is returned."""
+    for equal in equals:
+        taken, other = ((name, tensors[name]) for name in (equal.taken, equal.other))
+        check_equal(taken, other, equal.tie, found)
 
 
 def _read(name: str, tensors: Mapping[str, Tensor], found: Collector) -> Tensor:

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from archspec.diagnostics import Diagnostic, fail
+from archspec.layouts.deferred import Box
 from archspec.layouts.operations import Shape
 from archspec.spec.files import is_file, is_folder, is_there
 from archspec.weights.gguf.reading import SUFFIX, open_gguf
@@ -51,6 +52,15 @@ class WeightsFile(Mapping[str, "Tensor"]):
         tensor: Tensor = self._handles[name].get_tensor(name)
         return tensor
 
+    def part(self, name: str, box: Box) -> Tensor:
+        """Return the entries of a tensor in a box; of a mapped file, nothing else is read."""
+        handle = self._handles[name]
+        if not (self.is_mapped and box):
+            whole: Tensor = handle.get_tensor(name)
+            return whole[_slices(box)].clone()
+        tensor: Tensor = handle.get_slice(name)[_slices(box)]
+        return tensor
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)
 
@@ -68,6 +78,15 @@ class WeightsFile(Mapping[str, "Tensor"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def part_of(tensors: Mapping[str, Tensor], name: str, box: Box) -> Tensor:
+    """Return the entries of one of the tensors in a box, which a file is asked for alone."""
+    return tensors.part(name, box) if isinstance(tensors, WeightsFile) else tensors[name][_slices(box)]
+
+
+def _slices(box: Box) -> tuple[slice, ...]:
+    return tuple(slice(start, stop) for start, stop in box)
 
 
 def read_weights(path: str | Path) -> WeightsFile:

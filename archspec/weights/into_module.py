@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Collector, fail
+from archspec.layouts.operations import Shape
 from archspec.layouts.report import also, and_more
 from archspec.weights.choose import without_wrappers
 from archspec.weights.files import alone
+from archspec.weights.parts import device_of, is_distributed, local_part
 
 if TYPE_CHECKING:
     import torch
@@ -26,10 +28,8 @@ def put_into(module: nn.Module, tensors: Mapping[str, Tensor], *, keep: bool = T
     """
     import torch
 
-    own = module.state_dict(keep_vars=True)
-    actual = without_wrappers(tensors, own)
-    held = {name: own[actual[name]] for name in actual}
-    _check_names(held, tensors)
+    actual, held = held_tensors(module, tensors)
+    check_names(held, {name: tuple(tensor.shape) for name, tensor in tensors.items()})
     found = Collector()
     for name, tensor in tensors.items():
         check_range(name, tensor, held[name], found)
@@ -42,6 +42,46 @@ def put_into(module: nn.Module, tensors: Mapping[str, Tensor], *, keep: bool = T
     with torch.no_grad():
         for name, tensor in tensors.items():
             held[name].copy_(tensor)
+
+
+def put_parts(module: nn.Module, parts: Mapping[str, tuple[Tensor, Tensor]], *, keep: bool = True) -> None:
+    """Put what this rank holds of each tensor into a module, converted to the dtypes that it has.
+
+    `parts` are by the names of the module's state dict: a parameter or buffer, which may be a DTensor, and the part.
+    A module on the meta device gets memory on the devices of its meshes, and copies only of parts that lie in larger
+    memory if not `keep`.
+    """
+    import torch
+
+    if not all(held.is_meta for held, _ in parts.values()):
+        with torch.no_grad():
+            for held, part in parts.values():
+                local_part(held).copy_(part)
+        return
+    device = device_of(held for held, _ in parts.values())
+    made = {name: _like(held, _placed(part, held.dtype, keep).to(device)) for name, (held, part) in parts.items()}
+    module.load_state_dict(made, strict=True, assign=True)
+
+
+def _like(held: Tensor, part: Tensor) -> Tensor:
+    """The part of a tensor as a tensor that is distributed as another one."""
+    if not is_distributed(held):
+        return part
+    mesh, placements = held.device_mesh, held.placements
+    made: Tensor = type(held).from_local(
+        part, mesh, placements, run_check=False, shape=held.shape, stride=held.stride()
+    )
+    return made
+
+
+def held_tensors(module: nn.Module, names: Iterable[str]) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """Return the names in a module's state dict, and its parameters and buffers, by the names of the compiled module.
+
+    `names` are those of the compiled module; the module's own may have wrapper prefixes in front.
+    """
+    own = module.state_dict(keep_vars=True)
+    actual = without_wrappers(names, own)
+    return actual, {name: own[actual[name]] for name in actual}
 
 
 def _placed(tensor: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
@@ -71,15 +111,15 @@ def of_one_dtype(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.to(held.dtype) if name in floats else tensor for name, tensor in tensors.items()}
 
 
-def _check_names(held: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> None:
+def check_names(held: Mapping[str, Tensor], shapes: Mapping[str, Shape]) -> None:
     """Raise E607 if names or shapes differ, or if some of the module's tensors are on the meta device."""
-    missing = [name for name in tensors if name not in held]
-    unknown = [name for name in held if name not in tensors]
-    other = [name for name in tensors if name in held and held[name].shape != tensors[name].shape]
+    missing = [name for name in shapes if name not in held]
+    unknown = [name for name in held if name not in shapes]
+    other = [name for name in shapes if name in held and tuple(held[name].shape) != tuple(shapes[name])]
     notes = [f"`{names[0]}`{and_more(names)} missing in the module" for names in [missing] if names]
     notes += [f"`{names[0]}`{and_more(names)} only in the module" for names in [unknown] if names]
     for name in other[:4]:
-        notes.append(f"`{name}` is {list(held[name].shape)} in the module, {list(tensors[name].shape)} in the weights")
+        notes.append(f"`{name}` is {list(held[name].shape)} in the module, {list(shapes[name])} in the weights")
     if notes:
         help = "pass the module that `archspec.compile` returns for this spec"
         fail("E607", "the module does not belong to this spec", None, notes=notes, help=help)
@@ -93,14 +133,26 @@ def check_range(name: str, tensor: Tensor, held: Tensor, found: Collector) -> No
     """Report E527 for a finite value that becomes infinite in the dtype of the module."""
     import torch
 
-    if tensor.dtype == held.dtype or not (tensor.is_floating_point() and held.is_floating_point()):
+    if is_in_range(tensor, held.dtype):
         return
-    lost = torch.isfinite(tensor) & ~torch.isfinite(tensor.to(held.dtype))
-    if bool(lost.any()):
-        position = tuple(lost.nonzero()[0].tolist())
-        dtype = str(held.dtype).removeprefix("torch.")
-        message = f"`{name}` {list(tensor.shape)} contains {tensor[position].item():g} at {list(position)}"
-        # The exponents of bfloat16 are those of float32: only a module in half precision has a wider one to go to.
-        narrow = held.dtype.itemsize < 4 and held.dtype != torch.bfloat16
-        help = "keep the module in bfloat16 or float32" if narrow else "use a checkpoint whose values are in range"
-        found.error("E527", f"{message}, too large for {dtype}", None, help=help)
+    position = tuple(_lost(tensor, held.dtype).nonzero()[0].tolist())
+    dtype = str(held.dtype).removeprefix("torch.")
+    message = f"`{name}` {list(tensor.shape)} contains {tensor[position].item():g} at {list(position)}"
+    # The exponents of bfloat16 are those of float32: only a module in half precision has a wider one to go to.
+    narrow = held.dtype.itemsize < 4 and held.dtype != torch.bfloat16
+    help = "keep the module in bfloat16 or float32" if narrow else "use a checkpoint whose values are in range"
+    found.error("E527", f"{message}, too large for {dtype}", None, help=help)
+
+
+def is_in_range(tensor: Tensor, dtype: torch.dtype) -> bool:
+    """Whether every finite value stays finite in a dtype."""
+    if tensor.dtype == dtype or not (tensor.is_floating_point() and dtype.is_floating_point):
+        return True
+    return not bool(_lost(tensor, dtype).any())
+
+
+def _lost(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Whether each value is finite and becomes infinite in a dtype."""
+    import torch
+
+    return torch.isfinite(tensor) & ~torch.isfinite(tensor.to(dtype))

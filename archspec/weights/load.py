@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,34 +78,69 @@ def load_from(
     spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None = None
 ) -> LoadedWeights:
     """Load as `load` does, and return a report of how the weights were read; warnings are returned, not issued."""
-    if isinstance(weights, (str, Path)):
-        with read_weights(weights) as opened:
-            return load_from(spec, opened, layout)
-    if not isinstance(weights, Mapping):
+    with matched_weights(spec, weights, layout) as found:
+        made = take(found.match, found.ours, found.tensors)
+        check_floats(spec.graph, made)
+        return LoadedWeights(tensors=made, report=found.report(), is_own=found.is_own)
+
+
+@record(eq=False)
+class MatchedWeights:
+    """A checkpoint whose names and shapes fit a graph; no tensor of it was read yet.
+
+    `ours` are the shapes of our tensors by name, `tensors` those of the checkpoint, `warnings` are about its files.
+    What is read has memory of its own if `is_own`.
+    """
+
+    graph: Graph
+    ours: Mapping[str, Shape]
+    tensors: Dequantised
+    match: Match
+    warnings: tuple[Diagnostic, ...]
+    is_own: bool
+
+    def report(self) -> WeightsReport:
+        """Return how the checkpoint is read."""
+        names = [name for step in self.match.steps for name in step.names]
+        return WeightsReport(
+            layout=self.match.layout.name if self.match.layout else None,
+            tensors=len(self.ours),
+            skipped=self.match.skipped,
+            tied=tuple(equal.other for equal in self.match.equal),
+            dequantised=tuple(name for name in names if name in self.tensors.scales),
+            warnings=(*self.warnings, *skipped_ties(self.graph, self.match, self.tensors.shapes)),
+        )
+
+
+@contextmanager
+def matched_weights(
+    spec: Spec, weights: str | Path | Mapping[str, Tensor], layout: str | Layout | None
+) -> Iterator[MatchedWeights]:
+    """Match a checkpoint with a spec, and hold its files open for the time of the context.
+
+    Raises SpecError E510 to E523 and E528, TypeError for what is no weights at all.
+    """
+    if not isinstance(weights, (str, Path, Mapping)):
         raise TypeError(f"expected a path or a map of tensors by name, got a {type(weights).__name__}")
-    if not isinstance(weights, WeightsFile):
-        weights = _as_tensors(weights)
-    shapes = shapes_of(weights)
-    tensors = Dequantised(weights, shapes, fp8_names(weights))
-    ours, theirs = parameter_shapes(spec.graph), tensors.shapes
-    matched = find_match(spec, ours, theirs, layout)
-    # Names and shapes first, then scales, then values: a wrong layout is found before any tensor is read.
-    check_shapes(matched, ours, theirs)
-    names = [name for step in matched.steps for name in step.names]
-    tensors.check(names)
-    made = take(matched, ours, tensors)
-    _check_floats(spec.graph, made)
-    file = weights if isinstance(weights, WeightsFile) else None
-    odd = file.warnings if file is not None else ()
-    report = WeightsReport(
-        layout=matched.layout.name if matched.layout else None,
-        tensors=len(made),
-        skipped=matched.skipped,
-        tied=tuple(equal.other for equal in matched.equal),
-        dequantised=tuple(name for name in names if name in tensors.scales),
-        warnings=(*odd, *skipped_ties(spec.graph, matched, theirs)),
-    )
-    return LoadedWeights(tensors=made, report=report, is_own=file is not None and not file.is_mapped)
+    with ExitStack() as stack:
+        if isinstance(weights, (str, Path)):
+            weights = stack.enter_context(read_weights(weights))
+        file = weights if isinstance(weights, WeightsFile) else None
+        given = file if file is not None else _as_tensors(weights)
+        tensors = Dequantised(given, shapes_of(given), fp8_names(given))
+        ours = parameter_shapes(spec.graph)
+        match = find_match(spec, ours, tensors.shapes, layout)
+        # Names and shapes first, then scales, then values: a wrong layout is found before any tensor is read.
+        check_shapes(match, ours, tensors.shapes)
+        tensors.check([name for step in match.steps for name in step.names])
+        yield MatchedWeights(
+            graph=spec.graph,
+            ours=ours,
+            tensors=tensors,
+            match=match,
+            warnings=file.warnings if file is not None else (),
+            is_own=file is not None and not file.is_mapped,
+        )
 
 
 def find_match(
@@ -159,7 +195,7 @@ def skipped_ties(graph: Graph, matched: Match, theirs: Mapping[str, Shape]) -> t
     return (Diagnostic(code="W510", severity="warning", message=message, notes=tuple(also(alike)), help=help),)
 
 
-def _check_floats(graph: Graph, tensors: Mapping[str, Tensor]) -> None:
+def check_floats(graph: Graph, tensors: Mapping[str, Tensor]) -> None:
     """Raise E524 if a float parameter is loaded from a tensor of another kind, such as quantised integers."""
     floats = [name for name, parameter in expand(graph).items() if parameter.type.dtype == DType.FLOAT]
     wrong = [name for name in floats if not tensors[name].is_floating_point()]

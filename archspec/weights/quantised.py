@@ -11,9 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Collector
+from archspec.layouts.deferred import Box
 from archspec.layouts.operations import Shape
 from archspec.layouts.report import also, and_more
-from archspec.weights.files import WeightsFile
+from archspec.weights.files import WeightsFile, part_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -52,6 +53,12 @@ class Dequantised(Mapping[str, "Tensor"]):
             self.check([name])
         assert scale is not None
         return _scaled(self._tensors[name], self._tensors[scale])
+
+    def part(self, name: str, box: Box) -> Tensor:
+        """Return the entries of a tensor in a box; one in fp8 is read whole, since its scales are of the whole."""
+        if name in self.scales:
+            return self[name][tuple(slice(start, stop) for start, stop in box)].clone()
+        return part_of(self._tensors, name, box)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.shapes)

@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from archspec.diagnostics import Span
-from archspec.layouts.operations import Operation, Shape, Shapes, SplitOperation
+from archspec.layouts.deferred import Deferred
+from archspec.layouts.operations import DeferredRows, Operation, Shape, Shapes, SplitOperation
 from archspec.layouts.rearrange import Misfit
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ def forward(operations: Sequence[Operation], rows: Rows, ours: Sequence[Shape]) 
         after = _pulled_back(operations[number + 1 :], ours) if isinstance(operation, SplitOperation) else []
         with _placed(operation):
             rows = operation.forward(rows, after)
+    return [x for (x,) in rows]
+
+
+def deferred(operations: Sequence[Operation], rows: DeferredRows, ours: Sequence[Shape]) -> list[Deferred]:
+    """Convert their tensors to ours without reading any; what `fit` accepted does."""
+    for number, operation in enumerate(operations):
+        after = _pulled_back(operations[number + 1 :], ours) if isinstance(operation, SplitOperation) else []
+        rows = operation.deferred(rows, after)
     return [x for (x,) in rows]
 
 

@@ -17,16 +17,21 @@ def check_finite(name: str, tensor: Tensor, found: Collector) -> None:
     """Report E527 for a tensor with NaN or infinity, with the first position; tensors without floats pass."""
     import torch
 
-    if not (tensor.is_floating_point() or tensor.is_complex()):
+    if is_finite(tensor):
         return
-    finite = torch.isfinite(tensor)
-    if bool(finite.all()):
-        return
-    wrong = ~finite
+    wrong = ~torch.isfinite(tensor)
     position = tuple(wrong.nonzero()[0].tolist())
     message = f"`{name}` {list(tensor.shape)} contains {tensor[position].item()} at {list(position)}"
     notes = [f"{int(wrong.sum())} of {tensor.numel()} values are not finite"]
     found.error("E527", message, None, notes=notes, help="use a checkpoint whose values are all finite")
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether no value is NaN or infinite; tensors without floats have none."""
+    import torch
+
+    is_float = tensor.is_floating_point() or tensor.is_complex()
+    return not is_float or bool(torch.isfinite(tensor).all())
 
 
 def check_equal(taken: tuple[str, Tensor], other: tuple[str, Tensor], tie: Tie, found: Collector) -> None:
@@ -35,12 +40,12 @@ def check_equal(taken: tuple[str, Tensor], other: tuple[str, Tensor], tie: Tie, 
     `taken` and `other` are each a name in the file and its tensor.
     """
     names = " and ".join(f"`{name}` {list(tensor.shape)}" for name, tensor in (taken, other))
-    difference = _difference(taken[1], other[1])
-    if difference is not None:
-        found.error("E526", f"{names} are tied but differ: {difference}", tie.name.span, help=_OWN_HEAD)
+    how = difference(taken[1], other[1])
+    if how is not None:
+        found.error("E526", f"{names} are tied but differ: {how}", tie.name.span, help=_OWN_HEAD)
 
 
-def _difference(one: Tensor, other: Tensor) -> str | None:
+def difference(one: Tensor, other: Tensor) -> str | None:
     """Describe how two tensors differ, None if they are identical."""
     import torch
 

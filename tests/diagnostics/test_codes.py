@@ -27,7 +27,7 @@ def test_every_raised_code_is_in_the_table_and_every_code_is_raised() -> None:
 def test_the_table_is_sorted_and_every_family_is_named() -> None:
     assert list(CODES) == sorted(CODES)
     for code, entry in CODES.items():
-        assert re.fullmatch(r"(E[1-8]|W\d)\d\d", code)
+        assert re.fullmatch(r"(E[1-9]|W\d)\d\d", code)
         assert entry.family == FAMILIES[code[:2] if code[0] == "E" else "W"]
 
 

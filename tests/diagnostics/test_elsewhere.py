@@ -9,13 +9,19 @@ import pytest
 
 from archspec.analyses import memory
 from archspec.diagnostics import CODES, SpecError, render
-from tests.diagnostics.cases import bundles, configurations, engines, files
+from tests.diagnostics.cases import bundles, configurations, engines, files, several_devices
 from tests.diagnostics.cases.parts import Case
 from tests.diagnostics.corpus_case import CASES as CORPUS_CASES
 from tests.diagnostics.corpus_case import expected
 
 GOLDEN = Path(__file__).with_name("elsewhere")
-CASES: dict[str, Case] = {**files.CASES, **engines.CASES, **bundles.CASES, **configurations.CASES}
+CASES: dict[str, Case] = {
+    **files.CASES,
+    **engines.CASES,
+    **bundles.CASES,
+    **configurations.CASES,
+    **several_devices.CASES,
+}
 
 
 @pytest.mark.parametrize("code", sorted(CASES))

@@ -53,7 +53,6 @@ def states_alone(folder: Path) -> Claims:
         ("  pooled: float[batch, d_model]\n", ""),
         ("  - ignores: {output: pooled, input: ids, where: not valid}\n", ""),
         ("  - sees: {output: pooled, input: ids}\n", ""),
-        ("skip: [embeddings.position_ids, cls]", "skip: [embeddings.position_ids, cls]"),
         ("      pooled.1: pooler.dense\n", ""),
     )
     (folder / "states.yaml").write_text(text, encoding="utf-8")

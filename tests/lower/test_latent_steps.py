@@ -95,7 +95,7 @@ MISTAKES = {
     "keys for values": ("kv_up[:, 8:].transpose", "kv_up[:, :8].transpose"),
     "values for keys": ("kv_up[:, :8]", "kv_up[:, 8:]"),
     "features for heads": (
-        "self.kv_up.weight.unflatten(0, (2, 16))",
+        "self.kv_up.weight.unflatten(0, (-1, 16))",
         "self.kv_up.weight.view(16, 2, 6).transpose(0, 1)",
     ),
     "the key is not rotated": (

@@ -31,6 +31,9 @@ class OneEmitter:
     def size(self, dim: Dim) -> str:
         return dim.spelled(lambda name: f"sizes[{name!r}]")
 
+    def shared_size(self, dim: Dim, axis: int) -> str:
+        return self.size(dim)
+
     def number(self, value: Scalar) -> str:
         return value.python(self.size)
 

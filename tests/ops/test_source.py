@@ -75,7 +75,10 @@ EXPECTED = [
     (Where(), (bools(BATCH), floats(BATCH), floats(BATCH)), "torch.where(x, y, z)"),
     (Merge(axis=1), (IMAGE,), "x.flatten(1, 2)"),
     (Merge(axis=-2), (IMAGE,), "x.flatten(2)"),
-    (Split(axis=-1, sizes=(axis(2), axis(2))), (X,), "x.unflatten(2, (2, 2))"),
+    (Split(axis=-1, sizes=(axis(2), axis(2))), (X,), "x.unflatten(2, (-1, 2))"),
+    (Split(axis=-1, sizes=(axis(1), axis(4))), (X,), "x.unflatten(2, (1, 4))"),
+    (Split(axis=1, sizes=(axis(2), axis(2))), (floats(BATCH, 4, 2),), "x.unflatten(1, (2, 2))"),
+    (Split(axis=0, sizes=(axis(2), axis(2))), (integers(4),), "x.unflatten(0, (2, 2))"),
     (Split(axis=1, sizes=(axis(SRC), axis(2))), (floats(BATCH, 2 * Dim.of(SRC)),), "x.unflatten(1, (-1, 2))"),
     (Transpose(order=(0, 2, 1)), (X,), "x.transpose(1, 2)"),
     (Transpose(order=(2, 0, 1)), (X,), "x.permute(2, 0, 1)"),
@@ -98,7 +101,7 @@ EXPECTED = [
     (GatherPosition(), (X, integers(BATCH)), "x[torch.arange(x.shape[0], device=x.device), y]"),
     (L2Normalize(), (X,), "F.normalize(x, dim=-1)"),
     (PATCHES, (IMAGE,), "F.conv2d(x, self.weight, self.bias, stride=4)"),
-    (NARROW, (IMAGE,), "F.conv2d(x, self.weight, padding=(2, 0), groups=3)"),
+    (NARROW, (IMAGE,), "F.conv2d(x, self.weight, padding=(2, 0), groups=self.weight.shape[0] // 2)"),
 ]
 
 

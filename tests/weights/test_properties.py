@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import prod
 
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from archspec.layouts.deferred import Box, Deferred
+from archspec.layouts.operations import Shape
 from archspec.weights import check_layout, export_weights, import_weights
+from archspec.weights.transfer import deferred
 from tests.weights.tables import layout_of, same
 
 
@@ -111,3 +115,69 @@ def test_loading_follows_the_operations_and_exporting_undoes_them(case: Case, pr
     made = import_weights(shapes, layout, theirs)
     assert same(made, case.ours)
     assert same(export_weights(shapes, layout, made, like), theirs)
+
+
+PAIRS = '{from: a, rearrange: "(h r p) d -> (h p r) d", sizes: {h: 2, p: 2}}'
+
+
+class Held(Deferred):
+    """A tensor in memory that counts the entries that are read of it."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        super().__init__(tensor.shape)
+        self.tensor, self.count = tensor, 0
+
+    def read(self, box: Box) -> Tensor:
+        part = self.tensor[tuple(slice(start, stop) for start, stop in box)]
+        assert part.numel() == prod(stop - start for start, stop in box)
+        self.count += part.numel()
+        return part
+
+
+@given(cases(), st.data())
+def test_a_box_of_ours_is_read_as_it_lies_in_the_whole(case: Case, data: st.DataObject) -> None:
+    layout = layout_of("\n".join(["map:", "  layers.*:", "    from: h.*", "    map:", *case.lines]))
+    shapes = {name: tuple(x.shape) for name, x in case.ours.items()}
+    matched = check_layout(shapes, layout, {name: tuple(x.shape) for name, x in case.theirs.items()})
+    for step in matched.steps:
+        rows: list[list[Deferred]] = [[Held(case.theirs[name]) for name in row] for row in step.theirs]
+        made = deferred(step.operations, rows, [shapes[name] for name in step.ours])
+        for name, source in zip(step.ours, made, strict=True):
+            assert source.shape == shapes[name]
+            starts = [data.draw(st.integers(0, max(size - 1, 0))) for size in source.shape]
+            box = [
+                (start, data.draw(st.integers(start + 1, size))) if size else (0, 0)
+                for start, size in zip(starts, source.shape, strict=True)
+            ]
+            if all(source.shape):
+                assert torch.equal(source.read(tuple(box)), case.ours[name][tuple(slice(*one) for one in box)])
+
+
+@pytest.mark.parametrize(
+    ("line", "theirs", "ours", "box", "count"),
+    [
+        ("{from: a, transpose: true}", (6, 8), (8, 6), ((2, 4), (0, 6)), 12),
+        (
+            '{from: a, rearrange: "(h r p) d -> (h p r) d", sizes: {h: 2, p: 2}}',
+            (12, 3),
+            (12, 3),
+            ((6, 12), (0, 3)),
+            18,
+        ),
+        ('{from: a, rearrange: "(h r p) d -> (h p r) d", sizes: {h: 2, p: 2}}', (12, 3), (12, 3), ((3, 6), (0, 3)), 18),
+        ('{from: a, rearrange: "(h t d) e -> (t h d) e", sizes: {h: 2, t: 3}}', (12, 2), (12, 2), ((0, 2), (0, 2)), 4),
+        ("{from: [a, b], concat: 0}", (4, 3), (8, 3), ((4, 8), (0, 3)), 12),
+        ("{from: [a, b], stack: 1}", (4, 3), (4, 2, 3), ((0, 4), (1, 2), (0, 1)), 4),
+    ],
+)
+def test_what_is_read_for_a_box_is_no_more_than_the_operation_needs(
+    line: str, theirs: Shape, ours: Shape, box: Box, count: int
+) -> None:
+    layout = layout_of(f"map: {{w: {line}}}")
+    names = ["a", "b"] if "[a, b]" in line else ["a"]
+    held = {name: Held(torch.arange(prod(theirs)).reshape(theirs) + 100 * place) for place, name in enumerate(names)}
+    (step,) = check_layout({"w": ours}, layout, dict.fromkeys(names, theirs)).steps
+    (whole,) = import_weights({"w": ours}, layout, {name: one.tensor for name, one in held.items()}).values()
+    (source,) = deferred(step.operations, [[held[name]] for name in names], [ours])
+    assert torch.equal(source.read(box), whole[tuple(slice(*one) for one in box)])
+    assert sum(one.count for one in held.values()) == count

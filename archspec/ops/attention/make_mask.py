@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.placement import Shard, Sharding
+from archspec.ir.sharded import beside, free, unread
 from archspec.ir.source import named, operand
 from archspec.ir.types import DType, TensorType, axis
 from archspec.masks.emit import emit
@@ -68,6 +71,18 @@ class MakeMask(Primitive):
                 row.append(found if number else found | operands.direct(out, control))
             rows.append(tuple(row))
         return tuple(rows)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows, and by queries or keys where no position is compared. Of the first operand nothing is read."""
+        operands = self._operands(inputs)
+        sides = [(operands.along("query", self.queries, self.keys), 2)] if differs_by_query(self.mask) else []
+        # A row that has no key in one part may have one in another.
+        sides += [(operands.along("key", self.keys, self.keys), 3)] if not self.keep else []
+        parted = [(operands.by_rows(), 0), *((controls, axis) for controls, axis in sides if controls is not None)]
+        ways = [Sharding(operands=tuple(controls), results=(Shard(axis),)) for controls, axis in parted]
+        places = unread(inputs[0], free(inputs[0], *operands.sizes(self.keys)))
+        # The rows that have a key are where the mask is.
+        return tuple(replace(way, results=way.results * len(outputs)) for way in beside([places], ways))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -12,8 +12,10 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import operand
-from archspec.ir.types import Axis, TensorType
+from archspec.ir.types import Axis, DType, TensorType
 from archspec.record import record
 from archspec.relation.atoms import Relation
 
@@ -53,6 +55,17 @@ class Split(Primitive):
         found = [*same_positions(y, x, kept), *flat_equal(parts, numbered(x, place))]
         return ((Relation((atom_of(found),)),),)
 
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis, of the parts of one the outermost, or in terms."""
+        x, place, more = inputs[0], self.axis % inputs[0].rank, len(self.sizes) - 1
+        inferred = self._inferred(x)
+        written = (size.size for number, size in enumerate(self.sizes) if number != inferred)
+        pairs = {k: k if k < place else k + more for k in free(x, *written) if k != place}
+        # A part of the axis has a part of the outermost size, if it is not written as that of the whole.
+        outermost = next((number for number, size in enumerate(self.sizes) if size.size != 1), 0)
+        pairs |= {place: place + outermost} if not more or inferred == outermost else {}
+        return (*along([pairs]), *summed(inputs))
+
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     ) -> tuple[Motion, ...]:
@@ -74,14 +87,24 @@ class Split(Primitive):
         return (x.reshape(*x.shape[:place], *parts, *x.shape[place + 1 :]),)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`x.unflatten(2, (8, 64))`; the one size that is only known at run time is written as -1."""
+        """`x.unflatten(2, (-1, 64))`: a size that is only known at run time, or the heads of features, is inferred."""
         if len(self.sizes) == 1:
             return (inputs[0],)
-        dynamic = [size for size in self.sizes if not size.size.is_constant]
-        # PyTorch infers at most one size, so -1 stands for a dynamic size only if there is just one.
-        parts = ["-1" if dynamic == [size] else e.size(size.size) for size in self.sizes]
+        parts = [e.size(size.size) for size in self.sizes]
+        inferred = self._inferred(e.types[0])
+        if inferred is not None:
+            parts[inferred] = "-1"
         place = self.axis % e.types[0].rank
         return (f"{operand(inputs[0])}.unflatten({place}, ({', '.join(parts)}))",)
+
+    def _inferred(self, x: TensorType) -> int | None:
+        """The number of the size that PyTorch infers, which it does for at most one; None if every one is written."""
+        dynamic = [number for number, size in enumerate(self.sizes) if not size.size.is_constant]
+        if dynamic:
+            return dynamic[0] if len(dynamic) == 1 else None
+        # A shard of a module has fewer heads. Other axes come from inputs, whose sizes the literals hold to the spec.
+        features = x.rank - 1 if x.rank > 2 else 0
+        return 0 if self.axis % x.rank == features and x.dtype == DType.FLOAT and self.sizes[0].size != 1 else None
 
 
 def _part(x: Moves, place: int, sizes: Sequence[Dim]) -> Motion:

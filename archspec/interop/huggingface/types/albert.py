@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from archspec.interop.huggingface.heads import DROPPED_STATES, answering, classified, rates
 from archspec.interop.huggingface.keys import FRESH, UNREAD, activation, dropout, inert, must, number, size
-from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
+from archspec.interop.huggingface.masked import HEADED_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 _UNREAD = ("down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks")
@@ -16,10 +17,12 @@ _MASKED = masked_tokens(
     },
     skip=["embeddings.position_ids", "pooler", "sop_classifier"],
     pooled="pooled.1",
-    keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
+    keys={"hidden_act": HEADED_ACTIVATION},
     dim="d_token",
     table="source.0.table",
 )
+
+_SKIPPED = ["embeddings.position_ids", "predictions", "sop_classifier"]
 
 
 class Albert(ModelType):
@@ -32,6 +35,19 @@ class Albert(ModelType):
     architectures = {
         "AlbertModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
         "AlbertForMaskedLM": _MASKED,
+        "AlbertForSequenceClassification": classified(
+            [{**DROPPED_STATES, "input": "pooled"}],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout_prob": rates(0)},
+        ),
+        "AlbertForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=[*_SKIPPED, "pooler"],
+            keys={"classifier_dropout_prob": rates(0, otherwise="hidden_dropout_prob")},
+        ),
+        "AlbertForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=[*_SKIPPED, "pooler"], keys={}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),

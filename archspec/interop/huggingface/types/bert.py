@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from archspec.interop.huggingface.heads import DROPPED_STATES, answering, classified, rates
 from archspec.interop.huggingface.keys import FRESH, UNREAD, activation, dropout, inert, must, number, size
-from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
+from archspec.interop.huggingface.masked import HEADED_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 _UNREAD = (
@@ -20,8 +21,12 @@ _MASKED = masked_tokens(
     },
     skip=["embeddings.position_ids", "pooler", "cls.seq_relationship"],
     pooled="pooled.1",
-    keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
+    keys={"hidden_act": HEADED_ACTIVATION},
 )
+
+_SKIPPED = ["embeddings.position_ids", "cls"]
+"""What files hold beside a head that is not that of masked tokens."""
+_TOKENS = rates(0, otherwise="hidden_dropout_prob")
 
 
 class Bert(ModelType):
@@ -34,6 +39,19 @@ class Bert(ModelType):
     architectures = {
         "BertModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
         "BertForMaskedLM": _MASKED,
+        "BertForSequenceClassification": classified(
+            [{**DROPPED_STATES, "input": "pooled"}],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": _TOKENS},
+        ),
+        "BertForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=[*_SKIPPED, "pooler"],
+            keys={"classifier_dropout": _TOKENS},
+        ),
+        "BertForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=[*_SKIPPED, "pooler"], keys={}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.keys import FRESH, UNREAD, activation, dropout, inert, size
-from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
+from archspec.interop.huggingface.masked import HEADED_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 _ACTIVATION = "graph.states.feed_forward.activation"
@@ -12,8 +13,10 @@ _MASKED = masked_tokens(
     tied={"vocab_projector.weight": "embeddings.word_embeddings.weight"},
     skip=["embeddings.position_ids"],
     pooled=None,
-    keys={"activation": activations(_ACTIVATION, HEAD_ACTIVATION)},
+    keys={"activation": HEADED_ACTIVATION},
 )
+
+_SKIPPED = ["embeddings.position_ids", "vocab_transform", "vocab_layer_norm", "vocab_projector"]
 
 
 class DistilBert(ModelType):
@@ -26,6 +29,24 @@ class DistilBert(ModelType):
     architectures = {
         "DistilBertModel": Architecture(outputs={"states": "last_hidden_state"}),
         "DistilBertForMaskedLM": _MASKED,
+        "DistilBertForSequenceClassification": classified(
+            [FIRST, product("relu"), DROPPED],
+            {1: "pre_classifier", 3: "classifier"},
+            skip=_SKIPPED,
+            keys={"seq_classif_dropout": rates(2)},
+        ),
+        "DistilBertForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"dropout": rates(0, also="defaults.dropout")},
+        ),
+        "DistilBertForQuestionAnswering": answering(
+            [DROPPED_STATES],
+            {1: "qa_outputs"},
+            skip=_SKIPPED,
+            keys={"qa_dropout": rates(0, node="scores")},
+        ),
     }
     keys = {
         "vocab_size": size("constants.vocab"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     Configuration,
-    Told,
     activation,
     dropout,
     inert,
@@ -16,8 +16,9 @@ from archspec.interop.huggingface.keys import (
     reads,
     size,
 )
-from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
+from archspec.interop.huggingface.masked import HEADED_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import Told
 
 _LAYOUT = "weights.huggingface"
 _TABLES = {
@@ -98,10 +99,12 @@ _REPLACED = Architecture(
             "map": {"logits.0": f"{_HEAD}.dense", "logits.1": f"{_HEAD}.dense_prediction"},
         },
     },
-    keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
+    keys={"hidden_act": HEADED_ACTIVATION},
     outputs={"logits": "logits"},
 )
 """The discriminator, which scores how likely each token was replaced."""
+
+_SKIPPED = ["embeddings.position_ids", _HEAD, "generator_predictions", "generator_lm_head"]
 
 
 class Electra(ModelType):
@@ -115,6 +118,19 @@ class Electra(ModelType):
         "ElectraModel": Architecture(outputs={"states": "last_hidden_state"}),
         "ElectraForPreTraining": _REPLACED,
         "ElectraForMaskedLM": _MASKED,
+        "ElectraForSequenceClassification": classified(
+            [FIRST, DROPPED, product("gelu"), DROPPED],
+            {2: "classifier.dense", 4: "classifier.out_proj"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": rates(1, 3, otherwise="hidden_dropout_prob")},
+        ),
+        "ElectraForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": rates(0, otherwise="hidden_dropout_prob")},
+        ),
+        "ElectraForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=_SKIPPED, keys={}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),

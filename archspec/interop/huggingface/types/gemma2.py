@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.decoders import plain_base_rotary, without_head
 from archspec.interop.huggingface.gemma import GEMMA, NO_SOFTCAP
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.layer_kinds import alternating, layer_types
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS
+
+_BODY = without_head(keys={**layer_types(alternating(2), "states"), **NO_SOFTCAP})
 
 
 class Gemma2(ModelType):
@@ -18,7 +21,8 @@ class Gemma2(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "Gemma2ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "Gemma2Model": without_head(keys={**layer_types(alternating(2), "states"), **NO_SOFTCAP}),
+        "Gemma2Model": _BODY,
+        "Gemma2ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **GEMMA,

@@ -8,11 +8,13 @@ from archspec.diagnostics import SpecError
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import STATES, without_head
 from archspec.interop.huggingface.gemma import GEMMA, NO_SOFTCAP
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, ConfigurationKey, Keys, SizeKey, must, part_of, reads
-from archspec.interop.huggingface.layer_kinds import FULL, SLIDING, alternating, layer_types
+from archspec.interop.huggingface.layer_kinds import FULL, KIND_NAMES, SLIDING, alternating, layer_types
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotation
+from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotation, rotation_told
+from archspec.interop.huggingface.told import Told
 
 _USUAL_BASE = 10000
 
@@ -68,6 +70,12 @@ def _fields(configuration: Configuration) -> dict[str, dict[str, Any]]:
         return {}
 
 
+def _told_rotations(told: Told) -> dict[str, Any]:
+    """The rotary positions of both kinds of layers of a document; those of a kind without layers are any."""
+    own = {word: f"{STATES}.kinds.{name}.attention.positions" for word, name in KIND_NAMES.items()}
+    return {word: rotation_told(path, f"{STATES}.attention.positions")(told) for word, path in own.items()}
+
+
 def _no_softcap(given: JsonValue, configuration: Configuration) -> Changes:
     """`attn_logit_softcapping`, which the original of version 5 reads and does not apply."""
     if given.value is not None:
@@ -80,7 +88,11 @@ def _layers(output: str) -> Keys:
     read = layer_types(_order, output, own=_fields)
     names = ("rope_scaling", "rope_theta", "rope_local_base_freq")
     parts: dict[str, ConfigurationKey] = {name: part_of("rope_parameters") for name in names}
-    return {**read, "sliding_window_pattern": part_of("layer_types"), "rope_parameters": reads(_checked), **parts}
+    rotations = reads(_checked, back=_told_rotations)
+    return {**read, "sliding_window_pattern": part_of("layer_types"), "rope_parameters": rotations, **parts}
+
+
+_BODY = without_head(keys={**_layers("states"), **NO_SOFTCAP})
 
 
 class Gemma3Text(ModelType):
@@ -92,7 +104,8 @@ class Gemma3Text(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "Gemma3ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "Gemma3TextModel": without_head(keys={**_layers("states"), **NO_SOFTCAP}),
+        "Gemma3TextModel": _BODY,
+        "Gemma3TextForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **GEMMA,

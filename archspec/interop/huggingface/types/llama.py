@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.decoders import untied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.keys import (
     FRESH,
     UNREAD,
@@ -21,6 +22,8 @@ from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 _STATES = "graph.states"
 _BIASES = {f"{_STATES}.attention.bias": True}
+# Without a layout for GGUF, whose files have a head.
+_BODY = without_head(keys={"attention_bias": switch({False: {}, True: _BIASES})})
 
 
 class Llama(ModelType):
@@ -32,8 +35,8 @@ class Llama(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "LlamaForCausalLM": Architecture(outputs={"logits": "logits"}),
-        # Without a layout for GGUF, whose files have a head.
-        "LlamaModel": without_head(keys={"attention_bias": switch({False: {}, True: _BIASES})}),
+        "LlamaModel": _BODY,
+        "LlamaForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         "vocab_size": size("constants.vocab"),
@@ -86,6 +89,7 @@ class Llama(ModelType):
     small = (
         {
             "vocab_size": 60,
+            "pad_token_id": 0,
             "hidden_size": 64,
             "intermediate_size": 96,
             "num_hidden_layers": 2,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.decoders import LLAMA_LIKE, tied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.keys import switch
 from archspec.interop.huggingface.layer_kinds import windows
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.parts import HEAD_FEATURES
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
+
+_BODY = without_head(keys=windows("states"))
 
 
 class Mistral(ModelType):
@@ -19,7 +22,8 @@ class Mistral(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "MistralForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "MistralModel": without_head(keys=windows("states")),
+        "MistralModel": _BODY,
+        "MistralForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,
@@ -51,6 +55,7 @@ class Mistral(ModelType):
     small = (
         {
             "vocab_size": 60,
+            "pad_token_id": 0,
             "hidden_size": 64,
             "intermediate_size": 96,
             "num_hidden_layers": 2,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import BALANCING, LLAMA_LIKE, tied, without_head
 from archspec.interop.huggingface.experts import experts
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.keys import inert, switch
 from archspec.interop.huggingface.layer_kinds import windows
 from archspec.interop.huggingface.model_type import Architecture, ModelType
@@ -12,6 +13,8 @@ from archspec.interop.huggingface.parts import HEAD_FEATURES
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
 
 _TIED: Changes = tied("huggingface", "huggingface-4")
+
+_BODY = without_head(keys=windows("states"), huggingface=(), huggingface_4=())
 
 
 class Mixtral(ModelType):
@@ -23,7 +26,8 @@ class Mixtral(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "MixtralForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "MixtralModel": without_head(keys=windows("states"), huggingface=(), huggingface_4=()),
+        "MixtralModel": _BODY,
+        "MixtralForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,
@@ -66,6 +70,7 @@ class Mixtral(ModelType):
     small = (
         {
             "vocab_size": 60,
+            "pad_token_id": 0,
             "hidden_size": 32,
             "intermediate_size": 40,
             "num_hidden_layers": 2,

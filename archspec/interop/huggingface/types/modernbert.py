@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.heads import DROPPED, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     UNREAD,
     Configuration,
     DecimalKey,
+    Keys,
     SizeKey,
     activation,
     dropout,
@@ -21,8 +24,19 @@ from archspec.interop.huggingface.keys import (
     size,
     switch,
 )
-from archspec.interop.huggingface.layer_kinds import FULL, SLIDING, kinds_of_layers, layers_of, listed
+from archspec.interop.huggingface.layer_kinds import (
+    FULL,
+    SLIDING,
+    kinds_of_layers,
+    layers_of,
+    listed,
+    told_kinds,
+    told_types,
+)
+from archspec.interop.huggingface.masked import HEAD_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.rotary import rotation_told
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _STATES = "graph.states"
 _CODE = inert("selects code of the original that computes the same")
@@ -35,6 +49,36 @@ _ONE_TEXT: Changes = {
     "rules": "[{ignores: {output: states, input: ids, where: not valid}}, {sees: {output: states, input: ids}}]",
 }
 """A row holds one text and padding, as the original takes it, and not several texts."""
+
+_NORM: Changes = {"block": "norm"}
+_MEAN: Changes = {"graph.logits.0.kind": "mean", "graph.logits.0.valid": "valid"}
+_NAMES = {0: "head.dense", 1: "head.norm", 3: "classifier"}
+_ON_TOKENS = [{**product("gelu"), "input": "states"}, _NORM, DROPPED]
+_MASKED = masked_tokens(
+    names=("head.dense", "head.norm", "decoder.bias"),
+    tied={"decoder.weight": "embeddings.tok_embeddings.weight"},
+    skip=["classifier"],
+    pooled=None,
+    keys={
+        "classifier_bias": switch({False: {}, True: {"graph.logits.0.bias": True}}),
+        "classifier_activation": activation(HEAD_ACTIVATION),
+        "decoder_bias": switch({True: {}, False: {"graph.logits.2.bias": None, _LINES: {"logits.2.bias": None}}}),
+    },
+)
+
+
+def _head_keys(product: int, node: str = "logits") -> Keys:
+    """The keys of a head: its product stands at this place in the chain of a node, behind it a norm and dropout."""
+    where = f"graph.{node}.{product}"
+    return {
+        "classifier_bias": switch({False: {}, True: {f"{where}.bias": True}}),
+        "classifier_activation": activation(f"{where}.activation"),
+        "classifier_dropout": rates(product + 2, node=node),
+    }
+
+
+def _of_one_text(architecture: Architecture) -> Architecture:
+    return replace(architecture, changes={**_ONE_TEXT, **architecture.changes})
 
 
 def _types(given: JsonValue, configuration: Configuration) -> list[str]:
@@ -95,6 +139,22 @@ def _reach(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.reach": window // 2}
 
 
+def _told_reach(told: Told) -> Any:
+    """The window of a document."""
+    reach = told.number("constants.reach")
+    return UNTOLD if reach is None else 2 * reach
+
+
+def _told_rotations(told: Told) -> Any:
+    """The rotary positions of both kinds of layers of a document, of those that it has."""
+    types, names = told_types(told), told_kinds(told)
+    found: dict[str, Any] = {}
+    for word, name in zip(types, names, strict=True) if types is not UNTOLD else []:
+        own = rotation_told(f"{_STATES}.kinds.{name}.attention.positions", f"{_STATES}.attention.positions")(told)
+        found.setdefault(word, own)
+    return {word: one for word, one in found.items() if one is not UNTOLD}
+
+
 class ModernBert(ModelType):
     """ModernBERT, one text in a row."""
 
@@ -104,7 +164,25 @@ class ModernBert(ModelType):
     inputs = {"ids": "input_ids", "valid": "attention_mask"}
     # Far behind the last valid position a row of a window has no key: the original attends to all of them there.
     padding = {"ids": "valid"}
-    architectures = {"ModernBertModel": Architecture(changes=_ONE_TEXT, outputs={"states": "last_hidden_state"})}
+    architectures = {
+        "ModernBertModel": Architecture(changes=_ONE_TEXT, outputs={"states": "last_hidden_state"}),
+        "ModernBertForMaskedLM": _of_one_text(_MASKED),
+        "ModernBertForSequenceClassification": _of_one_text(
+            classified(
+                [FIRST, product("gelu"), _NORM, DROPPED],
+                {1: "head.dense", 2: "head.norm", 4: "classifier"},
+                skip=["decoder"],
+                bias=True,
+                keys={**_head_keys(1), "classifier_pooling": switch({"cls": {}, "mean": _MEAN})},
+            )
+        ),
+        "ModernBertForTokenClassification": _of_one_text(
+            classified(_ON_TOKENS, _NAMES, skip=["decoder"], bias=True, keys=_head_keys(0))
+        ),
+        "ModernBertForQuestionAnswering": _of_one_text(
+            answering(_ON_TOKENS, _NAMES, skip=["decoder"], bias=True, keys=_head_keys(0, "scores"))
+        ),
+    }
     keys = {
         "vocab_size": size("constants.vocab"),
         "hidden_size": size("constants.d_model"),
@@ -137,12 +215,12 @@ class ModernBert(ModelType):
                 },
             }
         ),
-        "layer_types": reads(_layers),
+        "layer_types": reads(_layers, back=told_types),
         "global_attn_every_n_layers": part_of("layer_types"),
-        "rope_parameters": part_of("layer_types"),
+        "rope_parameters": part_of("layer_types", back=_told_rotations),
         "global_rope_theta": part_of("rope_parameters"),
         "local_rope_theta": part_of("rope_parameters"),
-        "local_attention": reads(_reach),
+        "local_attention": reads(_reach, back=_told_reach),
         "embedding_dropout": dropout("graph.source.dropout"),
         "mlp_dropout": dropout(f"{_STATES}.feed_forward.dropout"),
         "attention_dropout": must(0.0, why="dropout of attention and of what it gives is not supported"),
@@ -217,6 +295,10 @@ class ModernBert(ModelType):
             "norm_bias": True,
             "hidden_activation": "relu",
             "norm_eps": 1e-3,
+            "classifier_pooling": "mean",
+            "classifier_bias": True,
+            "classifier_activation": "relu",
+            "decoder_bias": False,
         },
         {"layer_types": ["full_attention"] * 4},
     )

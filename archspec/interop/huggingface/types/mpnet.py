@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     Configuration,
-    Told,
     activation,
     dropout,
     must,
@@ -17,6 +19,7 @@ from archspec.interop.huggingface.keys import (
 )
 from archspec.interop.huggingface.masked import masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _UNTAKEN = 2
 """Rows of the table of positions that no valid position takes: positions begin behind the id of padding, 1."""
@@ -36,10 +39,13 @@ def _positions(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.context": given.value - _UNTAKEN}
 
 
-def _told_positions(told: Told) -> int | float | None:
+def _told_positions(told: Told) -> Any:
     """The rows of the table, as a document tells them."""
     context = told.number("constants.context")
-    return None if context is None else context + _UNTAKEN
+    return UNTOLD if context is None else context + _UNTAKEN
+
+
+_SKIPPED = ["embeddings.position_ids", "lm_head", "pooler"]
 
 
 class MpNet(ModelType):
@@ -53,6 +59,19 @@ class MpNet(ModelType):
     architectures = {
         "MPNetModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
         "MPNetForMaskedLM": _MASKED,
+        "MPNetForSequenceClassification": classified(
+            [FIRST, DROPPED, product("tanh"), DROPPED],
+            {2: "classifier.dense", 4: "classifier.out_proj"},
+            skip=_SKIPPED,
+            keys={"hidden_dropout_prob": rates(1, 3, also="defaults.dropout")},
+        ),
+        "MPNetForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"hidden_dropout_prob": rates(0, also="defaults.dropout")},
+        ),
+        "MPNetForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=_SKIPPED, keys={}),
     }
     keys = {
         "vocab_size": size("constants.vocab"),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import LLAMA_LIKE, STATES, tied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, dropout, inert, must, reads, switch
 from archspec.interop.huggingface.layer_kinds import windows
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, head_dim, rotary
+from archspec.interop.huggingface.told import Told
 
 _POSITIONS = f"{STATES}.attention.positions"
 _ROTARY = rotary(_POSITIONS, in_part=True)
@@ -37,6 +39,14 @@ def _trained(given: JsonValue, configuration: Configuration) -> Changes:
     return {}
 
 
+def _told_trained(told: Told) -> int | float | None:
+    """The length that was trained: the largest one where positions are not stretched."""
+    return told.number(f"{_POSITIONS}.scaling.original") or told.number("constants.context")
+
+
+_BODY = without_head(keys=windows("states"))
+
+
 class Phi3(ModelType):
     """Phi-3, 3.5 and 4 mini, projections fused in the files."""
 
@@ -46,13 +56,14 @@ class Phi3(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "Phi3ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "Phi3Model": without_head(keys=windows("states")),
+        "Phi3Model": _BODY,
+        "Phi3ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,
         **_ROTARY,
-        "rope_parameters": reads(_rotation),
-        "original_max_position_embeddings": reads(_trained),
+        "rope_parameters": reads(_rotation, back=_ROTARY["rope_parameters"].told),
+        "original_max_position_embeddings": reads(_trained, back=_told_trained),
         **windows(),
         "resid_pdrop": dropout(f"{STATES}.dropout"),
         "embd_pdrop": inert("the original applies no dropout to tokens"),

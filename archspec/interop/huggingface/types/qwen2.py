@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.decoders import LLAMA_LIKE, untied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.keys import must, part_of, switch
 from archspec.interop.huggingface.layer_kinds import late_windows, layer_types
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.parts import HEAD_FEATURES
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
+
+_BODY = without_head(keys=layer_types(late_windows, "states", is_used="use_sliding_window"))
 
 
 class Qwen2(ModelType):
@@ -19,7 +22,8 @@ class Qwen2(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "Qwen2ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "Qwen2Model": without_head(keys=layer_types(late_windows, "states", is_used="use_sliding_window")),
+        "Qwen2Model": _BODY,
+        "Qwen2ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,
@@ -57,6 +61,7 @@ class Qwen2(ModelType):
     small = (
         {
             "vocab_size": 60,
+            "pad_token_id": 0,
             "hidden_size": 64,
             "intermediate_size": 96,
             "num_hidden_layers": 2,

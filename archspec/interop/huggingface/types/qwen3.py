@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from archspec.interop.huggingface.decoders import ATTENTION_BIAS, LLAMA_LIKE, untied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.keys import part_of, size, switch
 from archspec.interop.huggingface.layer_kinds import late_windows, layer_types
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
+
+_BODY = without_head(keys=layer_types(late_windows, "states", is_used="use_sliding_window"))
 
 
 class Qwen3(ModelType):
@@ -18,7 +21,8 @@ class Qwen3(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "Qwen3ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "Qwen3Model": without_head(keys=layer_types(late_windows, "states", is_used="use_sliding_window")),
+        "Qwen3Model": _BODY,
+        "Qwen3ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,
@@ -56,6 +60,7 @@ class Qwen3(ModelType):
     small = (
         {
             "vocab_size": 60,
+            "pad_token_id": 0,
             "hidden_size": 64,
             "intermediate_size": 96,
             "num_hidden_layers": 2,

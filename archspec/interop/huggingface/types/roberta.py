@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     Configuration,
-    Told,
     activation,
     dropout,
     inert,
@@ -19,6 +22,7 @@ from archspec.interop.huggingface.keys import (
 )
 from archspec.interop.huggingface.masked import masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 
 def _positions(given: JsonValue, configuration: Configuration) -> Changes:
@@ -30,16 +34,16 @@ def _positions(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.context": given.value - pad.value - 1, "graph.source.positions.offset": pad.value + 1}
 
 
-def _told_positions(told: Told) -> int | float | None:
+def _told_positions(told: Told) -> Any:
     """The rows of the table of positions, as a document tells them."""
     context, offset = told.number("constants.context"), told.number("graph.source.positions.offset")
-    return None if context is None or offset is None else context + offset
+    return UNTOLD if context is None or offset is None else context + offset
 
 
-def _told_padding(told: Told) -> int | float | None:
+def _told_padding(told: Told) -> Any:
     """The id of padding, as a document tells it."""
     offset = told.number("graph.source.positions.offset")
-    return None if offset is None else offset - 1
+    return UNTOLD if offset is None else offset - 1
 
 
 _MASKED = masked_tokens(
@@ -50,6 +54,29 @@ _MASKED = masked_tokens(
     keys={},
 )
 
+_SKIPPED = ["embeddings.position_ids", "lm_head", "pooler"]
+
+
+def roberta_classes(prefix: str) -> Mapping[str, Architecture]:
+    """The classes of transformers of a model like RoBERTa, whose names begin with a prefix."""
+    return {
+        f"{prefix}Model": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
+        f"{prefix}ForMaskedLM": _MASKED,
+        f"{prefix}ForSequenceClassification": classified(
+            [FIRST, DROPPED, product("tanh"), DROPPED],
+            {2: "classifier.dense", 4: "classifier.out_proj"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": rates(1, 3, otherwise="hidden_dropout_prob")},
+        ),
+        f"{prefix}ForTokenClassification": classified(
+            [DROPPED_STATES],
+            {1: "classifier"},
+            skip=_SKIPPED,
+            keys={"classifier_dropout": rates(0, otherwise="hidden_dropout_prob")},
+        ),
+        f"{prefix}ForQuestionAnswering": answering([], {0: "qa_outputs"}, skip=_SKIPPED, keys={}),
+    }
+
 
 class Roberta(ModelType):
     """RoBERTa and models of its shape, whose positions count valid tokens."""
@@ -59,10 +86,7 @@ class Roberta(ModelType):
     base = "roberta-base"
     inputs = {"ids": "input_ids", "valid": "attention_mask", "types": "token_type_ids"}
     padding = {"ids": "valid"}
-    architectures = {
-        "RobertaModel": Architecture(outputs={"states": "last_hidden_state", "pooled": "pooler_output"}),
-        "RobertaForMaskedLM": _MASKED,
-    }
+    architectures = roberta_classes("Roberta")
     keys = {
         "vocab_size": size("constants.vocab"),
         "hidden_size": size("constants.d_model"),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import ATTENTION_BIAS, LLAMA_LIKE, STATES, untied, without_head
+from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, SizeKey, inert, must, part_of, reads, switch
-from archspec.interop.huggingface.layer_kinds import FULL, kinds_of_layers, layers_of, listed
+from archspec.interop.huggingface.layer_kinds import FULL, kinds_of_layers, layers_of, listed, told_layers
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _NO_WINDOWS = "layers with a window are not supported"
 
@@ -27,11 +31,20 @@ def _turning(given: JsonValue, configuration: Configuration) -> Changes:
     return kinds_of_layers(kinds, ["rotary" if turn else "nope" for turn in turns])
 
 
+def _told_turning(told: Told) -> Any:
+    """`no_rope_layers` of a document."""
+    kinds = told_layers(told, "attention.positions")
+    return kinds if kinds is UNTOLD else [0 if one == "none" else 1 for one in kinds]
+
+
 def _types(given: JsonValue, configuration: Configuration) -> Changes:
     """`layer_types`, of which one is supported."""
     if given.value is not None and any(one != FULL for one in listed(given, configuration)):
         given.refuse(_NO_WINDOWS)
     return {}
+
+
+_BODY = without_head()
 
 
 class SmolLm3(ModelType):
@@ -43,12 +56,13 @@ class SmolLm3(ModelType):
     inputs = {"ids": "input_ids"}
     architectures = {
         "SmolLM3ForCausalLM": Architecture(outputs={"logits": "logits"}),
-        "SmolLM3Model": without_head(),
+        "SmolLM3Model": _BODY,
+        "SmolLM3ForSequenceClassification": classified_last(_BODY),
     }
     keys = {
         **LLAMA_LIKE,
         **rotary(f"{STATES}.attention.positions"),
-        "no_rope_layers": reads(_turning),
+        "no_rope_layers": reads(_turning, back=_told_turning),
         "no_rope_layer_interval": part_of("no_rope_layers"),
         "layer_types": reads(_types),
         "use_sliding_window": must(False, why=_NO_WINDOWS),

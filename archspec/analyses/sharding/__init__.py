@@ -1,0 +1,1 @@
+"""How a graph is split over ranks: what each rank holds and computes, and where ranks exchange values."""

@@ -1,0 +1,45 @@
+"""Which values a gradient flows back through."""
+
+from __future__ import annotations
+
+from archspec.analyses.sharding.wiring import WiredGraph, WiredOp
+from archspec.ir.graph import Graph
+from archspec.ir.types import DType
+from archspec.record import record
+
+
+@record(eq=False)
+class GradientWires:
+    """Wires with a gradient: `trained` of those that depend on a parameter, `possible` also on a float input."""
+
+    possible: frozenset[int]
+    trained: frozenset[int]
+
+
+def gradients(graph: Graph, wiring: WiredGraph) -> GradientWires:
+    """The wires of a graph that have a gradient."""
+    given = zip(graph.inputs, wiring.inputs, strict=True)
+    inputs = frozenset(wire for value, wire in given if value.type.dtype is DType.FLOAT)
+    parameters = frozenset(wire for one, wire in wiring.parameters.items() if one.trainable and not one.buffer)
+    return GradientWires(possible=_reached(wiring, inputs | parameters), trained=_reached(wiring, parameters))
+
+
+def _reached(wiring: WiredGraph, start: frozenset[int]) -> frozenset[int]:
+    """The wires that depend on one of `start` by way of floats."""
+    found, before = set(start), -1
+    # Repeated layers carry a value back to their start, so that one pass may not be enough.
+    while len(found) > before:
+        before = len(found)
+        for wired in wiring.ops:
+            if any(wire in found for wire in senders(wired)):
+                pairs = zip(wired.node.outputs, wired.results, strict=True)
+                found.update(wire for value, wire in pairs if value.type.dtype is DType.FLOAT)
+        found.update(link.target for link in wiring.links if link.source in found)
+    return frozenset(found)
+
+
+def senders(wired: WiredOp) -> tuple[int, ...]:
+    """The wires of the parameters and of the float operands that an op reads: it sends a gradient back to these."""
+    read = {k for row in wired.node.reads for k, relation in enumerate(row) if relation.atoms}
+    floats = (k for k in read if wired.node.inputs[k].type.dtype is DType.FLOAT)
+    return (*(wired.operands[k] for k in sorted(floats)), *wired.parameters.values())

@@ -1,0 +1,107 @@
+"""A plan: what each rank holds of parameters and values, which way each op runs, and what ranks exchange."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archspec.algebra.dim import Dim
+from archspec.analyses.parameters import Group
+from archspec.analyses.sharding.boundary import Boundary
+from archspec.diagnostics import Span
+from archspec.ir.graph import Node, Parameter, Value
+from archspec.ir.op import Primitive
+from archspec.ir.placement import Copied, Placement, Replicate, Sharding
+from archspec.ir.types import TensorType
+from archspec.record import record
+
+WHOLE = Sharding(operands=(), results=())
+"""The way of an op that runs whole on every rank: all of its operands are `Replicate`, or all are `Copied`."""
+
+
+@record
+class StoredParameter:
+    """What a rank holds of the parameters of one pattern.
+
+    `placement` is the placement at every use: `Shard` parts are stored as parts; of the others every rank stores all,
+    where the gradient of `Copied` is summed over the ranks after the backward pass, and a `Partial` one is used as it
+    is on the first rank and as zeros on the others. `rank_elements` counts what a rank stores of one tensor.
+    """
+
+    group: Group
+    placement: Placement
+    rank_elements: int
+
+    @property
+    def parameter(self) -> Parameter:
+        """The parameter, whose path has a `*` for each number of a layer."""
+        return self.group.parameter
+
+
+@record
+class Conversion:
+    """A value that is converted on entering or leaving a module.
+
+    Fields:
+        at: the module, and which argument or result.
+        source: the placement that the value has.
+        target: the placement that it is given.
+        type: the type of the whole value.
+        times: how often it is converted in one forward pass.
+        has_gradient: whether a gradient flows back through it; integers, bools and what depends on nothing that is
+            trained have none, so that the conversion costs nothing in the backward pass.
+        span: the line of the spec that the value comes from.
+    """
+
+    at: Boundary
+    source: Placement
+    target: Placement
+    type: TensorType
+    times: int
+    has_gradient: bool
+    span: Span | None = None
+
+
+@record
+class Unsplit:
+    """Something that every rank computes or stores whole.
+
+    `flops` are those of all its runs in a forward pass, `elements` those of its weights in all layers; `reason` says
+    why it is not split, and `help` what would let it be.
+    """
+
+    path: str
+    flops: Dim
+    elements: int
+    reason: str
+    span: Span | None = None
+    help: str | None = None
+
+
+@record(eq=False)
+class Plan:
+    """How a graph runs on `ranks` tensor ranks.
+
+    Fields:
+        ranks: the number of ranks over which tensors are split.
+        parameters: every stored parameter and buffer, in the order of the nodes.
+        values: the placement of every value where it is made, in its own body.
+        nodes: how every primitive runs; `WHOLE` where it is not split.
+        conversions: every hook, in the order of the nodes.
+        unsplit: ops with FLOPs, and tables, that are not split.
+    """
+
+    ranks: int
+    parameters: tuple[StoredParameter, ...]
+    values: Mapping[Value, Placement]
+    nodes: Mapping[Node, Sharding]
+    conversions: tuple[Conversion, ...]
+    unsplit: tuple[Unsplit, ...]
+
+    def is_split(self, node: Node) -> bool:
+        """Whether the ranks run a primitive on parts."""
+        return isinstance(node.op, Primitive) and self.nodes[node] is not WHOLE
+
+
+def is_whole(placement: Placement) -> bool:
+    """Whether every rank holds all of a value."""
+    return isinstance(placement, Replicate | Copied)

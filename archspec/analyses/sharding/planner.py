@@ -1,0 +1,173 @@
+"""The plan of a graph: which ops run on parts, found group by group.
+
+The order of the seeds decides which groups are found, and it depends on the structure alone, so that a reduced spec is
+split as the full one, where the ranks divide both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from archspec.analyses.parameters import Group, owned_groups
+from archspec.analyses.sharding.boundary import Boundaries
+from archspec.analyses.sharding.gradients import GradientWires, gradients
+from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
+from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan, StoredParameter, is_whole
+from archspec.analyses.sharding.terms import copied
+from archspec.analyses.sharding.unsplit import runs_flops, unsplit
+from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, plain, splits_weights, ways
+from archspec.analyses.sharding.wiring import WiredGraph, WiredOp, wiring
+from archspec.ir.graph import Graph, Parameter
+from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
+
+_Placed = Callable[[int], Placement]
+# The rows that a rank must hold at least of a table that is split by rows.
+_FEWEST_ROWS = 8
+_STRICT = Budget()
+_LOOSE = Budget(gathers=True, cuts=True)
+
+
+def plan(graph: Graph, ranks: int, boundaries: Boundaries) -> Plan:
+    """How a graph runs on `ranks` tensor ranks.
+
+    Args:
+        graph: the graph as it is emitted.
+        ranks: the number of ranks; with 1, nothing is split.
+        boundaries: where hooks may stand on the emitted module.
+
+    Returns:
+        the plan; what it does not split is listed in it with the reason.
+    """
+    wired = wiring(graph, boundaries)
+    planner = _Planner(graph, wired, ranks)
+    planner.run()
+    return planner.plan()
+
+
+@dataclass
+class _Planner:
+    """The groups that were found so far."""
+
+    graph: Graph
+    wiring: WiredGraph
+    ranks: int
+    labels: Labels = field(default_factory=Labels)
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        copies = frozenset(
+            copies_of(wired.node, sharding, self.ranks) for wired in self.wiring.ops for sharding in plain(wired.node)
+        ) - {1}
+        none = Ways(possible=(), refused=())
+        made = (ways(wired, self.ranks, copies) if self.ranks > 1 else none for wired in self.wiring.ops)
+        self.ways: dict[int, Ways] = dict(enumerate(made))
+        self.gradients: GradientWires = gradients(self.graph, self.wiring)
+        possible = {number: found.possible for number, found in self.ways.items()}
+        self.growth = Growth(self.wiring, possible, self.gradients.trained)
+
+    def run(self) -> None:
+        """Find groups: those that end in a sum, then those that end in a gathered output, then what costs gathers."""
+        for budget, ends in ((_STRICT, Partial), (_STRICT, Shard), (_LOOSE, Partial)):
+            for number, way in self.seeds(ends):
+                if number not in self.labels.ways:
+                    self.take(number, way, budget)
+
+    def seeds(self, ends: type[Partial] | type[Shard]) -> Iterator[tuple[int, PartWay]]:
+        """The ways of ops with weights that split these, and whose results are terms or parts."""
+        for number, wired in enumerate(self.wiring.ops):
+            for way in self.ways[number].possible:
+                if self.is_worth(wired, way) and all(isinstance(one, ends) for one in way.sharding.results):
+                    yield number, way
+
+    def is_worth(self, wired: WiredOp, way: PartWay) -> bool:
+        """Whether a way splits weights, and not a table of so few rows that joining what is looked up costs more."""
+        rows = way.sharding.rows is not None
+        tables = [wired.node.parameters[name].type for name, one in way.sharding.parameters.items() if one == Shard(0)]
+        few = rows and any((table.shape[0].constant or 0) < _FEWEST_ROWS * self.ranks for table in tables)
+        return splits_weights(way.sharding) and not few
+
+    def take(self, number: int, way: PartWay, budget: Budget) -> None:
+        """Take the group of an op if it closes."""
+        found = self.growth.grow(self.labels, number, way, budget)
+        if found is None:
+            if number not in self.reasons and (reason := self.reason()) is not None:
+                self.reasons[number] = reason
+            return
+        if budget is _LOOSE and not any(
+            self.starts(number, found) for number in found.ways.keys() - self.labels.ways.keys()
+        ):
+            # One op alone would save less than its two conversions cost.
+            return
+        if copied(self.wiring, found, self.gradients) is not None:
+            self.labels = found
+
+    def starts(self, number: int, labels: Labels) -> bool:
+        """Whether an op computes parts of whole operands, by parts of its weights."""
+        sharding = labels.ways[number].sharding
+        if runs_flops(self.wiring.ops[number]) == 0:
+            return False
+        makes = all(isinstance(one, Copied) for one in sharding.operands) and splits_weights(sharding)
+        return makes and all(isinstance(one, Shard) for one in sharding.results)
+
+    def reason(self) -> str | None:
+        """Why the last group does not close, as far as it is a matter of one op."""
+        stuck = self.growth.stuck
+        if stuck is None or stuck.op is None:
+            return None
+        wired = self.wiring.ops[stuck.op]
+        where = wired.node.path or wired.op.name
+        refused = self.ways[stuck.op].refused
+        detail = next((one for one in refused if "divisible" in one), None)
+        return (
+            f"`{where}` ({wired.op.name}): {detail}" if detail else f"`{where}` ({wired.op.name}) needs the whole value"
+        )
+
+    def plan(self) -> Plan:
+        """The plan of what was found."""
+        terms = copied(self.wiring, self.labels, self.gradients) or frozenset()
+
+        def placement(wire: int) -> Placement:
+            label = self.labels.wires.get(wire, WHOLE_LABEL)
+            if label != WHOLE_LABEL:
+                return label
+            return Copied() if wire in terms else Replicate()
+
+        nodes = {
+            wired.node: self.labels.ways[number].sharding if number in self.labels.ways else WHOLE
+            for number, wired in enumerate(self.wiring.ops)
+        }
+        return Plan(
+            ranks=self.ranks,
+            parameters=tuple(self.stored(placement)),
+            values={value: placement(wire) for value, wire in self.wiring.values.items()},
+            nodes=nodes,
+            conversions=tuple(self.conversions(placement)),
+            unsplit=unsplit(self.wiring, nodes, self.ways, self.reasons),
+        )
+
+    def conversions(self, placement: _Placed) -> Iterator[Conversion]:
+        """What hooks convert."""
+        for link in self.wiring.links:
+            source, target = placement(link.source), placement(link.target)
+            has_gradient = link.target in self.gradients.possible
+            if source != target and (has_gradient or not (is_whole(source) and is_whole(target))):
+                yield Conversion(
+                    at=link.at,
+                    source=source,
+                    target=target,
+                    type=link.type,
+                    times=link.times,
+                    has_gradient=link.target in self.gradients.trained,
+                    span=link.span,
+                )
+
+    def stored(self, placement: _Placed) -> Iterator[StoredParameter]:
+        """Every parameter and buffer, once."""
+        groups: dict[Parameter, Group] = {}
+        for group in owned_groups(self.graph):
+            groups.setdefault(group.parameter, group)
+        for parameter, group in groups.items():
+            placed = placement(self.wiring.parameters[parameter])
+            count = self.ranks // placed.copies if isinstance(placed, Shard) else 1
+            yield StoredParameter(group=group, placement=placed, rank_elements=group.elements // count)
