@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
@@ -32,17 +31,17 @@ class Emitted:
     inputs: Mapping[str, Tensor]
 
 
-def emitted(spec: Spec, count: int, seed: int = 0) -> tuple[Emitted, Plan]:
+def emitted(spec: Spec, count: int, sizes: Mapping[str, int] | None = None) -> tuple[Emitted, Plan]:
     """The texts of a spec for a number of tensor ranks, and its plan."""
     graph = with_masks(spec)
     found = boundaries(graph)
     made = plan(graph, count, found)
-    sizes = {name: dim.typical for name, dim in spec.dims.items()}
+    sizes = sizes or {name: dim.typical for name, dim in spec.dims.items()}
     texts = Emitted(
         name=class_name(spec.name),
         source=emit(accepted(spec)),
         parallelize=parallelize_text(made, graph, found, "Tested."),
-        inputs=inputs_of(spec.graph, sizes, seed),
+        inputs=inputs_of(spec.graph, sizes),
     )
     return texts, made
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-import torch
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 

@@ -29,6 +29,7 @@ class Group(NamedTuple):
 
 Held = Placement | Group
 Conversion = tuple[Held, Held]
+S = TypeVar("S")
 T = TypeVar("T")
 
 # --- tables ---
@@ -144,27 +145,28 @@ def part_matches(pattern: str, part: str) -> bool:
 def hold(module: nn.Module, path: str, meshes: dict[int, DeviceMesh]) -> None:
     """Make a module's tensors DTensors, of which its code reads the rank's part."""
     reads: dict[str, property] = {}
-    for kind in (module._parameters, module._buffers):
-        for name, tensor in kind.items():
-            own = f"{path}.{name}" if path else name
-            held = first(PARAMETERS, own, Replicate())
-            if tensor is None or (kind is module._buffers and held == Replicate()):
-                continue
-            made = parted(tensor.detach(), held, meshes)
-            if isinstance(tensor, nn.Parameter):
-                made = nn.Parameter(made, requires_grad=tensor.requires_grad)
-            kind[name] = made
-            lookup = first(LOOKUPS, own, None)
-            reads[name] = property(
-                partial(read, name=name, held=held, meshes=meshes, lookup=lookup)
-            )
+    tensors: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+    for name, tensor in [item for kind in tensors for item in kind.items()]:
+        own = f"{path}.{name}" if path else name
+        held: Held = first(PARAMETERS, own, Replicate())
+        is_parameter = isinstance(tensor, nn.Parameter)
+        if tensor is None or (not is_parameter and held == Replicate()):
+            continue
+        made = parted(tensor.detach(), held, meshes)
+        if is_parameter:
+            made = nn.Parameter(made, requires_grad=tensor.requires_grad)
+        tensors[not is_parameter][name] = made
+        lookup = first(LOOKUPS, own, None)
+        reads[name] = property(
+            partial(read, name=name, held=held, meshes=meshes, lookup=lookup)
+        )
     if reads:
         own_kind = type(module)
         names = {**reads, "__module__": own_kind.__module__}
         module.__class__ = type(own_kind.__name__, (own_kind,), names)
 
 
-def first(table: Mapping[str, T], path: str, default: T) -> T:
+def first(table: Mapping[str, S], path: str, default: T) -> S | T:
     """The first entry of a table whose pattern a path has."""
     return next((one for key, one in table.items() if matches(key, path)), default)
 
@@ -177,8 +179,9 @@ def groups(mesh: DeviceMesh) -> dict[int, DeviceMesh]:
     return {1: mesh, **made}
 
 
-def parted(tensor: Tensor, held: Held, meshes: dict[int, DeviceMesh]) -> DTensor:
+def parted(tensor: Tensor, held: Held, meshes: dict[int, DeviceMesh]) -> Tensor:
     """A tensor of which every rank has all, as a DTensor; nothing is sent."""
+    placements: list[Placement]
     mesh, placements = meshes[1], [held if isinstance(held, Shard) else Replicate()]
     if isinstance(held, Group):
         mesh, placements = meshes[held.copies], [Shard(held.axis), Replicate()]
@@ -247,7 +250,7 @@ class Rows(Tensor):
 
 def convert(x: Tensor, mesh: DeviceMesh, source: Held, target: Held) -> Tensor:
     """A value with another placement; its gradient is converted back."""
-    if source == target:
+    if isinstance(source, Partial) and isinstance(target, Partial):
         return x
     if isinstance(target, Group):
         # Ranks that share a part each send back a term of its gradient.
