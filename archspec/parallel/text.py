@@ -9,7 +9,7 @@ from pathlib import Path
 from archspec.analyses.sharding.boundary import Boundaries, Crossing
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan
 from archspec.ir.graph import Graph
-from archspec.ir.placement import Placement, Shard
+from archspec.ir.placement import Copied, Placement, Shard
 from archspec.ir.repeat import Repeat
 from archspec.lower.layout import fits, statement
 from archspec.lower.syntax import parse
@@ -61,9 +61,9 @@ def source_of(placement: Placement) -> str:
     """A placement as the file writes it."""
     if isinstance(placement, Shard):
         if placement.copies > 1:
-            return f"Group({placement.axis}, {placement.copies})"
+            return f"SharedShard({placement.axis}, {placement.copies})"
         return f"Shard({placement.axis})"
-    return f"{type(placement).__name__}()"
+    return "Broadcast()" if isinstance(placement, Copied) else f"{type(placement).__name__}()"
 
 
 def hooks(plan: Plan, patterns: Patterns, side: str) -> dict[str, str]:

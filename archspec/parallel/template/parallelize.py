@@ -16,18 +16,18 @@ from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Sha
 from torch.utils.checkpoint import checkpoint
 
 
-class Copied(Replicate):
-    """All of a value on every rank, and a term of its gradient, which is their sum."""
+class Broadcast(Replicate):
+    """All of a value on every rank, and a term of its gradient: the sum is whole."""
 
 
-class Group(NamedTuple):
+class SharedShard(NamedTuple):
     """Parts of an axis, each on several ranks, as they share a head of keys."""
 
     axis: int
     copies: int
 
 
-Held = Placement | Group
+Held = Placement | SharedShard
 Conversion = tuple[Held, Held]
 S = TypeVar("S")
 T = TypeVar("T")
@@ -99,7 +99,7 @@ def split(module: nn.Module, mesh: DeviceMesh) -> None:
                 )
 
 
-class Reading:
+class LocalReads:
     """How many forwards are running, in which parameters are read as parts."""
 
     depth = 0
@@ -107,11 +107,11 @@ class Reading:
 
 def read_parts(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """Run a forward that reads of every parameter the part that this rank holds."""
-    Reading.depth += 1
+    LocalReads.depth += 1
     try:
         return forward(*args, **kwargs)
     finally:
-        Reading.depth -= 1
+        LocalReads.depth -= 1
 
 
 def found(module: nn.Module, patterns: tuple[str, ...]) -> Iterator[nn.Module]:
@@ -173,7 +173,9 @@ def first(table: Mapping[str, S], path: str, default: T) -> S | T:
 
 def groups(mesh: DeviceMesh) -> dict[int, DeviceMesh]:
     """The tensor ranks by the number of those that share a part."""
-    shared = {held.copies for held in PARAMETERS.values() if isinstance(held, Group)}
+    shared = {
+        held.copies for held in PARAMETERS.values() if isinstance(held, SharedShard)
+    }
     names = ("parts", "copies")
     made = {n: mesh._unflatten(0, (mesh.size() // n, n), names) for n in sorted(shared)}
     return {1: mesh, **made}
@@ -183,7 +185,7 @@ def parted(tensor: Tensor, held: Held, meshes: dict[int, DeviceMesh]) -> Tensor:
     """A tensor of which every rank has all, as a DTensor; nothing is sent."""
     placements: list[Placement]
     mesh, placements = meshes[1], [held if isinstance(held, Shard) else Replicate()]
-    if isinstance(held, Group):
+    if isinstance(held, SharedShard):
         mesh, placements = meshes[held.copies], [Shard(held.axis), Replicate()]
     whole = DTensor.from_local(tensor, mesh, [Replicate()] * mesh.ndim)
     made = whole.redistribute(placements=placements)
@@ -202,29 +204,29 @@ def read(
     kind = module._parameters if name in module._parameters else module._buffers
     whole, mesh = kind[name], meshes[1]
     assert isinstance(whole, DTensor)
-    if not Reading.depth:
+    if not LocalReads.depth:
         return whole
     local = whole.to_local()
     if isinstance(held, Partial) and mesh.get_local_rank() > 0:
         # Terms add up to the first rank's; each has all of the gradient.
         local = local - local.detach()
-    if isinstance(held, Group):
-        local = convert(local, meshes[held.copies]["copies"], Replicate(), Copied())
-    if isinstance(held, Copied):
-        local = convert(local, mesh, Replicate(), Copied())
-    return Rows.of(local, mesh, lookup) if lookup else local
+    if isinstance(held, SharedShard):
+        local = convert(local, meshes[held.copies]["copies"], Replicate(), Broadcast())
+    if isinstance(held, Broadcast):
+        local = convert(local, mesh, Replicate(), Broadcast())
+    return TableRows.of(local, mesh, lookup) if lookup else local
 
 
-class Rows(Tensor):
+class TableRows(Tensor):
     """The rows of a table that a rank holds: lookups give zeros for those of others."""
 
     mesh: DeviceMesh
     conversion: Conversion
 
     @staticmethod
-    def of(table: Tensor, mesh: DeviceMesh, conversion: Conversion) -> Rows:
+    def of(table: Tensor, mesh: DeviceMesh, conversion: Conversion) -> TableRows:
         """The rows of a rank, and how what is looked up is converted."""
-        rows = table.as_subclass(Rows)
+        rows = table.as_subclass(TableRows)
         rows.mesh, rows.conversion = mesh, conversion
         return rows
 
@@ -252,27 +254,31 @@ def convert(x: Tensor, mesh: DeviceMesh, source: Held, target: Held) -> Tensor:
     """A value with another placement; its gradient is converted back."""
     if isinstance(source, Partial) and isinstance(target, Partial):
         return x
-    if isinstance(target, Group):
+    if isinstance(target, SharedShard):
         # Ranks that share a part each send back a term of its gradient.
-        whole = x if isinstance(source, Copied) else convert(x, mesh, source, Copied())
+        whole = (
+            x
+            if isinstance(source, Broadcast)
+            else convert(x, mesh, source, Broadcast())
+        )
         return whole.chunk(mesh.size() // target.copies, target.axis)[
             mesh.get_local_rank() // target.copies
         ]
-    assert not isinstance(source, Group)
-    if isinstance(source, Copied) and isinstance(target, Shard):
+    assert not isinstance(source, SharedShard)
+    if isinstance(source, Broadcast) and isinstance(target, Shard):
         # The gradient is a term: zeros around the part.
         return x.chunk(mesh.size(), target.dim)[mesh.get_local_rank()]
     made = DTensor.from_local(x, mesh, (plain(source),)).redistribute(
         placements=(plain(target),)
     )
     return made.to_local(
-        grad_placements=(Partial() if isinstance(target, Copied) else plain(target),)
+        grad_placements=(Partial() if isinstance(target, Broadcast) else plain(target),)
     )
 
 
 def plain(held: Placement) -> Placement:
     """A placement as `torch.distributed.tensor` has it."""
-    return Replicate() if isinstance(held, Copied) else held
+    return Replicate() if isinstance(held, Broadcast) else held
 
 
 def convert_inputs(
