@@ -10,7 +10,7 @@ from archspec.record import record
 
 
 @record(kw_only=False)
-class Place:
+class LayerPlace:
     """A path with `*` for numbers of layers, and the numbers that each of them runs over, outermost first."""
 
     path: str
@@ -26,10 +26,10 @@ class Patterns:
             for prefix, numbers in zip(prefixes(group.pattern), group.layers, strict=True):
                 self.lists.setdefault(prefix, set()).update(numbers)
 
-    def merged(self, entries: Iterable[tuple[Place, str]]) -> dict[str, str]:
+    def merged(self, entries: Iterable[tuple[LayerPlace, str]]) -> dict[str, str]:
         """Entries by pattern; layers of one list with equal entries share a pattern."""
         layers: dict[tuple[str, str], set[int]] = {}
-        found: list[tuple[Place, str]] = []
+        found: list[tuple[LayerPlace, str]] = []
         for place, value in entries:
             if len(place.layers) == 1:
                 layers.setdefault((place.path, value), set()).update(place.layers[0])
@@ -38,11 +38,11 @@ class Patterns:
         for place, value in found:
             whole = place
             if len(place.layers) == 1:
-                whole = Place(place.path, (tuple(sorted(layers[place.path, value])),))
+                whole = LayerPlace(place.path, (tuple(sorted(layers[place.path, value])),))
             made[self.spelled(whole)] = value
         return made
 
-    def spelled(self, place: Place) -> str:
+    def spelled(self, place: LayerPlace) -> str:
         """The pattern of a place."""
         numbers = iter(zip(prefixes(place.path), place.layers, strict=True))
         return ".".join(self.part(*next(numbers)) if part == "*" else part for part in place.path.split("."))

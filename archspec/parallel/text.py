@@ -13,7 +13,7 @@ from archspec.ir.placement import Copied, Placement, Shard
 from archspec.ir.repeat import Repeat
 from archspec.lower.layout import fits, statement
 from archspec.lower.syntax import parse
-from archspec.parallel.patterns import Patterns, Place
+from archspec.parallel.patterns import LayerPlace, Patterns
 
 _TEMPLATE = Path(__file__).parent / "template" / "parallelize.py"
 _BEGIN, _END = "# --- tables ---\n", "# --- end of tables ---\n"
@@ -35,7 +35,7 @@ def parallelize_text(plan: Plan, graph: Graph, boundaries: Boundaries, about: st
 def tables(plan: Plan, graph: Graph, boundaries: Boundaries) -> list[str]:
     """Lines of the tables of a plan."""
     patterns = Patterns(graph)
-    held = ((Place(one.group.pattern, one.group.layers), source_of(one.placement)) for one in plan.parameters)
+    held = ((LayerPlace(one.group.pattern, one.group.layers), source_of(one.placement)) for one in plan.parameters)
     layers = [repr_of(f"{module}.*") for module in lists_of_layers(graph)]
     return [
         f"RANKS = {plan.ranks}",
@@ -68,10 +68,10 @@ def source_of(placement: Placement) -> str:
 
 def hooks(plan: Plan, patterns: Patterns, side: str) -> dict[str, str]:
     """The conversions of arguments or results, by module."""
-    places: dict[Place, dict[int, str]] = {}
+    places: dict[LayerPlace, dict[int, str]] = {}
     for one in plan.conversions:
         if one.at.side == side:
-            places.setdefault(Place(one.at.module, one.at.layers), {})[one.at.number] = pair(one)
+            places.setdefault(LayerPlace(one.at.module, one.at.layers), {})[one.at.number] = pair(one)
     return patterns.merged((place, braced(numbers)) for place, numbers in places.items())
 
 
@@ -80,7 +80,7 @@ def pair(one: Conversion) -> str:
     return f"({source_of(one.source)}, {source_of(one.target)})"
 
 
-def lookups(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[Place, str]]:
+def lookups(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[LayerPlace, str]]:
     """The tables that are split by rows, with what becomes of the rows that are looked up."""
     converted = {one.at: pair(one) for one in plan.conversions if one.at.side == "lookup"}
     kept = "(Partial(), Partial())"
@@ -92,16 +92,16 @@ def lookups(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[Place, str]]:
         for name, placement in sharding.parameters.items():
             if placement == Shard(0):
                 path = node.parameters[name].path
-                yield Place(path, held[path]), converted.get(at, kept) if at is not None else kept
+                yield LayerPlace(path, held[path]), converted.get(at, kept) if at is not None else kept
 
 
-def divided(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[Place, str]]:
+def divided(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[LayerPlace, str]]:
     """The attributes of modules that are divided by the ranks."""
     for node, sharding in plan.nodes.items():
         at = boundaries.get(Crossing(node, "output", 0))
         # Code that is not a module of its own reads the numbers off tensors.
         if sharding.attributes and at is not None and at.side == "output":
-            yield Place(at.module, at.layers), tuple_of(map(repr_of, sharding.attributes))
+            yield LayerPlace(at.module, at.layers), tuple_of(map(repr_of, sharding.attributes))
 
 
 def lists_of_layers(graph: Graph) -> Iterable[str]:

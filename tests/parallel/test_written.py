@@ -20,7 +20,7 @@ from archspec.analyses.sharding.planner import plan
 from archspec.checking import accepted
 from archspec.lower.boundaries import boundaries
 from archspec.lower.emission import emit, with_masks
-from archspec.parallel.patterns import Patterns, Place
+from archspec.parallel.patterns import LayerPlace, Patterns
 from archspec.parallel.text import parallelize_text
 from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
@@ -100,9 +100,9 @@ def faked_of_two() -> Iterator[int]:
 def test_layers_of_one_list_are_named_by_runs() -> None:
     patterns = Patterns(with_masks(load("deepseek-v3")))
     path = "states.layers.*.feed_forward"
-    some = Place(path, ((0, 1, 2, 5),))
+    some = LayerPlace(path, ((0, 1, 2, 5),))
     assert patterns.spelled(some) == "states.layers.0-2+5.feed_forward"
-    assert patterns.spelled(Place(path, (tuple(range(61)),))) == path
+    assert patterns.spelled(LayerPlace(path, (tuple(range(61)),))) == path
     matches = loaded(text_of(load("gpt2", reduced=True), 2))["matches"]
     wanted = [number for number in range(12) if matches("layers.0-2+5+10-11.x", f"layers.{number}.x")]
     assert wanted == [0, 1, 2, 5, 10, 11]
