@@ -10,6 +10,7 @@ from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Node, Parameter, Value
 from archspec.ir.op import Primitive
+from archspec.ir.scope import join
 from archspec.ir.types import DType, TensorType
 from archspec.lower.attributes import Attribute, access
 from archspec.lower.code import Assignment, ClassCode, Need, Variable, hint_of
@@ -75,13 +76,15 @@ class PrimitiveWriter:
 class Primitives:
     """Lowers the primitives of one body, whose parameters have paths below `prefix`.
 
-    `frozen` means that an enclosing module turns training off.
+    `frozen` means that an enclosing module turns training off. `layers` collects the paths of the modules that are
+    called in place of ops.
     """
 
     code: ClassCode
     prefix: str
     helpers: Helpers
     frozen: bool
+    layers: dict[Node, str]
 
     def lower(self, node: Node, operands: Sequence[str]) -> list[str]:
         """Append the statements of a node.
@@ -100,7 +103,8 @@ class Primitives:
         before = len(self.code.variables)
         layer = self.layer(node, node.op, types)
         if layer and node.op.calls_layer:
-            sources: tuple[str, ...] = (f"{layer}({', '.join(operands)})",)
+            self.layers[node] = join(self.prefix, layer)
+            sources: tuple[str, ...] = (f"{access(layer)}({', '.join(operands)})",)
         else:
             parameters = {local: self.source(node, local) for local in node.parameters}
             sources = node.op.emit(PrimitiveWriter(self.code, types, self.helpers), operands, parameters)
@@ -119,7 +123,7 @@ class Primitives:
         return token
 
     def layer(self, node: Node, op: Primitive, types: Sequence[TensorType]) -> str | None:
-        """Declare the `torch.nn` layer that a node corresponds to; returns its source.
+        """Declare the `torch.nn` layer that a node corresponds to; returns its path in the class.
 
         None if the op has no such layer, or if the node's parameters are not all its own and under one path.
         """
@@ -135,7 +139,7 @@ class Primitives:
         if self.freezes(node):
             constructor += ".requires_grad_(False)"
         self.code.attributes.declare(path, Attribute(made=parse(constructor), parameters=dict(node.parameters)))
-        return access(path)
+        return path
 
     def owner(self, parameter: Parameter, local: str) -> str:
         """The path, relative to the class, of the layer that could hold a parameter as `local`; "" if none could."""

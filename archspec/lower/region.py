@@ -44,7 +44,8 @@ class Lowering:
 
     `graphs` are further graphs of the same model, each by the name of the method that computes it; `methods` are names
     that no attribute may have. With `in_place` code writes into what a step keeps; without, it returns what replaces
-    it, and stacks over layers are lists of one tensor a layer.
+    it, and stacks over layers are lists of one tensor a layer. `calls`, `stacks` and `layers` tell afterwards how each
+    module is called, with `layers` the paths of those that stand for one op.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Lowering:
         self.found = {method: nodes_by_place(graph) for method, graph in graphs.items()}
         self.calls: dict[Node, MethodCall] = {}
         self.stacks: dict[Node, LayerStack] = {}
+        self.layers: dict[Node, str] = {}
 
     def body(self, region: Graph, site: BodySite, interface: BodyInterface = FREE) -> tuple[ClassCode, InlinePlan]:
         """Lower one body.
@@ -203,7 +205,10 @@ class _Body:
             case WritePositions() as op:
                 return [self.writer.write(node, op, operands)]
             case _:
-                return Primitives(self.code, self.module, self.lowering.helpers, self.frozen).lower(node, operands)
+                primitives = Primitives(
+                    self.code, self.module, self.lowering.helpers, self.frozen, self.lowering.layers
+                )
+                return primitives.lower(node, operands)
 
     def call(self, node: Node, op: Call, operands: Sequence[str]) -> list[str]:
         """Lower a call of a module, such as `x = self.attention(x, mask)`, and the module's body."""
