@@ -67,7 +67,8 @@ class Sharding:
 
     No placement is `Replicate`; that every one is `Copied` is not stated, since it holds for every op. Parameters that
     are not named are `Copied`. `grouped` are the `Shard` operands of which one entry of the axis is read by a run of
-    entries of the other operands' axes, as a head of keys is by several of queries: these may have `copies`.
+    entries of the other operands' axes, as a head of keys is by several of queries: these may have `copies` where each
+    rank has one entry.
     """
 
     operands: tuple[Placement, ...]

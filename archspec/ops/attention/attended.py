@@ -8,6 +8,7 @@ from dataclasses import replace
 from archspec.algebra.dim import Dim
 from archspec.ir.motion import Everywhere, Lost, Motion, Moves, Still, lost
 from archspec.ir.moving import APART, CUT, first, gathered, joined
+from archspec.ir.types import TensorType
 from archspec.masks.atom import MaskAtom
 from archspec.masks.coordinates import Coordinates
 from archspec.masks.leaf import Leaf
@@ -152,6 +153,23 @@ class Attended:
         # Query i sees keys from `i - behind` to `i + ahead`.
         low, high = keys.low - keys.span * behind, keys.high + keys.span * ahead
         return replace(found, low=min(query.low, low), high=max(query.high, high), angles=None)
+
+
+def score(motion: Motion, type_: TensorType) -> Score:
+    """The motion of an operand that changes the scores, over its own axes."""
+
+    def differs(axis: int) -> bool:
+        level = isinstance(motion, Still) and axis in motion.level
+        return axis >= 0 and type_.shape[axis] != 1 and not level
+
+    return Score(motion=motion, by_query=differs(type_.rank - 2), by_key=differs(type_.rank - 1))
+
+
+def control(motion: Motion, type_: TensorType) -> Motion:
+    """The motion of a control, lost where it is not along its positions."""
+    if isinstance(motion, Moves) and motion.axis != type_.rank - 1:
+        return lost("masks by values that move along another axis")
+    return motion
 
 
 def window(mask: Mask) -> tuple[int | None, int | None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from archspec.algebra.dim import Dim, compare
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned, broadcast_axes
-from archspec.ir.motion import Motion, Moves, Still, lost
+from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import Pairs, together
 from archspec.ir.op import (
     Coefficients,
@@ -23,6 +23,7 @@ from archspec.ir.op import (
     ShapeError,
 )
 from archspec.ir.operands import FLOAT, broadcast, require
+from archspec.ir.placement import Sharding
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType, axis
@@ -36,7 +37,8 @@ from archspec.masks.grid_windows import GridWindows
 from archspec.masks.mask import Mask
 from archspec.masks.source import Control
 from archspec.masks.walk import leaves
-from archspec.ops.attention.attended import Attended, Score
+from archspec.ops.attention.attended import Attended, control, score
+from archspec.ops.attention.attention_parts import AttentionParts
 from archspec.ops.attention.mask_operands import MaskOperands
 from archspec.record import record
 from archspec.relation.atoms import NOTHING, ZERO, Atom, Difference, Relation
@@ -159,6 +161,23 @@ class Attention(Primitive):
             rows.append((aligned(out, q, [(0, 0), (1, 1), (2, 2)]), keys, values, *more, *read))
         return tuple(rows)
 
+    @property
+    def is_sum(self) -> bool:
+        """Whether the result is a sum over the keys, of which each has its own weight whatever the others are."""
+        return False
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By heads, rows, features of the values, or queries where the mask allows it; in terms of the values."""
+        parts = AttentionParts(
+            types=inputs,
+            controls=self._operands(inputs),
+            numbers=(self.scale, self.softcap),
+            weights=self.weights,
+            sums=self.is_sum,
+            sink=self.sink == "learned",
+        )
+        return tuple(parts.ways())
+
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     ) -> tuple[Motion, ...]:
@@ -169,8 +188,8 @@ class Attention(Primitive):
             if any(type_.rank == 1 for type_ in inputs[self.first :]):
                 return super().moved(operands, inputs, outputs)
             return tuple(together(operands, [self._rows(*one) for one in enumerate(inputs)]) for _ in outputs)
-        scores = [_score(*one) for one in zip(operands[3 : self.first], inputs[3 : self.first], strict=True)]
-        controls = [_control(*one) for one in zip(operands[self.first :], inputs[self.first :], strict=True)]
+        scores = [score(*one) for one in zip(operands[3 : self.first], inputs[3 : self.first], strict=True)]
+        controls = [control(*one) for one in zip(operands[self.first :], inputs[self.first :], strict=True)]
         attended = Attended(mask=self.mask, query=query, key=key, value=value, scores=scores, controls=controls)
         found = attended.motion()
         # The keys of the weights move as well, along another axis.
@@ -285,8 +304,7 @@ class Attention(Primitive):
     def _explicit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """The source with explicit scores and softmax; weights are the second result if requested."""
         mask, keep = self._masking(e, inputs)
-        group, v = _group(e.types), operand(inputs[2])
-        scores = self._scores(e, inputs, group)
+        scores = self._scores(e, inputs)
         if mask:
             scores = e.assign("scores", f'{scores}.masked_fill(~{mask}, float("-inf"))')
         weights = e.assign("weights", self._softmax(e, scores, parameters))
@@ -295,22 +313,25 @@ class Attention(Primitive):
         dropped = weights
         if self.dropout:
             dropped = call("F.dropout", weights, literal(self.dropout), e.training)
-        result = self._product(dropped, v, group, _is_latent(e.types))
+        result = self._product(e, dropped, inputs[2], heads=weights)
         return (result, weights) if self.weights else (result,)
 
-    def _product(self, left: str, right: str, group: int, is_latent: bool, moved: str = "") -> str:
-        """Source of the products of what queries have with the keys or values of their heads, `moved` first."""
-        if is_latent:
+    def _product(self, e: Emitter, left: str, right: str, moved: str = "", *, heads: str) -> str:
+        """Source of the products with keys or values, `moved` first; axis 1 of `heads` is that of the queries."""
+        if _is_latent(e.types):
             # All heads read one matrix: their rows are those of one product, and the matrix is not repeated.
-            return f"({left}.flatten(1, 2) @ {right}[:, 0]{moved}).unflatten(1, {left}.shape[1:3])"
-        right = right if group == 1 else f"{right}.repeat_interleave({group}, dim=1)"
-        return f"{left} @ {right}{moved}"
+            return f"({left}.flatten(1, 2) @ {operand(right)}[:, 0]{moved}).unflatten(1, {heads}.shape[1:3])"
+        if _group(e.types) == 1:
+            return f"{left} @ {operand(right)}{moved}"
+        # A shard of the module has a part of the heads, and may have one of keys that another shard has too.
+        right = named(e, "k" if moved else "v", right)
+        return f"{left} @ {right}.repeat_interleave({heads}.shape[1] // {right}.shape[1], dim=1){moved}"
 
-    def _scores(self, e: Emitter, inputs: Sequence[str], group: int) -> str:
+    def _scores(self, e: Emitter, inputs: Sequence[str]) -> str:
         """The name of the scores, before the mask."""
-        q, k, *more = (operand(source) for source in (*inputs[:2], *inputs[3 : self.first]))
-        is_latent = _is_latent(e.types)
-        product = self._product(named(e, "q", q) if is_latent else q, k, group, is_latent, ".transpose(-2, -1)")
+        q = named(e, "q", inputs[0]) if _group(e.types) > 1 else operand(inputs[0])
+        more = [operand(source) for source in inputs[3 : self.first]]
+        product = self._product(e, q, inputs[1], ".transpose(-2, -1)", heads=q)
         scale = Scalar.of(1) / Scalar.of(e.types[0].shape[3]).sqrt() if self.scale is None else self.scale
         factor = "" if scale == Scalar.of(1) else f" * {operand(e.number(scale))}"
         scores = e.assign("scores", f"{product}{factor}")
@@ -377,20 +398,3 @@ def _row(out: TensorType, found: TensorType, operands: MaskOperands, keys: Tenso
         return read
     batched = found.rank == 4 and found.axes[0] == out.axes[0]
     return meet(read, operands.allowed(out, 2, found, found.rank - 1, batched=batched))
-
-
-def _score(motion: Motion, type_: TensorType) -> Score:
-    """The motion of an operand that changes the scores, over its own axes."""
-
-    def differs(axis: int) -> bool:
-        level = isinstance(motion, Still) and axis in motion.level
-        return axis >= 0 and type_.shape[axis] != 1 and not level
-
-    return Score(motion=motion, by_query=differs(type_.rank - 2), by_key=differs(type_.rank - 1))
-
-
-def _control(motion: Motion, type_: TensorType) -> Motion:
-    """The motion of a control, lost where it is not along its positions."""
-    if isinstance(motion, Moves) and motion.axis != type_.rank - 1:
-        return lost("masks by values that move along another axis")
-    return motion

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.placement import Shard, Sharding
+from archspec.ir.sharded import beside, free, unread
 from archspec.ir.source import named, operand
 from archspec.ir.types import DType, TensorType, axis
 from archspec.masks.emit import emit
@@ -68,6 +71,14 @@ class MakeMask(Primitive):
                 row.append(found if number else found | operands.direct(out, control))
             rows.append(tuple(row))
         return tuple(rows)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows. Of the operand that gives the device nothing is read."""
+        places = unread(inputs[0], free(inputs[0], self.queries, self.keys))
+        by_rows = Sharding(operands=tuple(self._operands(inputs).by_rows()), results=(Shard(0),))
+        # The rows that have a key are where the mask is.
+        ways = beside([places], [by_rows])
+        return tuple(replace(way, results=way.results * len(outputs)) for way in ways)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -8,11 +8,13 @@ from functools import partial
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.coordinates import aligned, places
 from archspec.ir.op import ShapeError
+from archspec.ir.placement import Copied, Placement, Shard
 from archspec.ir.types import Axis, DType, TensorType, axis
 from archspec.masks import examples
 from archspec.masks.at_positions import AtPositions
 from archspec.masks.atom import MaskAtom
 from archspec.masks.coordinates import Coordinates, MaskSide
+from archspec.masks.entail import normal
 from archspec.masks.given import Given
 from archspec.masks.leaf import ControlUse, Leaf
 from archspec.masks.mask import Mask
@@ -92,6 +94,35 @@ class MaskOperands:
             if not self.is_plain(number):
                 return self.types[number].axes[0]
         return axis(1)
+
+    def by_rows(self) -> list[Placement]:
+        """Where the controls are if the rows of the batch are parted."""
+        over = [not self.is_plain(number) and type_.shape[:1] != (ONE,) for number, type_ in enumerate(self.types)]
+        return [Shard(0) if has else Copied() for has in over]
+
+    def along(self, side: MaskSide) -> list[Placement] | None:
+        """Where the controls are if queries or keys are parted; None if the mask cannot be made for a part of them."""
+        found = list(leaves(self.mask))
+        # Positions are counted from the first one, which is that of another rank.
+        if any(leaf.compares or leaf.measures != "nothing" for leaf in found):
+            return None
+        # A mask that no key decides is repeated for every key, by a number.
+        if normal(self.mask).kernel != "full" and not any(leaf.by_key for leaf in found):
+            return None
+        places = [self._place(number, side) for number in range(len(self.types))]
+        known = [place for place in places if place is not None]
+        return known if len(known) == len(places) else None
+
+    def _place(self, control: int, side: MaskSide) -> Placement | None:
+        """Where a control is if queries or keys are parted; None if it is read both at queries and at keys."""
+        type_ = self.types[control]
+        if any(isinstance(leaf, Given) and control in leaf.controls() for leaf in leaves(self.mask)):
+            axis = _AXES[side]
+            return Copied() if type_.shape[axis] == 1 else Shard(axis)
+        sides = {at for use in self.uses() if use.control == control for at in use.at}
+        if len(sides) > 1:
+            return None
+        return Shard(type_.rank - 1) if side in sides else Copied()
 
     def is_plain(self, control: int) -> bool:
         """Whether a control has no leading axis."""

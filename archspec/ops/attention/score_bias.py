@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from archspec.ir.coordinates import aligned
 from archspec.ir.op import Placement, PositionsOf, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require
+from archspec.ir.placement import Partial, Shard, Sharding
+from archspec.ir.sharded import along, beside, tables, unread
 from archspec.ir.signature import bind
 from archspec.ir.types import TensorType, axis
 from archspec.record import record
@@ -27,6 +29,9 @@ class ScoreBias(Primitive):
     """
 
     signature = "... s d, ... t e -> 1 h s t"
+
+    _heads_axis: ClassVar[int] = 1
+    """The axis of the table that has the heads."""
 
     heads: int
     ids: bool = False
@@ -52,6 +57,21 @@ class ScoreBias(Primitive):
             return ((NOTHING, NOTHING),)
         out, keys = outputs[0], [(0, 0), (3, 1)] if inputs[2].rank == 2 else [(3, 0)]
         return ((NOTHING, aligned(out, inputs[1], [(0, 0), (2, 1)]), aligned(out, inputs[2], keys)),)
+
+    def _unused(self, x: TensorType) -> Sequence[int]:
+        """The axes of an operand whose sizes are not used: all but that of the positions."""
+        return [axis for axis in range(x.rank) if axis != x.rank - 2]
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By heads or in terms, if the biases are learned, and with ids by rows, queries or keys."""
+        ways = []
+        if self.parameters(*inputs):
+            by_heads, linear = (Shard(1), Shard(self._heads_axis)), (Partial(), Partial())
+            ways = tables("table", len(inputs) - 1 if self.ids else 0, by_heads, linear)
+        if self.ids:
+            keys = {0: 0, 1: 3} if inputs[2].rank == 2 else {0: 3}
+            return tuple(beside([unread(inputs[0], range(inputs[0].rank))], [*ways, *along([{0: 0, 1: 2}, keys])]))
+        return tuple(beside([unread(x, self._unused(x)) for x in inputs], ways))
 
     def distances(self, inputs: Sequence[Array]) -> Array:
         """Key minus query position, [s t] or with ids [b s t]."""

@@ -27,6 +27,11 @@ class Softcap(Elementwise):
 
     cap: Scalar
 
+    @property
+    def numbers(self) -> tuple[Scalar, ...]:
+        """The cap."""
+        return (self.cap,)
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:

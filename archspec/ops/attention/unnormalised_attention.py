@@ -36,6 +36,11 @@ class UnnormalisedAttention(Attention):
         """Always true: no kernel computes such weights."""
         return True
 
+    @property
+    def is_sum(self) -> bool:
+        """Always: the weights of a row are not normalised."""
+        return True
+
     def loose(self, inputs: Sequence[TensorType]) -> Mapping[int, str]:
         """The values too, where a weight may be 0."""
         more = {2: self.reads_more} if self.kind == "relu_squared" else {}

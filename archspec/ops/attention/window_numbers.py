@@ -9,6 +9,8 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import beside, free, unread
 from archspec.ir.source import call
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
@@ -59,6 +61,10 @@ class WindowNumbers(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing: only the number of positions is used."""
         return ((NOTHING,) * len(inputs),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """Of the operand nothing is read but sizes."""
+        return tuple(beside([unread(inputs[0], free(inputs[0], self.rows, self.columns))], ()))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

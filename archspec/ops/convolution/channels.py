@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from archspec.algebra.dim import Dim
+from archspec.algebra.dim import Dim, compare
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Range
@@ -64,3 +64,14 @@ def group_bound(x: TensorType, y: TensorType, groups: int) -> AxisBound:
     low, high = Dim.of(-outputs * (inputs - 1)), Dim.of(inputs * (outputs - 1))
     out, inp = y.coordinates[1][0], x.coordinates[1][0]
     return AxisBound((Difference(out=out, inp=inp, a=inputs, b=outputs, lo=low, hi=high),))
+
+
+def are_side_by_side(size: Dim, kernel: int, stride: int, padding: int) -> bool:
+    """Whether windows fill an axis without gaps, so that a part of it has its own ones alone."""
+    return kernel <= stride and padding == 0 and compare(size % stride, "==", 0) is True
+
+
+def written_groups(weight: str, channels: Dim, groups: int) -> str:
+    """The source of the number of groups, off a weight whose first axis has this many channels: a part has fewer."""
+    each = channels // groups
+    return f"{weight}.shape[0]" if each == 1 else f"{weight}.shape[0] // {each}"

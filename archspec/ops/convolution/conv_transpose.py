@@ -13,15 +13,19 @@ from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import resampled, same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import call
 from archspec.ir.source import sizes as size_of_each
 from archspec.ir.types import TensorType
+from archspec.ops.convolution.channel_parts import Channels
 from archspec.ops.convolution.channels import (
     AxisBound,
     conjunction,
     group_bound,
     group_bounds,
     space_coordinates,
+    written_groups,
 )
 from archspec.record import record
 from archspec.relation.atoms import Difference, Relation
@@ -129,6 +133,10 @@ class ConvTranspose(Primitive):
         out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
         return AxisBound((Difference(out=out, inp=inp, b=self.stride[k], lo=low, hi=high),))
 
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By channels or groups, or by rows; in terms."""
+        return (*Channels(groups=self.groups, bias=self.bias, weight=(1, 0)).ways(0), *along([same(0)]))
+
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     ) -> tuple[Motion, ...]:
@@ -175,16 +183,17 @@ class ConvTranspose(Primitive):
         """`nn.ConvTranspose2d`, or the class for another number of spatial axes."""
         sizes = (str(inputs[0].shape[1]), str(self.channels), size_of_each(self.kernel))
         bias = None if self.bias else "False"
-        return call(f"nn.ConvTranspose{len(self.kernel)}d", *sizes, **self._options(), bias=bias)
+        return call(f"nn.ConvTranspose{len(self.kernel)}d", *sizes, **self._options(str(self.groups)), bias=bias)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.conv_transpose2d`, or the function for another number of spatial axes."""
         function = f"F.conv_transpose{len(self.kernel)}d"
-        return (call(function, inputs[0], *parameters.values(), **self._options()),)
+        groups = written_groups(parameters["weight"], e.types[0].shape[1], self.groups)
+        return (call(function, inputs[0], *parameters.values(), **self._options(groups)),)
 
-    def _options(self) -> dict[str, str]:
+    def _options(self, groups: str) -> dict[str, str]:
         """The arguments of the layer or the function that differ from PyTorch's defaults."""
         plain = {"stride": 1, "padding": 0, "output_padding": 0}
         given = {"stride": self.stride, "padding": self.padding, "output_padding": self.more}
         options = {key: size_of_each(each) for key, each in given.items() if set(each) != {plain[key]}}
-        return options | ({} if self.groups == 1 else {"groups": str(self.groups)})
+        return options | ({} if self.groups == 1 else {"groups": groups})

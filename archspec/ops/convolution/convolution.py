@@ -14,15 +14,20 @@ from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import same, together, windowed
 from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
 from archspec.ir.types import TensorType
+from archspec.ops.convolution.channel_parts import Channels
 from archspec.ops.convolution.channels import (
     AxisBound,
+    are_side_by_side,
     conjunction,
     group_bound,
     group_bounds,
     space_coordinates,
+    written_groups,
 )
 from archspec.ops.state.entries_before import ENTRIES_AT, entries_at
 from archspec.record import record
@@ -156,6 +161,20 @@ class Convolution(Primitive):
             return super().placed(count)
         return Placement(op=replace(self, ids=True), operands=(0, PositionsOf(None, 2), PositionsOf(0, 2)))
 
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By channels or groups, rows, or space whose windows fill it side by side; in terms."""
+        channels = Channels(groups=self.groups, bias=self.bias, weight=(0, 1)).ways(len(inputs) - 1)
+        if self.ids:
+            positions = {0: 0} if inputs[2].rank > 1 else {}
+            return (*channels, *along([{0: 0}, {0: 0, 1: 2}, positions]))
+        space = (2 + k for k in range(len(self.kernel)) if self._is_side_by_side(inputs[0].shape[2 + k], k))
+        return (*channels, *along([same(0, *space)]))
+
+    def _is_side_by_side(self, size: Dim, k: int) -> bool:
+        """Whether kernels along spatial axis `k` fill it without gaps."""
+        is_plain = self.dilation[k] == 1 and not self._front(k)
+        return is_plain and are_side_by_side(size, self.kernel[k], self.stride[k], self.padding[k])
+
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     ) -> tuple[Motion, ...]:
@@ -235,7 +254,7 @@ class Convolution(Primitive):
         """`nn.Conv2d`, or the class for another number of spatial axes."""
         sizes = (str(inputs[0].shape[1]), str(self.channels), size_of_each(self.kernel))
         bias = None if self.bias else "False"
-        return call(f"nn.Conv{len(self.kernel)}d", *sizes, **self._options(), bias=bias)
+        return call(f"nn.Conv{len(self.kernel)}d", *sizes, **self._options(str(self.groups)), bias=bias)
 
     @property
     def calls_layer(self) -> bool:
@@ -252,11 +271,12 @@ class Convolution(Primitive):
             return self._apart.emit(e, [call(e.helper(ENTRIES_AT), x, inputs[2], covered, "2")], parameters)
         if self.causal and self._front(0):
             x = call("F.pad", x, f"({self._front(0)}, 0)")
-        return (call(function, x, *parameters.values(), **self._options()),)
+        groups = written_groups(parameters["weight"], self.channels, self.groups)
+        return (call(function, x, *parameters.values(), **self._options(groups)),)
 
-    def _options(self) -> dict[str, str]:
+    def _options(self, groups: str) -> dict[str, str]:
         """The arguments of the layer or the function that differ from PyTorch's defaults."""
         plain = {"stride": 1, "padding": 0, "dilation": 1}
         given = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
         options = {key: size_of_each(each) for key, each in given.items() if set(each) != {plain[key]}}
-        return options | ({} if self.groups == 1 else {"groups": str(self.groups)})
+        return options | ({} if self.groups == 1 else {"groups": groups})

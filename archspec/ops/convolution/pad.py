@@ -13,6 +13,8 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import same, together, windowed
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, summed
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -77,6 +79,11 @@ class Pad(Primitive):
             size = x.shape[2 + k]
             shifts += [shifts[0] - size] * bool(self.before[k]) + [shifts[0] + size] * bool(self.after[k])
         return [frozenset({equal(out, inp, shift)}) for shift in shifts]
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows, channels, or space that is not padded; in terms."""
+        space = (k for k, pads in enumerate(zip(self.before, self.after, strict=True), 2) if not any(pads))
+        return (*along([same(0, 1, *space)]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -13,6 +13,8 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import resampled, same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
 from archspec.ops.position.interpolation import Interpolation, interpolation_weights
@@ -107,6 +109,11 @@ class Resize(Primitive):
         far = _FAR[self.mode]
         low, high = -((2 * far * q + p - q) // 2), (2 * far * q - p + q) // 2
         return {Difference(out=out, inp=inp, a=p, b=q, lo=Dim.of(low), hi=Dim.of(high))}
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows or channels; in terms."""
+        kept = (k for k in free(inputs[0], *self.sizes) if k < 2)
+        return (*along([same(*kept)]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -11,9 +11,12 @@ from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import same, together, windowed
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, summed
 from archspec.ir.source import call, operand
 from archspec.ir.source import sizes as size_of_each
 from archspec.ir.types import TensorType
+from archspec.ops.convolution.channels import are_side_by_side
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Relation
 
@@ -67,6 +70,12 @@ class WindowPool(Primitive):
                 out, inp = y.coordinates[2 + k][0], x.coordinates[2 + k][0]
                 found.append(Difference(out=out, inp=inp, a=self.stride[k], lo=low, hi=high))
         return ((Relation((Atom(differences=frozenset(found)),)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows, channels, or space whose windows fill it side by side; in terms, but for a maximum."""
+        windows = zip(inputs[0].shape[2:], self.kernel, self.stride, self.padding, strict=True)
+        space = (k for k, window in enumerate(windows, 2) if are_side_by_side(*window))
+        return (*along([same(0, 1, *space)]), *(() if self.selects else summed(inputs)))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -10,7 +10,9 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import broadcasting, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import NUMERIC, broadcast, require
-from archspec.ir.types import TensorType
+from archspec.ir.placement import Copied, Partial, Sharding
+from archspec.ir.sharded import along, terms
+from archspec.ir.types import DType, TensorType
 from archspec.ops.elementwise.arithmetic import FORMULAS, Operation, refuse_integer_quotient, source
 from archspec.record import record
 
@@ -40,6 +42,16 @@ class Binary(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position of both operands; along a broadcast axis, the only one."""
         return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis; in terms, where it is linear in one operand or in both together."""
+        pairs = [broadcasting(outputs[0], x) for x in inputs]
+        linear: Mapping[Operation, tuple[Sharding, ...]] = {
+            "multiply": (terms(Partial(), Copied()), terms(Copied(), Partial())),
+            "divide": (terms(Partial(), Copied()),),
+        }
+        ways = linear.get(self.kind, (terms(Partial(), Partial()),))
+        return (*along(pairs), *(ways if inputs[0].dtype is DType.FLOAT else ()))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

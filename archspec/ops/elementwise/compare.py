@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.operands import INTEGER, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, free
 from archspec.ir.source import operand
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
@@ -43,6 +45,10 @@ class Compare(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position."""
         return ((identity(count(inputs[0].axes)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis with whose size the number does not change."""
+        return tuple(along([same(*free(inputs[0], self.number))]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

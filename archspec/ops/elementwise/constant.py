@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from archspec.algebra.scalar import Scalar
 from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, Primitive, Reads
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import beside, free, unread
 from archspec.ir.source import call, operand
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.record import record
@@ -38,6 +40,13 @@ class Constant(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing."""
         return ((NOTHING,) * len(inputs),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """Of the operand nothing is read: it may be parted by any axis with whose size the constant does not change."""
+        axes = free(
+            inputs[0], *(axis.size for axis in self.axes), *(() if isinstance(self.number, bool) else (self.number,))
+        )
+        return tuple(beside([unread(inputs[0], axes)], ()))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

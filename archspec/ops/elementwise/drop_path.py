@@ -39,6 +39,16 @@ class DropPath(Elementwise):
 
     rate: Scalar
 
+    @property
+    def is_linear(self) -> bool:
+        """Yes, where every rank draws the same."""
+        return True
+
+    @property
+    def numbers(self) -> tuple[Scalar, ...]:
+        """The rate."""
+        return (self.rate,)
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:

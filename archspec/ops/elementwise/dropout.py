@@ -28,6 +28,11 @@ class Dropout(Elementwise):
 
     rate: float
 
+    @property
+    def is_linear(self) -> bool:
+        """Yes, where every rank draws the same."""
+        return True
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:

@@ -10,6 +10,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import broadcasting, together
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.operands import BOOL, broadcast, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -37,6 +39,10 @@ class Logical(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position of each operand; along a broadcast axis, the only one."""
         return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis."""
+        return tuple(along([broadcasting(outputs[0], x) for x in inputs]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

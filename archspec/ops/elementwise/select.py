@@ -13,6 +13,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import broadcasting, same, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, broadcast, require
+from archspec.ir.placement import Copied, Partial, Sharding
+from archspec.ir.sharded import along, free, terms
 from archspec.ir.source import call, operand
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
@@ -75,6 +77,15 @@ class Select(Primitive):
         chosen = _guarded(aligned(y, x, [(k, k) for k in range(x.rank)]), y, condition, negated=False)
         rest = [_guarded(aligned(y, o, broadcast_axes(y, o)), y, condition, negated=True) for o in others]
         return ((aligned(y, condition, own), chosen, *rest),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis with whose size the number does not change; in terms of both branches, or beside zeros."""
+        condition, x, *others = inputs
+        kept = free(x, *(() if self.number is None else (self.number,)))
+        own = [{k: k for k in kept if k < one.rank} for one in (condition, x)]
+        pairs = [*own, *(broadcasting(outputs[0], other) for other in others)]
+        is_linear = x.dtype is DType.FLOAT and (self.number is None or self.number == Scalar.of(0))
+        return (*along(pairs), *([terms(Copied(), *(Partial() for _ in inputs[1:]))] if is_linear else ()))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

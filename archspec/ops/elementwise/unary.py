@@ -38,6 +38,11 @@ class Unary(Elementwise):
         """Affine, if it negates."""
         return (frozenset() if self.kind == "negate" else frozenset((0,)),)
 
+    @property
+    def is_linear(self) -> bool:
+        """If it negates."""
+        return self.kind == "negate"
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:

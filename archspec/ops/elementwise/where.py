@@ -11,8 +11,10 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import broadcasting, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, NUMERIC, broadcast, require
+from archspec.ir.placement import Copied, Partial, Sharding
+from archspec.ir.sharded import along, terms
 from archspec.ir.source import call
-from archspec.ir.types import TensorType
+from archspec.ir.types import DType, TensorType
 from archspec.record import record
 from archspec.relation.atoms import Guard, Relation
 from archspec.relation.forms import Place
@@ -51,6 +53,11 @@ class Where(Primitive):
         if guard is None:
             return ((condition, a, b),)
         return ((condition, _guarded(a, guard, negated=False), _guarded(b, guard, negated=True)),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis; in terms of both branches."""
+        linear = [terms(Copied(), Partial(), Partial())] if outputs[0].dtype is DType.FLOAT else []
+        return (*along([broadcasting(outputs[0], x) for x in inputs]), *linear)
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -45,6 +45,16 @@ class WithNumber(Elementwise):
         divides = self.kind == "divide" and self.number_first
         return (frozenset((0,)) if divides else frozenset(),)
 
+    @property
+    def is_linear(self) -> bool:
+        """If the number is a factor or a divisor."""
+        return self.kind == "multiply" or (self.kind == "divide" and not self.number_first)
+
+    @property
+    def numbers(self) -> tuple[Scalar, ...]:
+        """The number."""
+        return (self.number,)
+
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
     ) -> tuple[Array, ...]:

@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ir.operands import INTEGER, require, within_bound
+from archspec.ir.placement import Copied, Partial, Shard, Sharding
+from archspec.ir.sharded import along, tables
 from archspec.ir.source import call
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.record import record
@@ -52,6 +54,12 @@ class Embedding(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id at the same position."""
         return ((identity(count(inputs[0].axes)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis of the ids, by features, by rows of the table, which leaves terms, or in terms."""
+        rows = Sharding(operands=(Copied(),), results=(Partial(),), parameters={"table": Shard(0)}, rows=0)
+        ways = tables("table", 1, (Shard(inputs[0].rank), Shard(1)), (Partial(), Partial()))
+        return (rows, *ways, *along([same(*range(inputs[0].rank))]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -9,6 +9,8 @@ from archspec.algebra.dim import Dim
 from archspec.ir.init import Init
 from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.placement import Partial, Shard, Sharding
+from archspec.ir.sharded import beside, free, tables, unread
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.record import record
 from archspec.relation.atoms import NOTHING
@@ -49,6 +51,13 @@ class Learned(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing."""
         return ((NOTHING,) * len(inputs),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By stored axes, or in terms. Of the operand nothing is read but sizes."""
+        stored = (k for k, static in enumerate(self.static) if static)
+        ways = tables("value", 0, *((Shard(k), Shard(k)) for k in stored), (Partial(), Partial()))
+        repeated = (axis.size for axis, static in zip(self.axes, self.static, strict=True) if not static)
+        return tuple(beside([unread(inputs[0], free(inputs[0], *repeated))], ways))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

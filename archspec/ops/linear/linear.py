@@ -9,7 +9,8 @@ from archspec.algebra.dim import Dim
 from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
-from archspec.ir.placement import Copied, Partial, Shard, Sharding
+from archspec.ir.placement import Copied, Partial, Placement, Shard, Sharding
+from archspec.ir.sharded import along
 from archspec.ir.signature import bind
 from archspec.ir.source import call
 from archspec.ir.types import Axis, TensorType
@@ -63,15 +64,18 @@ class Linear(Primitive):
         """By features of the result, by those of the operand (which leaves terms), or by any other axis."""
         last = inputs[0].rank - 1
         by_result = Sharding(
-            operands=(Copied(),), results=(Shard(last),), parameters={"weight": Shard(0), "bias": Shard(0)}
+            operands=(Copied(),), results=(Shard(last),), parameters={"weight": Shard(0), **self._bias(Shard(0))}
         )
         by_operand = Sharding(
-            operands=(Shard(last),), results=(Partial(),), parameters={"weight": Shard(1), "bias": Partial()}
+            operands=(Shard(last),), results=(Partial(),), parameters={"weight": Shard(1), **self._bias(Partial())}
         )
         # The map is linear in the operand and the bias together.
-        terms = Sharding(operands=(Partial(),), results=(Partial(),), parameters={"bias": Partial()})
-        others = (Sharding(operands=(Shard(k),), results=(Shard(k),)) for k in range(last))
-        return (by_result, by_operand, terms, *others)
+        linear = Sharding(operands=(Partial(),), results=(Partial(),), parameters=self._bias(Partial()))
+        return (by_result, by_operand, linear, *along([same(*range(last))]))
+
+    def _bias(self, placement: Placement) -> dict[str, Placement]:
+        """The placement of the bias, if there is one."""
+        return {"bias": placement} if self.bias else {}
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -12,6 +12,8 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import APART, broadcasting, gathered, joined, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, broadcast, require
+from archspec.ir.placement import Copied, Partial, Shard, Sharding
+from archspec.ir.sharded import along, terms
 from archspec.ir.source import call, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -58,6 +60,19 @@ class Matmul(Primitive):
             leading = [pair for pair in broadcast_axes(y, x) if pair[1] < x.rank - 2]
             read.append(aligned(y, x, [*leading, (y.rank + place, x.rank + own)]))
         return (tuple(read),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows, columns or any leading axis; over what is summed, which leaves terms; in terms of either operand."""
+        inner, column = (-1, -2) if self.transpose_right else (-2, -1)
+        y, (left, right) = outputs[0], inputs
+        leading = [{own: out for own, out in broadcasting(y, x).items() if own < x.rank - 2} for x in inputs]
+        ends = ({left.rank - 2: y.rank - 2}, {right.rank + column: y.rank - 1})
+        return (
+            *along([one | end for one, end in zip(leading, ends, strict=True)]),
+            terms(Shard(left.rank - 1), Shard(right.rank + inner)),
+            terms(Partial(), Copied()),
+            terms(Copied(), Partial()),
+        )
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

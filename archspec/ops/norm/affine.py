@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Partial, Placement, Shard, Sharding
+from archspec.ir.sharded import along
 from archspec.ir.signature import bind
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
@@ -51,6 +53,21 @@ class Affine(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position."""
         return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
+
+    def _own(self, placements: Mapping[str, Placement]) -> Mapping[str, Placement]:
+        """The placements of the parameters that there are."""
+        there = {"scale": self.scale, "shift": self.shift}
+        return {name: placement for name, placement in placements.items() if there[name]}
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By features, by any other axis, or in terms."""
+        last = inputs[0].rank - 1
+        by_features = {"scale": Shard(0), "shift": Shard(0)}
+        return (
+            Sharding(operands=(Shard(last),), results=(Shard(last),), parameters=self._own(by_features)),
+            Sharding(operands=(Partial(),), results=(Partial(),), parameters=self._own({"shift": Partial()})),
+            *along([same(*range(last))]),
+        )
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

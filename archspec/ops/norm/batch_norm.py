@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, Role, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Partial, Shard, Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import call, literal, operand
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
@@ -92,6 +94,17 @@ class BatchNorm(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position: outside training the statistics are constants."""
         return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By channels; if it is frozen, by any other axis and in terms."""
+        names = [name for name, spec in self.parameters(*inputs).items() if spec.type.rank]
+        channels = Sharding(operands=(Shard(1),), results=(Shard(1),), parameters=dict.fromkeys(names, Shard(0)))
+        if not self.frozen:
+            # In training the statistics are those of all rows and places.
+            return (channels,)
+        moved = {name: Partial() for name in names if name in ("running_mean", "bias")}
+        linear = Sharding(operands=(Partial(),), results=(Partial(),), parameters=moved)
+        return (channels, linear, *along([same(*(k for k in range(inputs[0].rank) if k != 1))]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -12,7 +12,9 @@ from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import gathered, same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
-from archspec.ir.source import call, literal, operand
+from archspec.ir.placement import Shard, Sharding
+from archspec.ir.sharded import along
+from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
 
@@ -64,6 +66,17 @@ class GroupNorm(Primitive):
         """The whole of the same batch row."""
         return ((aligned(outputs[0], inputs[0], [(0, 0)]),),)
 
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By groups, or by rows."""
+        names = self.parameters(*inputs)
+        groups = Sharding(
+            operands=(Shard(1),),
+            results=(Shard(1),),
+            parameters=dict.fromkeys(names, Shard(0)),
+            attributes={"num_groups": self.groups},
+        )
+        return (*([groups] if self.groups > 1 else ()), *along([same(0)]))
+
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     ) -> tuple[Motion, ...]:
@@ -97,12 +110,18 @@ class GroupNorm(Primitive):
         return call("nn.GroupNorm", str(self.groups), str(inputs[0].shape[1]), eps=_eps(self.eps), bias=bias)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
-        """`F.group_norm`."""
-        weight = parameters.get("weight")
+        """`F.group_norm`; a bias without a weight is added to it."""
+        x, groups, space = inputs[0], str(self.groups), e.types[0].rank - 2
+        if self.groups > 1:
+            # A part of the channels has fewer groups, of the same size.
+            x = named(e, "x", x)
+            groups = f"{x}.shape[1] // {e.types[0].shape[1] // self.groups}"
+        weight, bias = parameters.get("weight"), parameters.get("bias")
         if weight and self.unit_offset:
             weight = f"1 + {operand(weight)}"
-        given = {"weight": weight, "bias": parameters.get("bias"), "eps": _eps(self.eps)}
-        return (call("F.group_norm", inputs[0], str(self.groups), **given),)
+        # PyTorch has no gradient of a bias alone.
+        normed = call("F.group_norm", x, groups, weight=weight, bias=bias if weight else None, eps=_eps(self.eps))
+        return (f"{normed} + {bias}[:{', None' * space}]" if bias and not weight else normed,)
 
 
 def _eps(eps: float) -> str | None:

@@ -10,6 +10,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads
 from archspec.ir.operands import FLOAT, axis_number, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import call, literal
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -41,6 +43,10 @@ class L2Normalize(Primitive):
         """The same position of every axis except the normalised one, which is read as a whole."""
         x = inputs[0]
         return ((aligned(x, x, [(k, k) for k in range(x.rank) if k != self.axis % x.rank]),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis but the one that is normalised."""
+        return tuple(along([same(*(k for k in range(inputs[0].rank) if k != self.axis % inputs[0].rank))]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

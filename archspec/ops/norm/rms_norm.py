@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, free
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, operand
 from archspec.ir.types import TensorType
@@ -57,6 +59,10 @@ class RMSNorm(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position of every axis except the last, which is read as a whole."""
         return ((identity(count(inputs[0].axes[:-1])),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis but the last."""
+        return tuple(along([same(*(k for k in free(inputs[0], inputs[0].shape[-1]) if k < inputs[0].rank - 1))]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -53,6 +53,7 @@ class Alibi(ScoreBias):
 
     name = "alibi"
     acts = "nonlinear"
+    _heads_axis = 0
 
     learned: bool = False
 

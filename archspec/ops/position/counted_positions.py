@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned, numbered
+from archspec.ir.moving import same
 from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, INTEGER, fits, require
+from archspec.ir.placement import Partial, Shard, Sharding
+from archspec.ir.sharded import along, tables
 from archspec.ir.signature import bind
 from archspec.ir.source import call, named
 from archspec.ir.types import Axis, DType, TensorType
@@ -93,6 +96,15 @@ class CountedPositions(Primitive):
             return ((sequence,),)
         before = Difference(out=left[0][0], inp=right[0][0], lo=ZERO)
         return ((meet(sequence, Relation((Atom(differences=frozenset({before})),))),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By features, by any axis but the positions that are counted, or in terms."""
+        features = outputs[0].rank - 1
+        ways = tables("positions", len(inputs), (Shard(features), Shard(1)), (Partial(), Partial()))
+        if not self.ids:
+            return (*ways, *along([same(*range(features - 1))]))
+        positions = {0: 0} if inputs[2].rank > 1 else {}
+        return (*ways, *along([{0: 0}, {0: 0, 1: 1}, positions]))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

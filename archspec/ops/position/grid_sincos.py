@@ -10,6 +10,8 @@ from archspec.algebra.scalar import Scalar
 from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import beside, free, unread
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal
 from archspec.ir.types import Axis, TensorType
@@ -66,6 +68,12 @@ class GridSincos(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing: only the sizes of the operand are used, not its values."""
         return ((NOTHING,),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """Of the operand nothing is read but sizes."""
+        x, numbers = inputs[0], [self.base] if isinstance(self.base, Scalar) else []
+        axes = [axis for axis in free(x, self.rows, self.columns, *numbers) if axis != x.rank - 1]
+        return tuple(beside([unread(x, axes)], ()))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

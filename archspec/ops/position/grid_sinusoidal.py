@@ -11,6 +11,8 @@ from archspec.ir.coordinates import Numbered, atom_of, numbered, same_positions
 from archspec.ir.motion import Motion
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, beside, free, unread
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal
 from archspec.ir.types import Axis, TensorType
@@ -96,6 +98,12 @@ class GridSinusoidal(Primitive):
             return ()
         (coordinate, size), half = features[0], features[0][1] // 2
         return (Range(side="out", coordinate=coordinate, lo=number * half, hi=size - 1 if number else half - 1),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows of what is valid; of x nothing is read but sizes."""
+        x, numbers = inputs[0], [self.base] if isinstance(self.base, Scalar) else []
+        axes = [axis for axis in free(x, self.rows, self.columns, *numbers) if axis != x.rank - 1]
+        return tuple(beside([unread(x, axes)], along([{0: 0}])))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

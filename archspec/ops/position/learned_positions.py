@@ -12,6 +12,8 @@ from archspec.ir.motion import Motion, Still
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, fits, require
+from archspec.ir.placement import Partial, Shard, Sharding
+from archspec.ir.sharded import along, beside, free, tables, unread
 from archspec.ir.signature import bind
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
@@ -65,6 +67,17 @@ class LearnedPositions(Primitive):
         """The id of the same position, if there are ids; otherwise nothing: only the number of positions is used."""
         ids = inputs[1:]
         return ((NOTHING, *(aligned(outputs[0], x, [(k, k) for k in range(x.rank)]) for x in ids)),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By features or in terms, with ids by any axis of them, and the whole table by positions."""
+        x, ids, rank = inputs[0], inputs[1:], outputs[0].rank
+        ways = tables("positions", len(ids), (Shard(rank - 1), Shard(1)), (Partial(), Partial()))
+        # A table that is taken as it is has a part of the positions for each rank.
+        is_whole = not self.ids and x.shape[-2] == self.rows
+        ways += tables("positions", 0, (Shard(0), Shard(0))) if is_whole else []
+        own = same(*range(rank - 1))
+        free_axes = range(x.rank) if self.ids or is_whole else free(x, x.shape[-2])
+        return tuple(beside([unread(x, free_axes)], [*ways, *along([own for _ in ids])]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

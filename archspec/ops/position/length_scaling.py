@@ -64,6 +64,11 @@ class DynamicScaling(Scaling):
     original: int
     length: Dim
 
+    @property
+    def sizes(self) -> tuple[Dim, ...]:
+        """The length."""
+        return (self.length,)
+
     def frequencies(self, plain: Array, base: float, sizes: Mapping[str, int]) -> Array:
         """The frequencies of the grown base."""
         import numpy as np
@@ -117,6 +122,11 @@ class LongScaling(Scaling):
     original: int
     given: float
     length: Dim
+
+    @property
+    def sizes(self) -> tuple[Dim, ...]:
+        """The length."""
+        return (self.length,)
 
     @property
     def magnitude(self) -> float:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archspec.algebra.dim import Dim, compare
 from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec, Placement, ShapeError
+from archspec.ir.sharded import free
 from archspec.ir.source import call
 from archspec.ir.types import TensorType, axis
 from archspec.ops.attention.score_bias import ScoreBias, look_up, looked_up
@@ -82,6 +83,12 @@ class RelativeGrid(ScoreBias):
         """The table."""
         offsets = (2 * self.rows - 1) * (2 * self.columns - 1)
         return {"table": ParameterSpec(type=inputs[0].with_axes(axis(offsets), axis(self.heads)))}
+
+    def _unused(self, x: TensorType) -> Sequence[int]:
+        """All axes where the grid is fixed; else those with whose sizes that of the grid does not change."""
+        if self.whole is None:
+            return range(x.rank)
+        return [axis for axis in free(x, *self.whole) if axis != x.rank - 2]
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -9,6 +9,8 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Partial, Shard, Sharding
+from archspec.ir.sharded import beside, free, tables, unread
 from archspec.ir.signature import bind
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
@@ -69,6 +71,11 @@ class ResizedPositions(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing: only the number of positions is used."""
         return ((NOTHING,),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By features, or in terms. Of the operand nothing is read."""
+        ways = tables("positions", 0, (Shard(1), Shard(1)), (Partial(), Partial()))
+        return tuple(beside([unread(inputs[0], free(inputs[0], self.rows, self.columns))], ways))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -12,6 +12,8 @@ from archspec.ir.motion import Motion, Moves, Still
 from archspec.ir.moving import same, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Copied, Partial, Sharding
+from archspec.ir.sharded import along, terms
 from archspec.ir.source import call, named
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -70,6 +72,16 @@ class Rotary(Primitive):
         out, (x, table) = outputs[0], inputs
         pairs = [(2, 1)] if table.rank == 3 else [(0, 1), (2, 3)]
         return ((aligned(out, x, [(0, 0), (1, 1), (2, 2)]), aligned(out, table, pairs)),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows, heads or positions; in terms of either, where all features turn."""
+        rows = {} if inputs[1].rank == 3 else {1: 0}
+        turns_all = 2 * inputs[1].shape[-1] == inputs[0].shape[3]
+        linear = [terms(Partial(), Copied()), *([terms(Copied(), Partial())] if turns_all else [])]
+        # Pairs of neighbours stay together in parts of the features.
+        features = {3: 3} if turns_all and self.layout == "interleaved" else {}
+        table = {inputs[1].rank - 2: 2, **rows, **({inputs[1].rank - 1: 3} if features else {})}
+        return (*along([{0: 0, 1: 1, 2: 2, **features}, table]), *linear)
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -10,6 +10,8 @@ from archspec.algebra.dim import Dim, compare
 from archspec.ir.motion import Angles, Motion, Still
 from archspec.ir.op import Emitter, Placement, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import beside, free, unread
 from archspec.ir.source import call, literal, named
 from archspec.ir.types import TensorType, axis
 from archspec.ops.position.rotary_table import FREQUENCIES
@@ -93,6 +95,10 @@ class RotaryGridTable(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """Nothing: only the number of positions is used."""
         return ((NOTHING,),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """Of the operand nothing is read but sizes."""
+        return tuple(beside([unread(inputs[0], free(inputs[0], self.rows, self.columns))], ()))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from archspec.algebra.dim import Dim
 from archspec.ir.op import Emitter
 from archspec.ir.source import call, literal, operand
 from archspec.record import record
@@ -43,6 +44,11 @@ class Scaling(ABC):
     def magnitude(self) -> float:
         """The factor on cosines and sines."""
         return 1.0
+
+    @property
+    def sizes(self) -> tuple[Dim, ...]:
+        """The sizes on which the frequencies depend."""
+        return ()
 
     @abstractmethod
     def frequencies(self, plain: Array, base: float, sizes: Mapping[str, int]) -> Array:

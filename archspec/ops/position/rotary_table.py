@@ -10,6 +10,8 @@ from archspec.ir.coordinates import aligned
 from archspec.ir.motion import Angles, Motion, Still
 from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, beside, free, unread
 from archspec.ir.source import call, literal, operand
 from archspec.ir.types import TensorType, axis
 from archspec.ops.position.rotary_scaling import Scaling
@@ -89,6 +91,15 @@ class RotaryTable(Primitive):
             return ((NOTHING,),)
         pairs = [(1, 0)] if inputs[1].rank == 1 else [(1, 0), (3, 1)]
         return ((NOTHING, aligned(outputs[0], inputs[1], pairs)),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """With ids by any axis of them; of the other operand nothing is read but sizes."""
+        x, sizes = inputs[0], self.scaling.sizes if self.scaling is not None else ()
+        axes = [axis for axis in free(x, *sizes) if self.ids or axis != x.rank - 2]
+        # Behind the axis of cosines and sines, that of rows is followed by one of the heads.
+        places = [{0: 1} if one.rank == 1 else {0: 1, 1: 3} for one in inputs[1:]]
+        own = [{k: place[k] for k in free(one, *sizes)} for one, place in zip(inputs[1:], places, strict=True)]
+        return tuple(beside([unread(x, axes)], along(own)))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

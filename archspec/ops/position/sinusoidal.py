@@ -13,6 +13,8 @@ from archspec.ir.motion import Motion, Still
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, beside, free, unread
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal
 from archspec.ir.types import TensorType
@@ -98,6 +100,12 @@ class SinusoidalPositions(Primitive):
         """The id of the same position, if there are ids; otherwise nothing: only sizes are used."""
         ids = inputs[1:]
         return ((NOTHING, *(aligned(outputs[0], x, [(k, k) for k in range(x.rank)]) for x in ids)),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """With ids by any axis of them; of the other operand nothing is read but sizes."""
+        x, numbers = inputs[0], [self.base] if isinstance(self.base, Scalar) else []
+        axes = [axis for axis in free(x, *numbers) if axis < x.rank - (1 if self.ids else 2)]
+        return tuple(beside([unread(x, axes)], along([same(*free(one, *numbers)) for one in inputs[1:]])))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -10,6 +10,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import call, literal
 from archspec.ir.types import TensorType, axis
 from archspec.record import record
@@ -74,6 +76,10 @@ class Sinusoids(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The number at the same position."""
         return ((identity(count(inputs[0].axes)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis of the numbers."""
+        return tuple(along([same(*range(inputs[0].rank))]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -10,6 +10,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import operand
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
@@ -44,6 +46,11 @@ class Argmax(Primitive):
         x = inputs[0]
         stay = [k for k in range(x.rank) if k != self.axis % x.rank]
         return ((aligned(outputs[0], x, enumerate(stay)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By axes that remain."""
+        stay = [k for k in range(inputs[0].rank) if k != self.axis % inputs[0].rank]
+        return tuple(along([{own: out for out, own in enumerate(stay)}]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import APART, gathered, joined, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads
 from archspec.ir.operands import BOOL, FLOAT, require
+from archspec.ir.placement import Copied, Partial, Sharding
+from archspec.ir.sharded import along, terms
 from archspec.ir.signature import bind
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
@@ -77,6 +79,11 @@ class MaskedPool(Primitive):
         guard = Guard(side="in", predicate=1, coordinates=tuple(places(x)[:2]))
         row = replace(row, guards=frozenset((guard,)))
         return ((Relation((row,)), aligned(y, valid, [(0, 0)])),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows or features; in terms, but for a maximum."""
+        linear = () if self.selects else (terms(Partial(), Copied()),)
+        return (*along([{0: 0, 2: 1}, {0: 0}]), *linear)
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

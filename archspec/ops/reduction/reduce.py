@@ -10,6 +10,8 @@ from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import gathered, together
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, axis_number, require
+from archspec.ir.placement import Shard, Sharding
+from archspec.ir.sharded import along, summed, terms
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -47,6 +49,15 @@ class Reduce(Primitive):
         reduced = {axis % x.rank for axis in self.axes}
         stay = [k for k in range(x.rank) if k not in reduced]
         return ((aligned(outputs[0], x, enumerate(stay)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By axes that remain; in terms, but for a maximum; over what is summed, which leaves terms."""
+        rank = inputs[0].rank
+        reduced = {axis % rank for axis in self.axes}
+        stay = [k for k in range(rank) if k not in reduced]
+        over = [terms(Shard(axis)) for axis in sorted(reduced)] if self.kind == "sum" else []
+        linear = () if self.selects else summed(inputs)
+        return (*along([{own: out for out, own in enumerate(stay)}]), *over, *linear)
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

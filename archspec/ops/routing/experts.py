@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Copied, Partial, Shard, Sharding
+from archspec.ir.sharded import along
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType
@@ -91,6 +93,14 @@ class Experts(Primitive):
         """The same token of both operands."""
         same = identity(count(inputs[0].axes[:-1]))
         return ((same, same),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By hidden features of every expert, which leaves terms, or by tokens."""
+        by_hidden = {name: Shard(2 if name == "down" else 1) for name in self._maps}
+        biases = {f"{name}_bias": Partial() if name == "down" else Shard(1) for name in self._maps if self.bias}
+        tokens = same(*range(inputs[0].rank - 1))
+        hidden = Sharding(operands=(Copied(), Copied()), results=(Partial(),), parameters={**by_hidden, **biases})
+        return (hidden, *along([tokens, tokens]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import literal, named, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -107,6 +109,10 @@ class Routing(Primitive):
     def _ranks_scores(self) -> bool:
         """Whether experts are ranked by scores instead of logits."""
         return self.selection_bias or self.groups is not None
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By tokens."""
+        return tuple(along([same(*range(inputs[0].rank - 1))]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

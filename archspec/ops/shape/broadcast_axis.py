@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion, Still
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Copied, Shard, Sharding
+from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import operand
 from archspec.ir.types import Axis, TensorType
 from archspec.record import record
@@ -46,6 +48,14 @@ class BroadcastAxis(Primitive):
         x = inputs[0]
         kept = [(k, k) for k in range(x.rank) if k != self.axis % x.rank]
         return ((aligned(outputs[0], x, kept),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By the axis that is repeated, from the whole operand; by any other axis, or in terms."""
+        x, place = inputs[0], self.axis % inputs[0].rank
+        kept = same(*(k for k in free(x, self.size.size) if k != place))
+        # Its size is read off another tensor that has the axis.
+        by_size = Sharding(operands=(Copied(),), results=(Shard(place),))
+        return (by_size, *along([kept]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -12,6 +12,8 @@ from archspec.ir.motion import Everywhere, Lost, Motion, Moves, Still, lost
 from archspec.ir.moving import first, same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, summed
 from archspec.ir.types import Axis, TensorType
 from archspec.record import record
 from archspec.relation.atoms import Range, Relation
@@ -71,6 +73,12 @@ class Concat(Primitive):
         found += flat_shifted(out, numbered(x, place), offset)
         stretch = Range(side="out", coordinate=out[0][0], lo=offset, hi=offset + x.shape[place] - 1)
         return Relation((atom_of(found, (stretch,)),))
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any other axis, or in terms."""
+        place = self.axis % inputs[0].rank
+        kept = same(*(k for k in range(inputs[0].rank) if k != place or len(inputs) == 1))
+        return (*along([kept for _ in inputs]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -9,6 +9,8 @@ from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require, within_bound
+from archspec.ir.placement import Copied, Partial, Sharding
+from archspec.ir.sharded import along, terms
 from archspec.ir.signature import bind
 from archspec.ir.source import named
 from archspec.ir.types import TensorType
@@ -45,6 +47,10 @@ class GatherPosition(Primitive):
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """The index chooses."""
         return frozenset((1,)), frozenset((0, 1))
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows or features, or in terms."""
+        return (*along([{0: 0, 2: 1}, {0: 0}]), terms(Partial(), Copied()))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

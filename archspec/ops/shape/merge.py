@@ -12,6 +12,8 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, summed
 from archspec.ir.source import operand
 from archspec.ir.types import Axis, TensorType
 from archspec.record import record
@@ -50,6 +52,12 @@ class Merge(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same coordinates."""
         return ((identity(count(inputs[0].axes)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis, of those that are merged the first, or in terms."""
+        place, rest = self.axis % inputs[0].rank, self.count - 1
+        kept = {k: k if k <= place else k - rest for k in range(inputs[0].rank) if not place < k <= place + rest}
+        return (*along([kept]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import CUT, same, shifted_along, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -60,6 +62,11 @@ class Roll(Primitive):
         shifts += [self.by + size] * (compare(self.by, ">=", 0) is not True)
         moved = ((*same, *flat_shifted(numbered(y, place), numbered(x, place), shift)) for shift in shifts)
         return ((Relation(tuple(atom_of(one) for one in moved)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any other axis, or in terms."""
+        kept = same(*(k for k in free(inputs[0], self.by) if k != self.axis % inputs[0].rank))
+        return (*along([kept]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

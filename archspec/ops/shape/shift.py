@@ -12,6 +12,8 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import CUT, same, shifted_along, together
 from archspec.ir.op import Emitter, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
 from archspec.ops.state.entries_before import EntriesBefore
@@ -59,6 +61,11 @@ class Shift(Primitive):
         """The entries before these, with positions of both."""
         op = EntriesBefore(axis=self.axis, by=self.by, fill=self.fill)
         return Placement(op=op, operands=(0, PositionsOf(None, self.axis), PositionsOf(0, self.axis)))
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any other axis; in terms, if zeros enter."""
+        kept = same(*(k for k in free(inputs[0], self.by, self.fill) if k != self.axis % inputs[0].rank))
+        return (*along([kept]), *(summed(inputs) if self.fill == Scalar.of(0) else ()))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -12,6 +12,8 @@ from archspec.ir.motion import Motion, Moves, Still
 from archspec.ir.moving import same, shifted_along, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import index, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -71,6 +73,18 @@ class Slice(Primitive):
         else:
             found += flat_shifted(numbered(y, place), numbered(x, place), -start)
         return ((Relation((atom_of(found),)),),)
+
+    @property
+    def _stop(self) -> tuple[Dim, ...]:
+        """The stop, if there is one."""
+        return () if self.stop is None else (self.stop,)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any other axis, or in terms; by its own where all of it is taken."""
+        x, place = inputs[0], self.axis % inputs[0].rank
+        is_whole = self.start == 0 and self.stop is None
+        kept = [k for k in free(x, self.start, *self._stop) if is_whole or k != place]
+        return (*along([same(*kept)]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -12,6 +12,8 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import operand
 from archspec.ir.types import Axis, DType, TensorType
 from archspec.record import record
@@ -52,6 +54,15 @@ class Split(Primitive):
         parts = numbered(y, *range(place, place + more + 1))
         found = [*same_positions(y, x, kept), *flat_equal(parts, numbered(x, place))]
         return ((Relation((atom_of(found),)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis, of the parts of one the first, or in terms."""
+        x, place, more = inputs[0], self.axis % inputs[0].rank, len(self.sizes) - 1
+        inferred = self._inferred(x)
+        written = (size.size for number, size in enumerate(self.sizes) if number != inferred)
+        # A part of the axis has a part of the first size, if it is not written as that of the whole.
+        kept = [k for k in free(x, *written) if k != place or inferred == 0 or not more]
+        return (*along([{k: k if k <= place else k + more for k in kept}]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

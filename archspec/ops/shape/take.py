@@ -11,6 +11,8 @@ from archspec.ir.motion import Motion, Moves, Still, lost
 from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, summed
 from archspec.ir.source import index, operand
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -49,6 +51,12 @@ class Take(Primitive):
         position = x.shape[place] + self.index if self.index < 0 else Dim.of(self.index)
         atom = atom_of(same_positions(y, x, kept), at_position(numbered(x, place), position))
         return ((Relation((atom,)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any other axis, or in terms."""
+        place = self.axis % inputs[0].rank
+        kept = {k: k if k < place else k - 1 for k in range(inputs[0].rank) if k != place}
+        return (*along([kept]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

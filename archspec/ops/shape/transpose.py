@@ -9,6 +9,8 @@ from archspec.ir.coordinates import aligned
 from archspec.ir.motion import Motion
 from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, summed
 from archspec.ir.source import operand
 from archspec.ir.types import TensorType
 from archspec.record import record
@@ -39,6 +41,10 @@ class Transpose(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position, axis by axis."""
         return ((aligned(outputs[0], inputs[0], enumerate(self.order)),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis, or in terms."""
+        return (*along([{own: out for out, own in enumerate(self.order)}]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

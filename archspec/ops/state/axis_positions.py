@@ -9,6 +9,8 @@ from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import INTEGER, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along, beside, free, unread
 from archspec.ir.source import operand
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
@@ -48,6 +50,12 @@ class AxisPositions(Primitive):
         if self.filled:
             return (tuple(aligned(outputs[0], x, [(0, 0)]) for x in inputs),)
         return ((NOTHING,) * len(inputs),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows of the counts; of an operand that is not read nothing is used."""
+        if self.filled:
+            return tuple(along([{0: 0}, {0: 0}]))
+        return tuple(beside([unread(x, free(x, self.size)) for x in inputs], ()))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

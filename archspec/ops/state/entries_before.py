@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.coordinates import aligned
+from archspec.ir.moving import same
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Copied, Partial, Sharding
+from archspec.ir.sharded import along, free, terms
 from archspec.ir.source import call
-from archspec.ir.types import TensorType
+from archspec.ir.types import DType, TensorType
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -86,6 +89,15 @@ class EntriesBefore(Primitive):
         """The positions determine which entries are read."""
         everything = frozenset((0, 1, 2))
         return everything - {0}, everything, everything
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis: along that of the entries, by those that are wanted; in terms, where zeros stand for none."""
+        x, _, positions = inputs
+        place = self.axis % x.rank
+        own = same(*(k for k in free(x, self.by, self.fill) if k != place))
+        pairs = [own, {0: 0, 1: place}, {0: 0} if positions.rank > 1 else {}]
+        is_linear = x.dtype is DType.FLOAT and self.fill == Scalar.of(0)
+        return (*along(pairs), *([terms(Partial(), Copied(), Copied())] if is_linear else ()))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -9,6 +9,8 @@ from archspec.algebra.dim import Dim
 from archspec.ir.coordinates import aligned
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import INTEGER, require
+from archspec.ir.placement import Sharding
+from archspec.ir.sharded import along
 from archspec.ir.source import operand
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
@@ -63,6 +65,10 @@ class RowPositions(Primitive):
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The count of the row."""
         return ((aligned(outputs[0], inputs[0], [(0, 0)]),),)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By rows."""
+        return tuple(along([{0: 0}]))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

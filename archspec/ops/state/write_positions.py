@@ -6,8 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.moving import same
 from archspec.ir.op import Coefficients, Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.placement import Copied, Partial, Sharding
+from archspec.ir.sharded import along, terms
 from archspec.ir.source import call
 from archspec.ir.types import DType, TensorType
 from archspec.record import record
@@ -78,6 +81,15 @@ class WritePositions(Primitive):
         """The counts determine which entries are written."""
         everything = frozenset(range(len(inputs)))
         return (everything - {0, 1},) * 2 + (everything,) * (len(inputs) - 2)
+
+    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
+        """By any axis but that of the entries, or in terms."""
+        kept = inputs[0]
+        own = same(*(k for k in range(kept.rank) if k != self.axis % kept.rank))
+        counts = [{0: 0} for _ in inputs[2:]]
+        is_linear = kept.dtype is DType.FLOAT
+        linear = [terms(Partial(), Partial(), *(Copied() for _ in counts))] if is_linear else []
+        return (*along([own, own, *counts]), *linear)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
