@@ -9,6 +9,7 @@ import click
 from archspec.checking import accepted
 from archspec.cli.options import UNPROVED, spec_options
 from archspec.cli.output import print_json
+from archspec.cli.parallel_data import proposal_data
 from archspec.cli.parallel_table import show_proposal
 from archspec.cli.verdicts import note_unproved
 from archspec.parallel.proposal import propose
@@ -47,13 +48,13 @@ def command(
     `--tensor 8` splits attention by heads, feed-forward networks by features and tables by rows; `--data 4` gives each
     rank a part of the weights, as `fully_shard` does. With `--memory 80GB` the fewest devices are proposed.
     """
-    if tensor is data is pipeline is memory is None:
+    if memory is None and tensor is None and data is None and pipeline is None:
         raise click.UsageError("give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     note_unproved(checked.faults)
     found = propose(checked, tensor, data, pipeline, None if memory is None else bytes_of(memory), dtype)
     if as_json:
-        print_json(found.data())
+        print_json(proposal_data(found))
     else:
         show_proposal(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import NoReturn
 
 from archspec.analyses.cache import cache_size
 from archspec.analyses.cost import BYTES
@@ -23,7 +24,7 @@ from archspec.analyses.sharding.plan import Plan
 from archspec.analyses.sharding.planner import plan
 from archspec.analyses.sharding.stages import Stage, stages
 from archspec.analyses.sharding.state import cache_share
-from archspec.diagnostics import SpecError, fail
+from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.ir.graph import Graph
 from archspec.ir.types import DType, TensorType
 from archspec.lower.boundaries import boundaries
@@ -145,30 +146,37 @@ def propose(
         SpecError: E900 if nothing can be split over the tensor ranks, E901 if the model has fewer layers than stages,
             E902 if no plan fits the memory.
     """
-    graph = with_masks(checked.spec)
+    largest: Proposal | None = None
+    for largest in _proposals(checked.spec, tensor, data, pipeline or 1, memory, dtype):
+        if memory is None or largest.total <= memory:
+            return largest
+    raise _too_large(largest, memory or 0)
+
+
+def _proposals(
+    spec: Spec, tensor: int | None, data: int | None, pipeline: int, memory: int | None, dtype: ActivationDType
+) -> Iterator[Proposal]:
+    """Proposals, fewest ranks first."""
+    graph = with_masks(spec)
+    hooks = boundaries(graph)
     known: dict[int, Plan] = {}
-    made: Proposal | None = None
-    for t, d in _sizes(tensor, data, memory):
-        if t not in known:
-            known[t] = plan(graph, t, boundaries(graph))
-        if t > 1 and not any(known[t].is_split(node) for node in known[t].nodes):
-            if tensor is not None:
-                _refuse(checked.spec, known[t])
-            continue
-        made = _proposal(checked.spec, graph, known[t], d, pipeline or 1, dtype)
-        if memory is None or made.total <= memory:
-            return made
-    # Without a memory the first sizes are taken, and with one, 1 is always tried if nothing is given.
+    for ranks, copies in _sizes(tensor, data, memory):
+        found = known[ranks] = known.get(ranks) or plan(graph, ranks, hooks)
+        if ranks == 1 or any(found.is_split(node) for node in found.nodes):
+            yield _proposal(spec, graph, found, copies, pipeline, dtype)
+        elif tensor is not None:
+            _refuse(spec, found)
+
+
+def _too_large(made: Proposal | None, memory: int) -> SpecError:
+    """E902: the largest proposal does not fit."""
+    # Without tensor ranks every model is proposed, and with numbers of these the first that splits nothing is refused.
     assert made is not None
-    assert memory is not None
-    sizes = f"{made.plan.ranks} tensor ranks and {made.data} data ranks"
-    fail(
-        "E902",
-        f"`{checked.spec.name}` does not fit in {in_words(memory)}: a rank of {sizes} takes {in_words(made.total)}",
-        None,
-        notes=[f"{name.replace('_', ' ')}: {in_words(size)}" for name, size in made.memory.items()],
-        help="give devices with more memory, more ranks, or smaller typical dims",
-    )
+    sizes = f"{made.plan.ranks} tensor and {made.data} data ranks"
+    taken = tuple(f"{name.replace('_', ' ')}: {in_words(size)}" for name, size in made.memory.items())
+    message = f"`{made.spec.name}` does not fit in {in_words(memory)}: one of {sizes} takes {in_words(made.total)}"
+    help = "give devices with more memory, more ranks, or smaller typical dims"
+    return SpecError([Diagnostic(code="E902", message=message, notes=taken, help=help)])
 
 
 def _sizes(tensor: int | None, data: int | None, memory: int | None) -> Iterator[tuple[int, int]]:
@@ -195,7 +203,7 @@ def _proposal(spec: Spec, graph: Graph, made: Plan, data: int, pipeline: int, dt
     return Proposal(spec=spec, graph=graph, plan=made, data=data, pipeline=pipeline, stages=tuple(found), dtype=dtype)
 
 
-def _refuse(spec: Spec, made: Plan) -> None:
+def _refuse(spec: Spec, made: Plan) -> NoReturn:
     """Raise E900: every op runs whole. The op with the most FLOPs is marked."""
     largest = max(made.unsplit, key=lambda one: (one.flops.typical(), one.elements))
     fail(
@@ -205,5 +213,3 @@ def _refuse(spec: Spec, made: Plan) -> None:
         f"`{largest.path}`: {largest.reason}",
         help="give a number of ranks that divides heads and features, or split the weights alone with `--data`",
     )
-
-

@@ -15,7 +15,7 @@ from archspec.analyses.sharding.gradients import GradientWires, gradients
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan, StoredParameter, is_whole
 from archspec.analyses.sharding.terms import copied
-from archspec.analyses.sharding.unsplit import runs_flops, unsplit
+from archspec.analyses.sharding.unsplit import Reason, runs_flops, sized, unsplit
 from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, plain, splits_weights, ways
 from archspec.analyses.sharding.wiring import WiredGraph, WiredOp, wiring
 from archspec.ir.graph import Graph, Parameter
@@ -53,7 +53,7 @@ class _Planner:
     wiring: WiredGraph
     ranks: int
     labels: Labels = field(default_factory=Labels)
-    reasons: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, Reason] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         copies = frozenset(
@@ -94,34 +94,28 @@ class _Planner:
             if number not in self.reasons and (reason := self.reason()) is not None:
                 self.reasons[number] = reason
             return
-        if budget is _LOOSE and not any(
-            self.starts(number, found) for number in found.ways.keys() - self.labels.ways.keys()
-        ):
-            # One op alone would save less than its two conversions cost.
+        if budget is _LOOSE and not self.is_worth_gathers(found):
             return
         if copied(self.wiring, found, self.gradients) is not None:
             self.labels = found
 
-    def starts(self, number: int, labels: Labels) -> bool:
-        """Whether an op computes parts of whole operands, by parts of its weights."""
-        sharding = labels.ways[number].sharding
-        if runs_flops(self.wiring.ops[number]) == 0:
-            return False
-        makes = all(isinstance(one, Copied) for one in sharding.operands) and splits_weights(sharding)
-        return makes and all(isinstance(one, Shard) for one in sharding.results)
+    def is_worth_gathers(self, labels: Labels) -> bool:
+        """Whether a group that gathers or cuts holds an op that computes much without weights: attention.
 
-    def reason(self) -> str | None:
+        One map alone would save less than its conversions cost, and a table splits everything up to the next norm.
+        """
+        added = (self.wiring.ops[number] for number in labels.ways.keys() - self.labels.ways.keys())
+        return any(not wired.parameters and runs_flops(wired) != 0 for wired in added)
+
+    def reason(self) -> Reason | None:
         """Why the last group does not close, as far as it is a matter of one op."""
         stuck = self.growth.stuck
         if stuck is None or stuck.op is None:
             return None
         wired = self.wiring.ops[stuck.op]
-        where = wired.node.path or wired.op.name
-        refused = self.ways[stuck.op].refused
-        detail = next((one for one in refused if "divisible" in one), None)
-        return (
-            f"`{where}` ({wired.op.name}): {detail}" if detail else f"`{where}` ({wired.op.name}) needs the whole value"
-        )
+        where = f"`{wired.node.path}` ({wired.op.name})" if wired.node.path else wired.op.name
+        size = sized(self.ways[stuck.op])
+        return (f"{where}: {size}", size.help) if size else (f"{where} needs the whole value", None)
 
     def plan(self) -> Plan:
         """The plan of what was found."""

@@ -66,7 +66,10 @@ def _body(graph: Graph, around: tuple[TensorType, ...]) -> Iterator[Unit]:
         else:
             sends = (*alive, *(y.type for y in node.outputs if _is_used_after(graph, number, y)))
             yield Unit(
-                path=node.path or node.op.name, flops=node_flops(node), sends=sends, parameters=_owned([node], node.regions)
+                path=node.path or node.op.name,
+                flops=node_flops(node),
+                sends=sends,
+                parameters=_owned([node], node.regions),
             )
 
 
@@ -77,9 +80,7 @@ def _layers(node: Node, op: Repeat, alive: tuple[TensorType, ...]) -> Iterator[U
         last = layer == len(op.schedule) - 1
         sends = (*alive, node.outputs[0].type, *(() if last else captured))
         owned = frozenset() if op.shared and op.schedule.first(body) != layer else _owned([], [node.regions[body]])
-        yield Unit(
-            path=f"{op.module}.{layer}", flops=costs[body], sends=tuple(dict.fromkeys(sends)), parameters=owned
-        )
+        yield Unit(path=f"{op.module}.{layer}", flops=costs[body], sends=tuple(dict.fromkeys(sends)), parameters=owned)
 
 
 def _owned(nodes: Iterable[Node], regions: Iterable[Graph]) -> frozenset[Parameter]:

@@ -39,4 +39,3 @@ def _bytes(one: KeptValue, placement: Placement, ranks: int) -> float:
         return own
     row = one.type.with_axes(*one.type.axes[one.layers :])
     return own * rank_elements(row, placement, ranks).typical() / row.elements().typical()
-
