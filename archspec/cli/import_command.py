@@ -45,6 +45,7 @@ def command(
                 "model_type": made.model_type,
                 "architecture": made.architecture,
                 "written": written,
+                "notes": list(made.notes),
                 "verified": None if found is None else found.detail,
                 "spec": made.text,
             }
@@ -53,6 +54,8 @@ def command(
         click.echo(made.text, nl=False)
     else:
         click.echo(f"wrote {output} ({made.architecture}); next: archspec check {output}")
+    for note in made.notes:
+        click.echo(note, err=True)
     if found is not None:
         # Apart from the spec, which may be what standard output is for.
         click.echo(f"{found.claim}: within {found.largest:.1e} of the largest value, {found.detail}", err=True)

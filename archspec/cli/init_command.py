@@ -58,4 +58,6 @@ def _imported(source: Path | None) -> tuple[str, str]:
 
     assert source is not None
     made = import_model(source)
+    for note in made.notes:
+        click.echo(note, err=True)
     return made.name, made.text

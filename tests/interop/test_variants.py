@@ -8,11 +8,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import archspec
 from archspec.interop import import_model
 from archspec.interop.huggingface.model_type import MODEL_TYPES
-from tests.interop.originals import configuration_class, write_configuration
+from archspec.interop.huggingface.original import hold_to_original
+from archspec.spec.claims import claims_of
+from tests.interop.originals import configuration_class, original, write_configuration
 
 transformers = pytest.importorskip("transformers")
 
@@ -109,6 +112,27 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }
+
+
+@pytest.mark.parametrize("word", ["t5", pytest.param("mt5", marks=pytest.mark.slow)])
+def test_a_folder_whose_logits_have_a_matrix_of_their_own_is_imported_with_it(word: str, tmp_path: Path) -> None:
+    """As published, and as transformers 5 saves it again: it writes that the table of tokens gives the logits."""
+    kind, first, again = MODEL_TYPES[word], tmp_path / "first", tmp_path / "again"
+    name = next(iter(kind.architectures))
+    original(kind, name, 1).save_pretrained(first)
+    tensors = load_file(first / "model.safetensors")
+    own = torch.randn(tensors["shared.weight"].shape, generator=torch.Generator().manual_seed(0))
+    save_file({**tensors, "lm_head.weight": own}, first / "model.safetensors", metadata={"format": "pt"})
+    values = json.loads((first / "config.json").read_text())
+    values.pop("scale_decoder_outputs", None)
+    write_configuration(first, {**values, "tie_word_embeddings": False})
+    opened: Any = getattr(transformers, name).from_pretrained(first)
+    assert torch.equal(opened.lm_head.weight, own)
+    opened.save_pretrained(again)
+    for folder in (first, again):
+        found = hold_to_original(claims_of(import_model(folder).spec), folder)
+        assert found.status == "holds", found.detail
+        assert "float64" in found.detail
 
 
 def counted(values: dict[str, Any]) -> int:

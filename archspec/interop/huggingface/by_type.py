@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import SpecError
 from archspec.interop.huggingface.backwards import difference, told_by
-from archspec.interop.huggingface.exported import WEIGHTS, ExportedFolder, computed, copied, layout_for
+from archspec.interop.huggingface.exported import WEIGHTS, ExportedFolder, computed, copied, layout_for, start_key
+from archspec.interop.huggingface.generation import write_settings
 from archspec.interop.huggingface.imported import CONFIG, Imported, import_configuration
 from archspec.interop.huggingface.model_type import MODEL_TYPES, ModelType
 from archspec.layouts.operations import Shape
@@ -32,7 +33,7 @@ class NoType:
 
 
 def export_type(
-    spec: Spec, weights: Mapping[str, Tensor], folder: Path, files: Iterable[Path] = ()
+    spec: Spec, weights: Mapping[str, Tensor], folder: Path, files: Collection[Path] = ()
 ) -> ExportedFolder | NoType:
     """Write the configuration of the model type that a spec is, and the weights under the names of its class.
 
@@ -59,7 +60,9 @@ def export_type(
         (folder / CONFIG).unlink()
         return NoType(reason=f"{found.architecture} does not take its tensors: {str(error).splitlines()[0]}")
     write_weights(folder / WEIGHTS, tensors)
-    copied(files, folder, (CONFIG, WEIGHTS))
+    config = json.loads((folder / CONFIG).read_bytes())
+    settings = write_settings(folder, spec.decode, start_key(spec, found.model_type), config, files)
+    copied(files, folder, (CONFIG, WEIGHTS, *settings))
     return ExportedFolder(model_type=found.model_type, architecture=found.architecture)
 
 

@@ -45,6 +45,8 @@ def _put(node: Node | None, keys: Sequence[str], change: Any, span: Span, name: 
         return None
     if isinstance(node, ListNode):
         number = int(keys[0])
+        if number >= len(node.items):
+            raise KeyError(f"`{name}` has no item {number}")
         made = _put(node.items[number], keys[1:], change, span, keys[0])
         items = (*node.items[:number], *([] if made is None else [made]), *node.items[number + 1 :])
         return replace(node, items=items)

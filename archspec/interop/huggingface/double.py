@@ -61,6 +61,7 @@ def doubled(model: nn.Module) -> nn.Module:
     made: Any = type(model)
     with in_float64():
         twin: nn.Module = made(copy.deepcopy(model.config))
+    _untie(twin, model)
     made_anew = twin.state_dict()
     stored = {
         name: made_anew[name] if name in made_anew and torch.equal(made_anew[name].to(tensor.dtype), tensor) else tensor
@@ -68,6 +69,16 @@ def doubled(model: nn.Module) -> nn.Module:
     }
     twin.load_state_dict(stored, strict=True)
     return twin.double().eval().requires_grad_(False)
+
+
+def _untie(twin: nn.Module, model: nn.Module) -> None:
+    """Give the twin parameters of their own where the model has them: files may hold two for what should be one."""
+    wanted, first = dict(model.named_parameters(remove_duplicate=False)), dict[int, str]()
+    for name, parameter in list(twin.named_parameters(remove_duplicate=False)):
+        other = first.setdefault(id(parameter), name)
+        if wanted[name] is not wanted[other]:
+            module, _, own = name.rpartition(".")
+            setattr(twin.get_submodule(module), own, nn.Parameter(parameter.detach().clone()))
 
 
 class Float64Runner:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.interop.huggingface.backwards import difference
+from archspec.interop.huggingface.generation import GENERATION, write_settings
 from archspec.interop.huggingface.imported import CONFIG, import_configuration
+from archspec.interop.huggingface.model_type import MODEL_TYPES
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import Shape
 from archspec.layouts.parameters import parameter_shapes
@@ -41,7 +43,7 @@ class ExportedFolder:
 
 
 def export_huggingface(
-    spec: Spec, weights: Mapping[str, Tensor], folder: Path, like: Path, files: Iterable[Path] = ()
+    spec: Spec, weights: Mapping[str, Tensor], folder: Path, like: Path, files: Collection[Path] = ()
 ) -> ExportedFolder:
     """Write the configuration of another folder, the weights under its names, and other files to an empty folder.
 
@@ -74,7 +76,9 @@ def export_huggingface(
     tensors = export_weights(parameters, layout, weights, like=shapes)
     write_weights(folder / WEIGHTS, tensors)
     (folder / CONFIG).write_bytes(_in_dtype(like / CONFIG, tensors))
-    copied(files, folder, (CONFIG, WEIGHTS))
+    config, others = json.loads((folder / CONFIG).read_bytes()), [like / GENERATION, *files]
+    settings = write_settings(folder, spec.decode, start_key(spec, found.model_type), config, others)
+    copied(files, folder, (CONFIG, WEIGHTS, *settings))
     return ExportedFolder(model_type=found.model_type, architecture=found.architecture)
 
 
@@ -94,6 +98,12 @@ def _with_dtype(value: Any, dtype: str) -> Any:
         return value
     keys = ("dtype", "torch_dtype")
     return {key: dtype if key in keys and one is not None else _with_dtype(one, dtype) for key, one in value.items()}
+
+
+def start_key(spec: Spec, model_type: str) -> str:
+    """The key of the id that begins a text: that of a decoder beside an encoder, or of every text."""
+    fed = None if spec.decode is None else MODEL_TYPES[model_type].inputs.get(spec.decode.input)
+    return "decoder_start_token_id" if fed == "decoder_input_ids" else "bos_token_id"
 
 
 def copied(files: Iterable[Path], folder: Path, written: Collection[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from archspec.diagnostics.error import SpecError
 from archspec.interop.huggingface.bodies import without_prefix
 from archspec.interop.huggingface.changes import Changes, changed
 from archspec.interop.huggingface.fitting import fitted
+from archspec.interop.huggingface.generation import read_settings, untaken, with_ids
 from archspec.interop.huggingface.json_text import JsonValue, read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, Architecture, ModelType
 from archspec.record import record
@@ -23,18 +25,28 @@ from archspec.spec.printing import printed
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.text.nodes import MapNode
 from archspec.text.reader import read
+from archspec.weights import read_weights
 
 CONFIG = "config.json"
 
 
 @record(eq=False)
 class Imported:
-    """A model that was read: its spec as text, and the names of the spec, the type and the architecture."""
+    """A model that was read: its spec as text, and the names of the spec, the type and the architecture.
+
+    `settings` are those of generation, or the configuration where no file of their own lies beside it.
+    """
 
     name: str
     text: str
     model_type: str
     architecture: str
+    settings: JsonValue | None = None
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """Settings of generation that the spec does not say."""
+        return () if self.settings is None else untaken(self.settings, self.spec.decode)
 
     @cached_property
     def spec(self) -> Spec:
@@ -46,7 +58,8 @@ class Imported:
 def import_configuration(source: Path, *, architecture: str | None = None, name: str | None = None) -> Imported:
     """Make a spec of a model's configuration; weights are not read.
 
-    Every key of the configuration is used, known to have no effect, or an error at the key.
+    Every key of the configuration is used, known to have no effect, or an error at the key. Of `generation_config.json`
+    beside it, the ids that begin and end a text are taken; what else changes decoding is told in `notes`.
 
     Args:
         source: a folder with `config.json`, or such a file.
@@ -62,18 +75,24 @@ def import_configuration(source: Path, *, architecture: str | None = None, name:
             results, at the keys that cause it.
     """
     file = source / CONFIG if is_folder(source) else source
-    return imported(read_json(file), architecture, name or _name(file))
+    given, settings = read_json(file), read_settings(file)
+    made = imported(with_ids(given, settings), architecture, name or _name(file), folder=file.parent)
+    return replace(made, settings=settings or given)
 
 
-def imported(given: JsonValue, architecture: str | None, name: str, last: Changes | None = None) -> Imported:
+def imported(
+    given: JsonValue, architecture: str | None, name: str, last: Changes | None = None, folder: Path | None = None
+) -> Imported:
     """Make a spec of a configuration that was read, with the changes `last` after all others.
 
-    Raises SpecError as `import_configuration` does.
+    `folder` is where its tensors are: of some types their names tell what the configuration does not. Raises SpecError
+    as `import_configuration` does.
     """
     kind = _model_type(given)
     chosen = _architecture(given, kind, architecture)
     tree, base = _tree(kind, kind.architectures[chosen], given, name)
-    tree = changed(tree, last or {}, _own_span(kind))
+    more = kind.told_by_names(chosen, given, _names(folder)) if kind.reads_names else {}
+    tree = changed(tree, {**more, **(last or {})}, _own_span(kind))
     text = printed(fitted(tree, base, _own_span(kind)))
     return Imported(name=name, text=text, model_type=kind.word, architecture=chosen)
 
@@ -92,6 +111,14 @@ def _tree(kind: ModelType, architecture: Architecture, given: JsonValue, name: s
     for one, change in changes:
         tree = changed(tree, change, one.span or _default_span(kind, one))
     return tree if architecture.body is None else without_prefix(tree, architecture.body), base
+
+
+def _names(folder: Path | None) -> Collection[str]:
+    """The names of the tensors in a folder; none where it holds no safetensors. Raises SpecError as `read_weights`."""
+    if folder is None or next(folder.glob("*.safetensors"), None) is None:
+        return ()
+    with read_weights(folder) as found:
+        return tuple(found)
 
 
 def _base(name: str) -> MapNode:

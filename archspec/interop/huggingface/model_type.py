@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import field
 from typing import Any, ClassVar
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.common import COMMON
+from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.key_table import KeyTable
 from archspec.interop.huggingface.keys import Keys
 from archspec.record import record
@@ -42,6 +43,7 @@ class ModelType:
             `common` has, too, come first; what is not here is as `common` says.
         defaults: what transformers takes for each key that `config.json` leaves out.
         aliases: by older name of a key, its name of today.
+        reads_names: whether `told_by_names` tells something: files are opened for it alone.
         padding: by an input of ids, the one that says which of them are valid, where the original takes the id of
             padding itself, `pad_token_id`, for no position: it is given that id there, and nowhere else.
         small: configurations for tests, as arguments of transformers' class: a small one, and changes of it.
@@ -56,12 +58,17 @@ class ModelType:
     defaults: ClassVar[Mapping[str, Any]]
     aliases: ClassVar[Mapping[str, str]] = {}
     padding: ClassVar[Mapping[str, str]] = {}
+    reads_names: ClassVar[bool] = False
     small: ClassVar[tuple[Mapping[str, Any], ...]]
 
     def table(self, architecture: Architecture) -> KeyTable:
         """All keys of a configuration for an architecture: its own, the type's, and those of every configuration."""
         own = KeyTable(keys={**self.keys, **architecture.keys}, defaults=self.defaults, aliases=self.aliases)
         return own.over(COMMON)
+
+    def told_by_names(self, architecture: str, given: JsonValue, names: Collection[str]) -> Changes:
+        """What the names of the stored tensors change, where the configuration does not tell it."""
+        return {}
 
 
 MODEL_TYPES: Mapping[str, ModelType] = Declared("archspec.interop.huggingface.types", ModelType)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from archspec.interop.huggingface.changes import Changes
+from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import inert, switch
 from archspec.interop.huggingface.model_type import Architecture
 from archspec.interop.huggingface.types.t5 import ENCODER, T5, UNTIED
@@ -29,3 +33,7 @@ class MT5(T5):
         "num_heads": 6,
         "feed_forward_proj": "gated-gelu",
     }
+
+    def told_by_names(self, architecture: str, given: JsonValue, names: Collection[str]) -> Changes:
+        """A matrix of its own for the logits, whatever transformers 5 writes of it."""
+        return UNTIED if "lm_head.weight" in names and architecture == "MT5ForConditionalGeneration" else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
@@ -164,6 +164,7 @@ class T5(ModelType):
         "T5ForConditionalGeneration": Architecture(outputs={"logits": "logits"}),
         "T5EncoderModel": ENCODER,
     }
+    reads_names = True
     keys = {
         "vocab_size": size("constants.vocab"),
         "d_model": size("constants.d_model"),
@@ -232,3 +233,14 @@ class T5(ModelType):
         {"relative_attention_num_buckets": 8, "relative_attention_max_distance": 14, "layer_norm_epsilon": 1e-3},
         {"feed_forward_proj": "silu", "dropout_rate": 0.0},
     )
+
+    def told_by_names(self, architecture: str, given: JsonValue, names: Collection[str]) -> Changes:
+        """A matrix of its own for the logits, which folders of version 1.1 have.
+
+        transformers 5 writes into them that the table of tokens gives the logits, reads the matrix all the same, and
+        keeps in `scale_decoder_outputs` that states are not scaled.
+        """
+        scaled = given.members.get("scale_decoder_outputs")
+        is_unscaled = scaled is not None and scaled.value is False
+        has_head = "lm_head.weight" in names and architecture == "T5ForConditionalGeneration"
+        return UNTIED if is_unscaled and has_head else {}
