@@ -29,12 +29,12 @@ def said(placement: Placement, ranks: int) -> str:
     """A placement in words: `axis 0 in 8 parts`."""
     match placement:
         case Shard(axis, copies):
-            shared = f", each on {copies} ranks" if copies > 1 else ""
+            shared = f" x {copies}" if copies > 1 else ""
             return f"axis {axis} in {ranks // copies} parts{shared}"
         case Copied():
             return "whole, gradients summed"
         case Partial():
-            return "whole, used on the first rank"
+            return "whole, on the first rank"
         case Replicate():
             return "whole"
 
@@ -149,7 +149,9 @@ def _unsplit(found: Proposal) -> Iterator[str]:
         percent = f"{100 * share / total:.1f}%" if total and share else ""
         weights = scaled(elements, "") if elements else ""
         line = f" (line {members[0].span.line})" if members[0].span is not None else ""
-        yield f"{_cut(path, 38):38} {percent:>6} {weights:>8}  {_cut(members[0].reason.partition(' (axis')[0], 44 - len(line))}{line}"
+        # The type is in the JSON.
+        reason = _cut(members[0].reason.partition(" (axis")[0], 44 - len(line))
+        yield f"{_cut(path, 38):38} {percent:>6} {weights:>8}  {reason}{line}"
         yield from (f"{'':56}{one}" for one in dict.fromkeys(member.help for member in members if member.help))
 
 

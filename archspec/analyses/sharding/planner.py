@@ -113,7 +113,7 @@ class _Planner:
         if stuck is None or stuck.op is None:
             return None
         wired = self.wiring.ops[stuck.op]
-        where = f"`{wired.node.path}` ({wired.op.name})" if wired.node.path else wired.op.name
+        where = f"`{wired.node.name}` ({wired.op.name})" if wired.node.name else f"`{wired.op.name}`"
         size = sized(self.ways[stuck.op])
         return (f"{where}: {size}", size.help) if size else (f"{where} needs the whole value", None)
 

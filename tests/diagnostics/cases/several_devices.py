@@ -7,6 +7,9 @@ from unittest import mock
 
 import torch
 
+from archspec.checking import accepted
+from archspec.parallel.proposal import propose
+from archspec.spec.shipped import shipped_specs_dir
 from archspec.weights import agreement
 from tests.diagnostics.cases.parts import Case
 
@@ -17,4 +20,19 @@ def _another_rank(folder: Path) -> None:
         pass
 
 
-CASES: dict[str, Case] = {"E940": _another_rank}
+def _planned(**sizes: int) -> Case:
+    def case(folder: Path) -> None:
+        wanted = {"tensor": None, "data": None, "pipeline": None, "memory": None, **sizes}
+        path = folder / "spec.yaml"
+        path.write_text((shipped_specs_dir() / "gpt2.yaml").read_text("utf-8"), "utf-8")
+        propose(accepted(path), **wanted)
+
+    return case
+
+
+CASES: dict[str, Case] = {
+    "E900": _planned(tensor=5),
+    "E901": _planned(pipeline=40),
+    "E902": _planned(memory=4_000_000),
+    "E940": _another_rank,
+}
