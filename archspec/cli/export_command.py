@@ -37,8 +37,8 @@ def command(bundle: Path, kind: str, output: Path, dtype: str | None, like: Path
     `--to gguf`: a file of llama.cpp. Its metadata are read back before it is written: a spec that they do not say
     exactly is refused. What the file does not hold is printed.
 
-    `--to huggingface`: a folder that transformers opens as its own class where the spec is a model type that can be
-    read backwards. Any other has the emitted module in a model of its own, which
+    `--to huggingface`: a folder that transformers opens as its own class where the spec is one of the model types of
+    `archspec list --types`. Any other has the emitted module in a model of its own, which
     `AutoModel.from_pretrained(..., trust_remote_code=True)` opens; inputs and outputs have the names of the spec.
 
     `--to huggingface --like FOLDER`: a folder that transformers opens as it opens FOLDER, with the bundle's weights and

@@ -62,24 +62,28 @@ def _parameters(found: Proposal) -> Iterator[str]:
         return
     yield ""
     yield f"{'parameter':{_PATH}} {'shape':>16}  {'on each tensor rank':24} {'elements':>9}"
+    cut: dict[tuple[str, str, str], list[StoredParameter]] = {}
     small: dict[str, list[StoredParameter]] = {}
     for stored in found.plan.parameters:
+        words, shape = said(stored.placement, ranks), "x".join(map(str, stored.parameter.type.shape))
         if isinstance(stored.placement, Shard) and stored.parameter.type.rank > 1:
-            yield _parameter_line(stored, ranks)
+            cut.setdefault((_starred(stored.parameter.path), shape, words), []).append(stored)
         else:
-            small.setdefault(said(stored.placement, ranks), []).append(stored)
+            small.setdefault(words, []).append(stored)
+    for (path, shape, words), members in cut.items():
+        yield f"{_cut(path, _PATH):{_PATH}} {shape:>16}  {words:24} {_elements(members):>9}"
     for words, members in small.items():
-        total = scaled(sum(one.group.count * one.rank_elements for one in members), "")
         named = _few([_last(one) for one in members])
-        yield f"{_cut(named, _PATH + 17):{_PATH + 17}}  {words:24} {total:>9}"
+        yield f"{_cut(named, _PATH + 17):{_PATH + 17}}  {words:24} {_elements(members):>9}"
 
 
-def _parameter_line(stored: StoredParameter, ranks: int) -> str:
-    shape = " x ".join(map(str, stored.parameter.type.shape))
-    elements = scaled(stored.group.count * stored.rank_elements, "")
-    name = _cut(stored.parameter.path, _PATH)
-    words = said(stored.placement, ranks)
-    return f"{name:{_PATH}} {shape:>16}  {words:24} {elements:>9}"
+def _elements(members: Sequence[StoredParameter]) -> str:
+    return scaled(sum(one.group.count * one.rank_elements for one in members), "").strip()
+
+
+def _starred(path: str) -> str:
+    """A path with `*` for every number, so that layers with modules of their own share a line."""
+    return ".".join("*" if part.isdecimal() else part for part in path.split("."))
 
 
 def _exchanged(found: Proposal) -> Iterator[str]:
@@ -102,7 +106,7 @@ def _merged(exchanged: Iterable[Collective]) -> Mapping[tuple[str, str, str, int
     """Exchanges with those of equal places together: several kinds of layers, several gradients of one module."""
     found: dict[tuple[str, str, str, int], list[Collective]] = {}
     for one in exchanged:
-        found.setdefault((one.where, one.kind, one.phase, one.ranks), []).append(one)
+        found.setdefault((_starred(one.where), one.kind, one.phase, one.ranks), []).append(one)
     return found
 
 
@@ -158,7 +162,7 @@ def _unsplit(found: Proposal) -> Iterator[str]:
 def _by_path(found: Sequence[Unsplit]) -> Mapping[str, list[Unsplit]]:
     groups: dict[str, list[Unsplit]] = {}
     for one in found:
-        groups.setdefault(one.path, []).append(one)
+        groups.setdefault(_starred(one.path), []).append(one)
     return groups
 
 

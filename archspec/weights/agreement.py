@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def on_any_rank(flags: Sequence[bool], device: torch.device) -> list[bool]:
     """Return for each flag whether any rank has set it; every rank gives as many. One process alone has its own."""
-    return [bool(number) for number in _largest([int(flag) for flag in flags], device)]
+    return [bool(number) for number in largest_on_any_rank([int(flag) for flag in flags], device)]
 
 
 @contextmanager
@@ -27,27 +27,35 @@ def on_every_rank(device: torch.device) -> Iterator[None]:
     try:
         yield
     except Exception:
-        _largest([_rank() + 1], device)
+        largest_on_any_rank([rank() + 1], device)
         raise
-    (failed,) = _largest([0], device)
+    (failed,) = largest_on_any_rank([0], device)
     if failed:
         help = f"see the error of rank {failed - 1}"
         fail("E940", f"rank {failed - 1} failed, so this rank stops as well", None, help=help)
 
 
-def _largest(numbers: Sequence[int], device: torch.device) -> list[int]:
-    """Return the largest of each number over the ranks."""
+def largest_on_any_rank(numbers: Sequence[int], device: torch.device) -> list[int]:
+    """Return the largest of each number over the ranks; one process alone has its own."""
     import torch
     import torch.distributed as dist
 
-    if not (dist.is_available() and dist.is_initialized()):
+    if is_alone():
         return list(numbers)
-    held = torch.tensor(numbers, dtype=torch.int32, device=device)
+    held = torch.tensor(numbers, dtype=torch.int64, device=device)
     dist.all_reduce(held, dist.ReduceOp.MAX)
     return list(map(int, held.tolist()))
 
 
-def _rank() -> int:
+def is_alone() -> bool:
+    """Whether this process is in no group."""
     import torch.distributed as dist
 
-    return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
+    return not (dist.is_available() and dist.is_initialized())
+
+
+def rank() -> int:
+    """Return the number of this process in the default group, 0 where there is none."""
+    import torch.distributed as dist
+
+    return 0 if is_alone() else dist.get_rank()

@@ -44,11 +44,12 @@ def put_into(module: nn.Module, tensors: Mapping[str, Tensor], *, keep: bool = T
             held[name].copy_(tensor)
 
 
-def put_parts(module: nn.Module, parts: Mapping[str, tuple[Tensor, Tensor]]) -> None:
+def put_parts(module: nn.Module, parts: Mapping[str, tuple[Tensor, Tensor]], *, keep: bool = True) -> None:
     """Put what this rank holds of each tensor into a module, converted to the dtypes that it has.
 
     `parts` are by the names of the module's state dict: a parameter or buffer, which may be a DTensor, and the part.
-    A module on the meta device gets copies on the devices of its meshes.
+    A module on the meta device gets memory on the devices of its meshes, and copies only of parts that lie in larger
+    memory if not `keep`.
     """
     import torch
 
@@ -58,7 +59,7 @@ def put_parts(module: nn.Module, parts: Mapping[str, tuple[Tensor, Tensor]]) -> 
                 local_part(held).copy_(part)
         return
     device = device_of(held for held, _ in parts.values())
-    made = {name: _like(held, _placed(part, held.dtype, True).to(device)) for name, (held, part) in parts.items()}
+    made = {name: _like(held, _placed(part, held.dtype, keep).to(device)) for name, (held, part) in parts.items()}
     module.load_state_dict(made, strict=True, assign=True)
 
 

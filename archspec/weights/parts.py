@@ -22,10 +22,13 @@ def is_distributed(tensor: Tensor) -> TypeGuard[DTensor]:
 
 
 def device_of(tensors: Iterable[Tensor]) -> torch.device:
-    """Return the device on which ranks communicate: that of the mesh of the first DTensor, or the CPU."""
+    """Return the device on which ranks communicate: that of the mesh of the first DTensor, or of the tensors."""
     import torch
 
-    return torch.device(next((one.device_mesh.device_type for one in tensors if is_distributed(one)), "cpu"))
+    known = list(tensors)
+    meshes = [one.device_mesh.device_type for one in known if is_distributed(one)]
+    plain = [one.device for one in known if not one.is_meta]
+    return torch.device(meshes[0]) if meshes else plain[0] if plain else torch.device("cpu")
 
 
 def local_part(tensor: Tensor) -> Tensor:
@@ -84,6 +87,16 @@ def read_part(source: Deferred, held: Tensor) -> Tensor:
     if all(ranges):
         return _read(source, ranges, ())
     return torch.empty([sum(stop - start for start, stop in runs) for runs in ranges], dtype=held.dtype)
+
+
+def cut(whole: Tensor, held: Tensor) -> Tensor:
+    """Return what this rank holds of a tensor in memory, which is distributed as `held` is: in memory of its own."""
+    import torch
+
+    for axis, runs in enumerate(ranges_of(held)):
+        parts = [whole.narrow(axis, start, stop - start) for start, stop in runs]
+        whole = torch.cat(parts, axis) if len(parts) > 1 else parts[0] if parts else whole.narrow(axis, 0, 0)
+    return whole.clone() if is_distributed(held) else whole
 
 
 def _read(source: Deferred, ranges: Sequence[Sequence[Range]], box: Box) -> Tensor:

@@ -24,11 +24,16 @@ _ROUNDING = 1e-12
 
 
 class AsNumbers(FromShapes):
-    """Sizes are written as those of the whole."""
+    """Sizes are written as those of the whole; the symbols that they depend on are kept."""
 
     training = "training"
 
+    def __init__(self, case: Case, operands: Sequence[str]) -> None:
+        super().__init__(case, operands)
+        self.symbols: set[str] = set()
+
     def size(self, dim: Dim) -> str:
+        self.symbols |= {symbol.name for symbol in dim.symbols()}
         return str(dim.value(self._sizes))
 
     def shared_size(self, dim: Dim, axis: int) -> str:
@@ -43,15 +48,15 @@ class AsShapes(AsNumbers):
         return FromShapes.size(self, dim)
 
 
-def source_of(case: Case, kind: type[AsNumbers]) -> str:
-    """A function `forward` of operands, parameters, `training` and `shared` that holds the emitted code."""
+def source_of(case: Case, kind: type[AsNumbers]) -> tuple[str, set[str]]:
+    """A function `forward` that holds the emitted code, and the symbols that sizes in it depend on."""
     names = [f"x{number}" for number in range(len(case.inputs))]
     e = kind(case, names)
     parameters = {name: f"p_{name}" for name in case.op.parameters(*case.inputs)}
     results = case.op.emit(e, names, parameters)
     arguments = ", ".join([*names, *parameters.values(), "training", "shared"])
     lines = [*e.lines, f"return ({', '.join(results)},)"]
-    return "\n".join([*e.helpers, f"def forward({arguments}):", *(f"    {line}" for line in lines)])
+    return "\n".join([*e.helpers, f"def forward({arguments}):", *(f"    {line}" for line in lines)]), e.symbols
 
 
 @dataclass(frozen=True)
@@ -149,7 +154,7 @@ class Trial:
         if self.by_layer:
             return self._layer
         space: dict[str, Any] = {"torch": torch, "Tensor": Tensor, "F": F, "nn": nn, "math": math}
-        exec(source_of(self.case, self.kind), space)
+        exec(source_of(self.case, self.kind)[0], space)
         forward = space["forward"]
         return lambda x, p, way: forward(*x, *p.values(), self.training, shared_of(way))
 
@@ -184,6 +189,8 @@ class Trial:
     def terms(self, x: Tensor, ranks: int) -> list[Tensor]:
         """Random terms of a value, the same at every call."""
         key = (id(x), ranks)
+        if not x.is_floating_point():
+            return [x] * ranks
         if key not in self._terms:
             some = [torch.tensor(self.rng.normal(size=tuple(x.shape))) for _ in range(ranks - 1)]
             self._terms[key] = [*some, x - sum(some)]

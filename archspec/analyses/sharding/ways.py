@@ -43,8 +43,9 @@ class Misfit:
         if self.size is None:
             return None
         ranks = [count for count in range(2, 2 * self.parts) if self.size % count == 0]
-        if ranks:
-            return f"{', '.join(map(str, ranks))} ranks divide {self.size}"
+        nearest = sorted(sorted(ranks, key=lambda count: abs(count - self.parts))[:4])
+        if nearest:
+            return f"{', '.join(map(str, nearest))} ranks divide {self.size}"
         return f"{-(-self.size // self.parts) * self.parts} is divisible by {self.parts}"
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,17 +13,21 @@ from archspec.diagnostics import SpecError
 from archspec.interop.huggingface.backwards import difference, told_by
 from archspec.interop.huggingface.exported import WEIGHTS, ExportedFolder, computed, copied, layout_for, start_key
 from archspec.interop.huggingface.generation import write_settings
-from archspec.interop.huggingface.imported import CONFIG, Imported, import_configuration
+from archspec.interop.huggingface.imported import CONFIG, Imported, imported
+from archspec.interop.huggingface.json_text import read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, ModelType
+from archspec.interop.huggingface.told import Told
+from archspec.layouts.layout import Layout
 from archspec.layouts.operations import Shape
 from archspec.layouts.parameters import parameter_shapes
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.weights import write_weights
-from archspec.weights.apply import export_weights
+from archspec.weights.apply import check_layout, export_weights
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import PreTrainedModel
 
 
 @record
@@ -52,8 +57,8 @@ def export_type(
     if find_spec("transformers") is None:
         return NoType(reason="transformers, which knows the names of its tensors, is not installed")
     found = _configured(spec, folder)
-    if found is None:
-        return NoType(reason="it is no model type of `archspec list --types` that can be read backwards")
+    if isinstance(found, NoType):
+        return found
     try:
         tensors = _named(found, weights, folder)
     except (SpecError, _Unnamed) as error:
@@ -66,44 +71,60 @@ def export_type(
     return ExportedFolder(model_type=found.model_type, architecture=found.architecture)
 
 
-def _configured(spec: Spec, folder: Path) -> Imported | None:
-    """Write the first configuration that gives the graph of the spec, and return what it gives; None for none."""
-    file, wanted = folder / CONFIG, computed(spec)
+def _configured(spec: Spec, folder: Path) -> Imported | NoType:
+    """Write the first configuration that gives the graph of the spec, and return what it gives.
+
+    Where none does, the nearest class is named, with the first lines that differ.
+    """
+    file, wanted, nearest = folder / CONFIG, computed(spec), ""
     for kind, architecture in _candidates(spec):
         file.write_text(json.dumps(_values(spec, kind, architecture), indent=2) + "\n", encoding="utf-8")
         try:
-            found = import_configuration(file, name=spec.name)
-            if difference(wanted, computed(found.spec)) is None:
-                return found
-        except SpecError:
+            found = imported(read_json(file), None, spec.name, _unsaid(spec, kind))
+        except SpecError as error:
             # A value that the type does not take: the spec is of another one.
-            continue
+            reason: str | None = error.diagnostics[0].message
+        else:
+            reason = difference(wanted, computed(found.spec))
+        if reason is None:
+            return found
+        nearest = nearest or f"; the nearest is {architecture}: {reason}"
     file.unlink(missing_ok=True)
-    return None
+    return NoType(reason=f"it is no model type of `archspec list --types`{nearest}")
+
+
+def _unsaid(spec: Spec, kind: ModelType) -> dict[str, Any]:
+    """The constants of a spec that no key of its type says."""
+    told = Told(spec)
+    return {path: found for path in kind.unsaid if (found := told.number(path)) is not None}
 
 
 def _candidates(spec: Spec) -> Iterator[tuple[ModelType, str]]:
-    """The types and classes with the inputs and outputs of a spec, those that it says it is of first."""
+    """The types and classes with the inputs and outputs of a spec, those that it says it is of first.
+
+    A class may take fewer inputs than its type. A type comes before those that are made of it.
+    """
     inputs, outputs = {value.name for value in spec.graph.inputs}, set(spec.graph.output_names)
-    kinds = (kind for kind in MODEL_TYPES.values() if inputs == set(kind.inputs))
-    for kind in sorted(kinds, key=lambda kind: (kind.about != spec.about, kind.base != spec.name, kind.word)):
+    kinds = (kind for kind in MODEL_TYPES.values() if inputs <= set(kind.inputs))
+    for kind in sorted(kinds, key=lambda kind: _distance(spec, kind)):
         for name, architecture in kind.architectures.items():
             if set(architecture.outputs) == outputs:
                 yield kind, name
 
 
+def _distance(spec: Spec, kind: ModelType) -> tuple[object, ...]:
+    """How far a type is from what a spec says that it is of, for an order."""
+    return kind.about != spec.about, kind.base != spec.name, len(type(kind).__mro__), kind.word
+
+
 def _values(spec: Spec, kind: ModelType, architecture: str) -> dict[str, Any]:
     """The configuration that the spec tells. The original is to compute in float32, as the module does."""
     told = {**told_by(spec, kind, architecture), "model_type": _word(kind)}
-    if (told.get("pad_token_id", kind.defaults.get("pad_token_id")) or 0) >= told.get("vocab_size", 1):
-        # transformers refuses an id of padding that is no token.
-        told["pad_token_id"] = None
-    return {"dtype": "float32", **{name: _typed(one, kind.defaults.get(name)) for name, one in told.items()}}
-
-
-def _typed(value: Any, default: Any) -> Any:
-    """A whole number as a decimal one where the default is one: transformers compares the types."""
-    return float(value) if isinstance(default, float) and type(value) is int else value
+    usual = told.get("pad_token_id", _usual(kind, "pad_token_id"))
+    if (usual or 0) >= told.get("vocab_size", math.inf):
+        # transformers refuses an id of padding that is no token; an original that reads it needs one.
+        told["pad_token_id"] = 0 if kind.padding else None
+    return {"dtype": "float32", **told}
 
 
 def _word(kind: ModelType) -> str:
@@ -113,22 +134,31 @@ def _word(kind: ModelType) -> str:
     return next(str(name) for name in CONFIG_MAPPING_NAMES if name.replace("-", "_") == kind.word)
 
 
+def _usual(kind: ModelType, key: str) -> Any:
+    """The value that transformers takes for a key that a configuration of a type leaves out."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    return getattr(CONFIG_MAPPING[_word(kind)](), key, None)
+
+
 class _Unnamed(Exception):
     """The class of transformers cannot be made, or has tensors that the spec lacks."""
 
 
 def _named(found: Imported, weights: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
     """The tensors under the names of the class. Raises _Unnamed, or SpecError where no layout fits."""
-    shapes, parameters = _shapes(found.architecture, folder), parameter_shapes(found.spec.graph)
-    layout = layout_for(found.spec, parameters, shapes)
+    model, parameters = _made(found.architecture, folder), parameter_shapes(found.spec.graph)
+    layout, shapes = _layout(found.spec, parameters, _shapes(model))
     tensors = export_weights(parameters, layout, weights, like=shapes)
+    skipped = check_layout(parameters, layout, shapes).skipped
+    tensors |= _fixed(model, [name for name in skipped if name not in tensors])
     if drawn := sorted(shapes.keys() - tensors.keys()):
         raise _Unnamed(f"the spec has no `{drawn[0]}`")
     return {name: tensors[name] for name in shapes}
 
 
-def _shapes(architecture: str, folder: Path) -> dict[str, Shape]:
-    """The tensors in files of a class of transformers. Raises _Unnamed where it does not take its configuration."""
+def _made(architecture: str, folder: Path) -> PreTrainedModel:
+    """A class of transformers without memory. Raises _Unnamed where it does not take its configuration."""
     import torch
     import transformers
 
@@ -136,9 +166,50 @@ def _shapes(architecture: str, folder: Path) -> dict[str, Shape]:
     try:
         config = made.config_class.from_pretrained(str(folder), local_files_only=True)
         with torch.device("meta"):
-            model = made(config)
+            model: PreTrainedModel = made(config)
     except Exception as error:
         # transformers raises anything for values that it does not take together.
         raise _Unnamed(f"{type(error).__name__}: {error}") from error
-    tied = model.all_tied_weights_keys
-    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items() if name not in tied}
+    return model
+
+
+def _shapes(model: PreTrainedModel) -> tuple[dict[str, Shape], dict[str, Shape]]:
+    """The tensors in files of a class: those that it ties to no other, and all."""
+    every = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    return {name: shape for name, shape in every.items() if name not in model.all_tied_weights_keys}, every
+
+
+def _layout(
+    spec: Spec, parameters: Mapping[str, Shape], shapes: Iterable[dict[str, Shape]]
+) -> tuple[Layout, dict[str, Shape]]:
+    """The layout of the first set of tensors that one fits, and the set. Raises SpecError E521 where none fits.
+
+    A class takes a tensor that it would tie from a file that holds both.
+    """
+    errors = []
+    for names in shapes:
+        try:
+            return layout_for(spec, parameters, names), names
+        except SpecError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _fixed(model: PreTrainedModel, names: Iterable[str]) -> dict[str, Tensor]:
+    """The tensors of a class that it does not train and computes itself, such as tables of sines."""
+    import torch
+
+    parameters, made = dict(model.named_parameters()), {}
+    for name in names:
+        if name not in parameters or parameters[name].requires_grad:
+            continue
+        module = model.get_submodule(name.rpartition(".")[0]).to_empty(device="cpu")
+        drawn = []
+        for filled in (0.0, 1.0):
+            # What is drawn, or left as it was, differs the second time.
+            tensor = torch.nn.init.constant_(module.get_parameter(name.rpartition(".")[2]), filled)
+            model._init_weights(module)
+            drawn.append(tensor.detach().clone())
+        if torch.equal(*drawn):
+            made[name] = drawn[0]
+    return made

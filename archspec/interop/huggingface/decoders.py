@@ -15,7 +15,6 @@ from archspec.interop.huggingface.keys import (
     DecimalKey,
     Keys,
     SizeKey,
-    Told,
     activation,
     dropout,
     end_ids,
@@ -27,6 +26,7 @@ from archspec.interop.huggingface.keys import (
 )
 from archspec.interop.huggingface.model_type import Architecture
 from archspec.interop.huggingface.rotary import rotary
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 STATES = "graph.states"
 OWN_HEADS = inert("concerns heads of other classes")
@@ -59,7 +59,11 @@ def norm_eps(usual: float = 1e-5) -> ConfigurationKey:
         changes = DecimalKey(path="defaults.norm.eps").changes(given, configuration)
         return {} if given.value == usual else changes
 
-    return reads(read)
+    def back(told: Told) -> Any:
+        found = told.number("defaults.norm.eps")
+        return usual if found is None else found
+
+    return reads(read, back=back)
 
 
 def plain_base_rotary(
@@ -77,7 +81,7 @@ def plain_base_rotary(
         changes = more(keys["rope_parameters"].changes(given, configuration), configuration)
         return {**changes, base: None} if changes[base] == 10000 else changes
 
-    return {**keys, "rope_parameters": reads(read)}
+    return {**keys, "rope_parameters": reads(read, back=keys["rope_parameters"].told)}
 
 
 def named_yarn(changes: Changes, configuration: Configuration) -> Changes:
@@ -147,7 +151,7 @@ def causal_rules(output: str) -> str:
     return f"[{{causal: {{output: {output}, input: ids}}}}, {{covers: {{output: {output}, input: ids, mask: causal}}}}]"
 
 
-def query_scale(given: JsonValue, configuration: Configuration) -> Changes:
+def _query_scale(given: JsonValue, configuration: Configuration) -> Changes:
     """`query_pre_attn_scalar`, where it is not the features of a head."""
     if given.value == configuration.value("head_dim"):
         return {}
@@ -155,10 +159,14 @@ def query_scale(given: JsonValue, configuration: Configuration) -> Changes:
     return {f"{STATES}.attention.scale": f"1/sqrt({found})"}
 
 
-def told_scale(told: Told) -> int | float | None:
+def _told_scale(told: Told) -> Any:
     """`query_pre_attn_scalar` as a document tells it."""
-    scale = told.plain(f"{STATES}.attention.scale")
+    scale = told.word(f"{STATES}.attention.scale")
     if scale is None:
         return told.number("constants.head_dim")
-    found = re.fullmatch(r"1/sqrt\((\d+)\)", str(scale))
-    return None if found is None else int(found[1])
+    found = re.fullmatch(r"1/sqrt\((\d+)\)", scale)
+    return UNTOLD if found is None else int(found[1])
+
+
+QUERY_SCALE = reads(_query_scale, back=_told_scale)
+"""The key `query_pre_attn_scalar`: the scale of scores, as the features of a head that would have it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, Keys, SizeKey, part_of, reads
+from archspec.interop.huggingface.keys import Configuration, Keys, SizeKey, part_of, reads, size
 
 _SMALL = 4
 """The number of experts of a small copy, unless more are chosen."""
@@ -33,6 +33,6 @@ def experts(count: str, chosen: str, at: str = "graph.states.feed_forward.expert
         }
 
     return {
-        count: reads(read, back=lambda told: told.number("constants.experts")),
-        chosen: part_of(count, back=lambda told: told.number("constants.top_k")),
+        count: reads(read, back=size(f"{at}.count").told),
+        chosen: part_of(count, back=size(f"{at}.top_k").told),
     }

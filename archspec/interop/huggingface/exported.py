@@ -14,6 +14,7 @@ from archspec.interop.huggingface.backwards import difference
 from archspec.interop.huggingface.generation import GENERATION, write_settings
 from archspec.interop.huggingface.imported import CONFIG, import_configuration
 from archspec.interop.huggingface.model_type import MODEL_TYPES
+from archspec.interop.huggingface.told import APART
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import Shape
 from archspec.layouts.parameters import parameter_shapes
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 WEIGHTS = "model.safetensors"
-_APART = ("about", "rules", "counts", "reduced", "decode", "weights")
-"""Sections that say nothing of what is computed."""
 
 
 @record
@@ -123,7 +122,7 @@ def layout_for(spec: Spec, parameters: Mapping[str, Shape], shapes: Mapping[str,
 
 def computed(spec: Spec) -> Spec:
     """The spec without its rules, whose values are part of the graph, and under a name that all specs share."""
-    entries = tuple(_renamed(one) for one in spec.tree.entries if one.key.value not in _APART)
+    entries = tuple(_renamed(one) for one in spec.tree.entries if one.key.value not in APART)
     return elaborate(replace(spec.tree, entries=entries), path=spec.path)
 
 

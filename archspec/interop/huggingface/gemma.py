@@ -6,10 +6,9 @@ from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import (
     ATTENTION_BIAS,
     LLAMA_LIKE,
+    QUERY_SCALE,
     STATES,
     norm_eps,
-    query_scale,
-    told_scale,
     untied,
 )
 from archspec.interop.huggingface.json_text import JsonValue
@@ -37,7 +36,7 @@ def softcap(path: str) -> ConfigurationKey:
             given.refuse("expected a positive number or null")
         return DecimalKey(path=path).changes(given, configuration)
 
-    return reads(read)
+    return reads(read, back=lambda told: told.number(path))
 
 
 GEMMA: Keys = {
@@ -46,7 +45,7 @@ GEMMA: Keys = {
     "hidden_activation": activation(f"{STATES}.feed_forward.activation"),
     "hidden_act": inert("`hidden_activation` is the activation"),
     "head_dim": size("constants.head_dim"),
-    "query_pre_attn_scalar": reads(query_scale, back=told_scale),
+    "query_pre_attn_scalar": QUERY_SCALE,
     "attn_logit_softcapping": softcap(f"{STATES}.attention.softcap"),
     "final_logit_softcapping": softcap("graph.logits.softcap"),
     "attention_bias": ATTENTION_BIAS,

@@ -11,7 +11,6 @@ from archspec.interop.huggingface.keys import (
     ConfigurationKey,
     DecimalKey,
     Keys,
-    Told,
     classes,
     dropout,
     part_of,
@@ -19,6 +18,7 @@ from archspec.interop.huggingface.keys import (
     size,
 )
 from archspec.interop.huggingface.model_type import Architecture
+from archspec.interop.huggingface.told import Told
 
 FIRST: Changes = {"block": "pool", "input": "states", "kind": "first"}
 DROPPED: Changes = {"block": "dropout", "rate": 0.1}

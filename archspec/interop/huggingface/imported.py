@@ -16,6 +16,7 @@ from archspec.interop.huggingface.fitting import fitted
 from archspec.interop.huggingface.generation import read_settings, untaken, with_ids
 from archspec.interop.huggingface.json_text import JsonValue, read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, Architecture, ModelType
+from archspec.interop.huggingface.pointing import at_keys
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec.elaborate import elaborate
@@ -93,7 +94,10 @@ def imported(
     tree, base = _tree(kind, kind.architectures[chosen], given, name)
     more = kind.told_by_names(chosen, given, _names(folder)) if kind.reads_names else {}
     tree = changed(tree, {**more, **(last or {})}, _own_span(kind))
-    text = printed(fitted(tree, base, _own_span(kind)))
+    try:
+        text = printed(fitted(tree, base, _own_span(kind)))
+    except SpecError as error:
+        raise at_keys(error, tree, kind.base) from error
     return Imported(name=name, text=text, model_type=kind.word, architecture=chosen)
 
 

@@ -10,6 +10,7 @@ from archspec.diagnostics import Collector, Label, did_you_mean, fail
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, ConfigurationKey, Keys
+from archspec.interop.huggingface.told import UNTOLD, Told
 from archspec.record import record
 
 
@@ -17,7 +18,8 @@ from archspec.record import record
 class KeyTable:
     """The keys of a configuration: what each means, what it is where the file leaves it out, and its older names.
 
-    `aliases` gives by older name the name of today.
+    Keys change a document in their order, so that a later one finds what earlier ones left. `aliases` gives by older
+    name the name of today.
     """
 
     keys: Keys
@@ -25,9 +27,10 @@ class KeyTable:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
     def over(self, other: KeyTable) -> KeyTable:
-        """This table with the keys of another where it has none of its own."""
+        """This table with the keys of another where it has none of its own: those come first, then its own in order."""
+        below = {name: key for name, key in other.keys.items() if name not in self.keys}
         return KeyTable(
-            keys={**other.keys, **self.keys},
+            keys={**below, **self.keys},
             defaults={**other.defaults, **self.defaults},
             aliases={**other.aliases, **self.aliases},
         )
@@ -68,6 +71,11 @@ class KeyTable:
                     made.append((given, key.changes(given, configuration)))
         return made
 
+    def told(self, document: Told) -> dict[str, Any]:
+        """The values that a document tells; all other keys are at their defaults."""
+        found = {name: key.told(document) for name, key in self.keys.items()}
+        return {name: _typed(one, self.defaults[name]) for name, one in found.items() if one is not UNTOLD}
+
     def _refuse(self, key: str, given: JsonValue) -> None:
         """Raise SpecError E802 for an unknown key."""
         help = did_you_mean(key, (*self.keys, *self.aliases), limit=0)
@@ -98,3 +106,12 @@ class NestedKey(ConfigurationKey):
         inner = self.inner(given, found)
         found.raise_if_errors()
         return {path: value for _, changes in inner for path, value in changes.items()}
+
+    def told(self, document: Told) -> Any:
+        """The values that a document tells of its own keys."""
+        return self.table.told(document)
+
+
+def _typed(value: Any, default: Any) -> Any:
+    """A whole number as a decimal one where the default is one: transformers compares the types."""
+    return float(value) if isinstance(default, float) and type(value) is int else value

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
+from archspec.interop.huggingface.told import UNTOLD, Told
 from archspec.record import record
 
 ACTIVATIONS: Mapping[str, str] = {
@@ -49,24 +50,16 @@ class Configuration:
         return self.values[key].value
 
 
-class Told(Protocol):
-    """What a document tells, for a key that is read backwards."""
-
-    def number(self, path: str) -> int | float | None:
-        """The number at a path, over the constants; None where there is none."""
-        ...
-
-    def plain(self, path: str) -> Any:
-        """The words, numbers and lists at a path as JSON data; None where there are none."""
-        ...
-
-
 class ConfigurationKey(Protocol):
     """What one key of a configuration means."""
 
     def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
         """What the value changes in the spec. Raises SpecError for a value that is not supported."""
         ...
+
+    def told(self, document: Told) -> Any:
+        """The value that a document tells, UNTOLD for none: `changes` read backwards, which importing it confirms."""
+        return UNTOLD
 
 
 @record
@@ -91,6 +84,13 @@ class SizeKey(ConfigurationKey):
         is_repeated = self.repeats is not None and configuration.value(self.repeats) == value
         return {self.path: self.none if is_repeated else value}
 
+    def told(self, document: Told) -> Any:
+        """The number at the path, null where it says what null stands for."""
+        found = document.number(self.path)
+        if found is None and self.none is not None and document.word(self.path) == self.none:
+            return None
+        return UNTOLD if found is None else found
+
 
 @record
 class DecimalKey(ConfigurationKey):
@@ -107,6 +107,13 @@ class DecimalKey(ConfigurationKey):
             given.refuse("expected a number from 0 up" + (f", below {self.below:g}" if self.below < math.inf else ""))
         return {self.path: None if value == self.absent else value}
 
+    def told(self, document: Told) -> Any:
+        """The number at the path, `absent` where there is none."""
+        found = document.number(self.path)
+        if found is None:
+            return UNTOLD if self.absent is None else self.absent
+        return found
+
 
 @record
 class WordKey(ConfigurationKey):
@@ -122,6 +129,11 @@ class WordKey(ConfigurationKey):
             given.refuse("the language has no word for it", _supported(self.table))
         return {self.path: self.table[value]}
 
+    def told(self, document: Told) -> Any:
+        """Their first word for ours."""
+        word = document.word(self.path)
+        return next((theirs for theirs, ours in self.table.items() if ours == word), UNTOLD)
+
 
 @record
 class SwitchKey(ConfigurationKey):
@@ -135,6 +147,13 @@ class SwitchKey(ConfigurationKey):
         if found:
             return found[0]
         return given.refuse("this value is not supported", _supported(value for value, _ in self.cases))
+
+    def told(self, document: Told) -> Any:
+        """The value whose changes are made already, of several the one with the most, else one without changes."""
+        made = [(_count(changes), value) for value, changes in self.cases if document.holds(changes)]
+        if made:
+            return max(made, key=lambda one: one[0])[1]
+        return next((value for value, changes in self.cases if not changes), UNTOLD)
 
 
 @record
@@ -164,7 +183,7 @@ class InertKey(ConfigurationKey):
 
 @record
 class PartKey(ConfigurationKey):
-    """A key that another one reads with its own; `back` is that of `ReadKey`."""
+    """A key that another one reads with its own; `back` finds it in a document, which does not tell it without one."""
 
     key: str
     back: Callable[[Told], Any] | None = None
@@ -173,10 +192,14 @@ class PartKey(ConfigurationKey):
         """No change of its own."""
         return {}
 
+    def told(self, document: Told) -> Any:
+        """What `back` finds."""
+        return UNTOLD if self.back is None else self.back(document)
+
 
 @record
 class ReadKey(ConfigurationKey):
-    """A key whose meaning is code. `back` finds its value in a document; None where the document does not tell it."""
+    """A key whose meaning is code. `back` finds its value in a document, which does not tell it without one."""
 
     function: Callable[[JsonValue, Configuration], Changes]
     back: Callable[[Told], Any] | None = None
@@ -184,6 +207,25 @@ class ReadKey(ConfigurationKey):
     def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
         """What the function returns."""
         return self.function(given, configuration)
+
+    def told(self, document: Told) -> Any:
+        """What `back` finds."""
+        return UNTOLD if self.back is None else self.back(document)
+
+
+@record
+class EverywhereKey(ConfigurationKey):
+    """One value for several keys of one kind, each with a path of its own."""
+
+    keys: tuple[ConfigurationKey, ...]
+
+    def changes(self, given: JsonValue, configuration: Configuration) -> Changes:
+        """What all of them change."""
+        return {path: one for key in self.keys for path, one in key.changes(given, configuration).items()}
+
+    def told(self, document: Told) -> Any:
+        """What the first tells."""
+        return self.keys[0].told(document)
 
 
 Keys = Mapping[str, ConfigurationKey]
@@ -200,13 +242,18 @@ def number(path: str) -> ConfigurationKey:
 
 
 def dropout(path: str) -> ConfigurationKey:
-    """A rate of dropout at a path; 0 is not written."""
-    return DecimalKey(path=path, below=1, absent=0)
+    """A rate of dropout at a path; 0 is written for the block `dropout` alone, which needs its rate."""
+    return DecimalKey(path=path, below=1, absent=None if path.endswith(".rate") else 0)
 
 
 def activation(path: str) -> ConfigurationKey:
     """An activation at a path."""
     return WordKey(path=path, table=ACTIVATIONS)
+
+
+def everywhere(kind: Callable[[str], ConfigurationKey], paths: Iterable[str]) -> ConfigurationKey:
+    """One value at several paths, each written by a key of one kind: `everywhere(activation, [...])`."""
+    return EverywhereKey(keys=tuple(kind(path) for path in paths))
 
 
 def words(path: str, table: Mapping[str, str]) -> ConfigurationKey:
@@ -267,7 +314,7 @@ def side(path: str) -> ConfigurationKey:
             given.refuse("expected a whole number from 1 up, or two equal ones: other than square is not supported")
         return {path: pair[0]}
 
-    return ReadKey(function=read, back=lambda told: told.number(path))
+    return reads(read, back=size(path).told)
 
 
 def classes(path: str) -> Keys:
@@ -288,9 +335,9 @@ def classes(path: str) -> Keys:
     def back(told: Told) -> Any:
         count = told.number(path)
         # The names that transformers gives to labels without names.
-        return None if count is None else {str(number): f"LABEL_{number}" for number in range(int(count))}
+        return UNTOLD if count is None else {str(number): f"LABEL_{number}" for number in range(int(count))}
 
-    return {"id2label": ReadKey(function=read, back=back), "num_labels": part_of("id2label")}
+    return {"id2label": reads(read, back=back), "num_labels": part_of("id2label")}
 
 
 def end_ids(path: str = "decode.end") -> ConfigurationKey:
@@ -309,12 +356,17 @@ def end_ids(path: str = "decode.end") -> ConfigurationKey:
             return {path: "none"}
         return {path: known if isinstance(given.value, list) else given.value}
 
-    return ReadKey(function=read, back=lambda told: told.plain(path))
+    return reads(read, back=lambda told: told.plain(path) if told.has(path) else UNTOLD)
 
 
 def is_same(wanted: Any, found: Any) -> bool:
     """Whether two values of JSON are the same: to Python, true would equal 1."""
     return isinstance(wanted, bool) == isinstance(found, bool) and bool(wanted == found)
+
+
+def _count(change: Any) -> int:
+    """How many values a change has, inside maps, too."""
+    return sum(map(_count, change.values())) if isinstance(change, Mapping) else 1
 
 
 def _supported(values: Iterable[Any]) -> str:

@@ -8,7 +8,8 @@ from typing import Any
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import STATES, causal_rules
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, Keys, SizeKey, Told, part_of, reads
+from archspec.interop.huggingface.keys import Configuration, Keys, SizeKey, part_of, reads
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 SLIDING, FULL = "sliding_attention", "full_attention"
 KIND_NAMES: Mapping[str, str] = {SLIDING: "local", FULL: "global"}
@@ -54,7 +55,7 @@ def windows(output: str = "logits", *, is_used: str | None = None) -> Keys:
         return {**_window(size), f"{STATES}.attention.mask": _mask(size), "rules": _rules(output, size)}
 
     flag = {} if is_used is None else {is_used: part_of("sliding_window", back=_has_window)}
-    return {"sliding_window": reads(read), **flag}
+    return {"sliding_window": reads(read, back=_told_window), **flag}
 
 
 def layer_types(
@@ -89,7 +90,8 @@ def layer_types(
         }
 
     flag = {} if is_used is None else {is_used: part_of("layer_types", back=_has_window)}
-    return {"layer_types": reads(read, back=_told_types), "sliding_window": part_of("layer_types"), **flag}
+    window = part_of("layer_types", back=_told_window)
+    return {"layer_types": reads(read, back=told_types), "sliding_window": window, **flag}
 
 
 def alternating(period: int) -> Order:
@@ -139,18 +141,40 @@ def window_of(given: JsonValue, configuration: Configuration, is_used: str | Non
 
 def _has_window(told: Told) -> bool:
     """Whether a document has a window."""
-    return told.number("constants.window") is not None
+    return _told_window(told) is not None
 
 
-def _told_types(told: Told) -> list[str] | None:
-    """The types of all layers as a document tells them by its kinds, or by the mask that all share."""
-    layers, pattern = told.number("constants.layers"), told.plain(f"{STATES}.pattern")
-    if layers is None:
-        return None
-    if not pattern:
-        pattern = ["local" if told.plain(f"{STATES}.attention.mask") == _mask(1) else "global"]
-    words = {ours: theirs for theirs, ours in KIND_NAMES.items()}
-    return [words.get(str(pattern[at % len(pattern)]), FULL) for at in range(int(layers))]
+def _told_window(told: Told) -> int | float | None:
+    """The number of positions that the window of a document holds; None where it has none."""
+    return told.number("constants.window")
+
+
+def told_types(told: Told) -> Any:
+    """The types of all layers as a document tells them: those whose own mask has a window look back through it."""
+    masks = told_layers(told, "attention.mask")
+    return masks if masks is UNTOLD else [SLIDING if _has_reach(mask) else FULL for mask in masks]
+
+
+def _has_reach(mask: str | None) -> bool:
+    """Whether a mask keeps what is near: `last(window)`, or with others, `within(reach)`."""
+    return mask is not None and any(f"{word}(" in mask for word in ("last", "within"))
+
+
+def told_layers(told: Told, path: str) -> Any:
+    """What a document writes at a path of every layer, by its kind, or for all; UNTOLD where there are no layers."""
+    names = told_kinds(told)
+    every = told.word(f"{STATES}.{path}")
+    own = {name: told.word(f"{STATES}.kinds.{name}.{path}") for name in dict.fromkeys(names)}
+    return [own[name] or every for name in names] or UNTOLD
+
+
+def told_kinds(told: Told) -> list[str]:
+    """The name of the kind of every layer of a document; an empty one where layers have none."""
+    layers, at = told.number(f"{STATES}.layers"), f"{STATES}.pattern"
+    start, repeat = (told.plain(f"{at}.{part}") for part in ("start", "repeat"))
+    start, repeat = start or [], repeat or told.plain(at) or [""]
+    period = [repeat[number % len(repeat)] for number in range(int(layers or 0))]
+    return [str(name) for name in [*start, *period][: len(period)]]
 
 
 def mixed_rules(output: str, kinds: Sequence[str]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, ConfigurationKey, Keys, activation, must, reads
+from archspec.interop.huggingface.keys import Keys, activation, everywhere, must
 from archspec.interop.huggingface.model_type import Architecture
 
 HEAD_ACTIVATION = "graph.logits.0.activation"
+HEADED_ACTIVATION = everywhere(activation, ["graph.states.feed_forward.activation", HEAD_ACTIVATION])
+"""The activation of the layers, which the head has, too."""
 _LAYOUT = "weights.huggingface"
 
 
@@ -62,12 +63,3 @@ def masked_tokens(
     }
     untied = must(True, why="scores from a table of their own are not supported")
     return Architecture(changes=changes, keys={"tie_word_embeddings": untied, **keys}, outputs={"logits": "logits"})
-
-
-def activations(*paths: str) -> ConfigurationKey:
-    """One activation at several paths."""
-
-    def read(given: JsonValue, configuration: Configuration) -> Changes:
-        return {path: activation(path).changes(given, configuration)[path] for path in paths}
-
-    return reads(read)

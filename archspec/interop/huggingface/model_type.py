@@ -39,13 +39,14 @@ class ModelType:
         base: the bare name of the shipped spec that configurations change.
         inputs: by each input of the spec, the argument of the original's `forward`.
         architectures: the classes of transformers that can be said; the base spec is the first.
-        keys: what each key of the configuration means, in the order in which they change the base, but that those which
-            `common` has, too, come first; what is not here is as `common` says.
+        keys: what each key of the configuration means, in the order in which they change the base; that of an
+            architecture stands in the place of the type's. What is not here is as `common` says, and comes before.
         defaults: what transformers takes for each key that `config.json` leaves out.
         aliases: by older name of a key, its name of today.
         reads_names: whether `told_by_names` tells something: files are opened for it alone.
         padding: by an input of ids, the one that says which of them are valid, where the original takes the id of
             padding itself, `pad_token_id`, for no position: it is given that id there, and nowhere else.
+        unsaid: the paths of constants that no key says, such as the side of images where the original takes any.
         small: configurations for tests, as arguments of transformers' class: a small one, and changes of it.
     """
 
@@ -59,6 +60,7 @@ class ModelType:
     aliases: ClassVar[Mapping[str, str]] = {}
     padding: ClassVar[Mapping[str, str]] = {}
     reads_names: ClassVar[bool] = False
+    unsaid: ClassVar[tuple[str, ...]] = ()
     small: ClassVar[tuple[Mapping[str, Any], ...]]
 
     def table(self, architecture: Architecture) -> KeyTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, SizeKey, reads
+from archspec.interop.huggingface.keys import Configuration, SizeKey, reads, size
 
 PERMUTED_BIASES: Changes = {
     "weights.gguf.map": {
@@ -28,9 +28,9 @@ def head_features(given: JsonValue, configuration: Configuration) -> Changes:
     features, heads = configuration.value("hidden_size"), configuration.value("num_attention_heads")
     if given.value is None or (type(given.value) is type(heads) is int and features == given.value * heads):
         return {}
-    size = SizeKey(path="constants.head_dim").changes(given, configuration)
-    return {**size, "graph.states.attention.head_dim": "head_dim", "reduced.constants.head_dim": 6}
+    own = SizeKey(path="constants.head_dim").changes(given, configuration)
+    return {**own, "graph.states.attention.head_dim": "head_dim", "reduced.constants.head_dim": 6}
 
 
-HEAD_FEATURES = reads(head_features, back=lambda told: told.number("graph.states.attention.head_dim"))
+HEAD_FEATURES = reads(head_features, back=size("graph.states.attention.head_dim").told)
 """The key `head_dim`; a document tells it where it is not the features divided by the heads."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from archspec.diagnostics import did_you_mean, fail
 from archspec.interop.huggingface.changes import Changes, number_text
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, Keys, part_of, reads
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _GENERAL = frozenset({"rope_type", "type", "rope_theta", "partial_rotary_factor"})
 _OWN: Mapping[str, frozenset[str]] = {
@@ -29,6 +30,33 @@ _OWN: Mapping[str, frozenset[str]] = {
 }
 """The keys that each kind of scaling reads, beside the general ones. An older name of longrope is `su`."""
 _OLDER = {"su": "longrope"}
+_FIELDS: Mapping[str, Mapping[str, str]] = {
+    "linear": {"factor": "factor"},
+    "dynamic": {"factor": "factor"},
+    "llama3": {
+        "factor": "factor",
+        "low": "low_freq_factor",
+        "high": "high_freq_factor",
+        "original": "original_max_position_embeddings",
+    },
+    "yarn": {
+        "factor": "factor",
+        "original": "original_max_position_embeddings",
+        "fast": "beta_fast",
+        "slow": "beta_slow",
+        "truncate": "truncate",
+        "magnitude": "attention_factor",
+    },
+    "longrope": {
+        "short": "short_factor",
+        "long": "long_factor",
+        "original": "original_max_position_embeddings",
+        "magnitude": "attention_factor",
+    },
+}
+"""By kind of scaling, the key of each field of the language."""
+_USUAL_BASE = 10000
+"""The base of rotary positions that leave it out."""
 
 
 def rotary(where: str, base: str = "constants.base", *, in_part: bool = False) -> Keys:
@@ -42,7 +70,8 @@ def rotary(where: str, base: str = "constants.base", *, in_part: bool = False) -
         return rotation(parameters, configuration, where, base, in_part=in_part)
 
     parts = ("rope_scaling", "rope_theta", "partial_rotary_factor")
-    return {"rope_parameters": reads(read), **{name: part_of("rope_parameters") for name in parts}}
+    back = rotation_told(where, in_part=in_part)
+    return {"rope_parameters": reads(read, back=back), **{name: part_of("rope_parameters") for name in parts}}
 
 
 ROTARY_DEFAULTS: Mapping[str, Any] = {
@@ -71,6 +100,39 @@ def rotation(
         f"{where}.scaling": None if kind == "default" else _Scaling(parameters, configuration).of(kind),
     }
     return changes
+
+
+def rotation_told(*where: str, in_part: bool = False) -> Callable[[Told], Any]:
+    """What finds the parameters of a rotation in a document, UNTOLD where positions are not rotary.
+
+    `where` are the paths of the positions, those of a kind of layers before those of all; `in_part` as in `rotary`.
+    """
+
+    def back(told: Told) -> Any:
+        if not any(told.has(path) for path in where):
+            return UNTOLD
+        own = [path for path in where if told.has(f"{path}.scaling")]
+        kind = told.word(f"{own[0]}.scaling.kind") if own else None
+        bases = (told.number(f"{path}.base") for path in where)
+        base = next((one for one in bases if one is not None), _USUAL_BASE)
+        parameters: dict[str, Any] = {"rope_type": kind or "default", "rope_theta": float(base)}
+        for ours, theirs in _FIELDS.get(kind or "", {}).items():
+            value = told.plain(f"{own[0]}.scaling.{ours}")
+            parameters |= {} if value is None else {theirs: value}
+        return {**parameters, "partial_rotary_factor": _part_told(told, where[-1])} if in_part else parameters
+
+    return back
+
+
+def _part_told(told: Told, where: str) -> float:
+    """How much of a head turns: the share whose features, cut to a whole number, are those that a document names."""
+    turned, size = told.number(f"{where}.size"), told.number("constants.head_dim")
+    features, heads = told.number("constants.d_model"), told.number("constants.heads")
+    size = features // heads if size is None and features and heads else size
+    if turned is None or not size:
+        return 1.0
+    share = turned / size
+    return share if int(size * share) == turned else math.nextafter(share, 1)
 
 
 def _parameters(given: JsonValue, older: JsonValue) -> JsonValue:

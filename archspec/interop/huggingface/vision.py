@@ -21,6 +21,7 @@ from archspec.interop.huggingface.keys import (
     size,
     switch,
 )
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 BRANCHES = inert("drops whole branches in training alone; `drop_path` of the spec does so, too")
 _BACKBONE = inert("only a backbone returns maps of its stages")
@@ -105,7 +106,7 @@ def pooled_features(given: JsonValue, configuration: Configuration) -> Changes:
 
 
 POOLER: Keys = {
-    "pooler_output_size": reads(pooled_features),
+    "pooler_output_size": reads(pooled_features, back=size("graph.pooled.1.dim").told),
     "pooler_act": activation("graph.pooled.1.activation"),
 }
 
@@ -119,7 +120,7 @@ def hidden_ratio(path: str, width: str) -> ConfigurationKey:
             given.refuse("expected a whole number from 1 up")
         return {path: f"{int(value)}*{width}"}
 
-    return reads(read)
+    return reads(read, back=lambda told: told.ratio(path, width))
 
 
 def channels(written: str) -> ConfigurationKey:
@@ -129,7 +130,20 @@ def channels(written: str) -> ConfigurationKey:
         (count,) = size("channels").changes(given, configuration).values()
         return {"inputs.pixels": written.format(count=count)}
 
-    return reads(read)
+    return reads(read, back=told_channels)
+
+
+def told_channels(told: Told) -> Any:
+    """How many channels the input `pixels` of a document has."""
+    found = told.axis("pixels", 1)
+    return UNTOLD if found is None else found
+
+
+def stages(expressions: Sequence[str], paths: Sequence[str]) -> ConfigurationKey:
+    """A key with one size a stage, such as `depths`; `expressions` and `paths` as in `per_stage`."""
+    return reads(
+        lambda given, configuration: per_stage(given, expressions, paths), back=lambda told: told.numbers(paths)
+    )
 
 
 def per_stage(

@@ -79,5 +79,6 @@ class AttentionParts:
 
     def _along(self, side: MaskSide, operand: int, axis: int) -> Sequence[Placement] | None:
         """The controls where queries or keys are parted; None if the mask or a number depends on all of them."""
-        fits = axis in free(self.types[operand], *(number for number in self.numbers if number is not None))
-        return self.controls.along(side) if fits else None
+        x, keys = self.types[operand], self.types[1].shape[2]
+        fits = axis in free(x, *(number for number in self.numbers if number is not None))
+        return self.controls.along(side, x.shape[axis], keys) if fits else None

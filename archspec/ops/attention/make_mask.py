@@ -73,12 +73,16 @@ class MakeMask(Primitive):
         return tuple(rows)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By rows. Of the operand that gives the device nothing is read."""
-        places = unread(inputs[0], free(inputs[0], self.queries, self.keys))
-        by_rows = Sharding(operands=tuple(self._operands(inputs).by_rows()), results=(Shard(0),))
+        """By rows, and by queries or keys where no position is compared. Of the first operand nothing is read."""
+        operands = self._operands(inputs)
+        sides = [(operands.along("query", self.queries, self.keys), 2)] if differs_by_query(self.mask) else []
+        # A row that has no key in one part may have one in another.
+        sides += [(operands.along("key", self.keys, self.keys), 3)] if not self.keep else []
+        parted = [(operands.by_rows(), 0), *((controls, axis) for controls, axis in sides if controls is not None)]
+        ways = [Sharding(operands=tuple(controls), results=(Shard(axis),)) for controls, axis in parted]
+        places = unread(inputs[0], free(inputs[0], *operands.sizes(self.keys)))
         # The rows that have a key are where the mask is.
-        ways = beside([places], [by_rows])
-        return tuple(replace(way, results=way.results * len(outputs)) for way in ways)
+        return tuple(replace(way, results=way.results * len(outputs)) for way in beside([places], ways))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -100,18 +100,32 @@ class MaskOperands:
         over = [not self.is_plain(number) and type_.shape[:1] != (ONE,) for number, type_ in enumerate(self.types)]
         return [Shard(0) if has else Copied() for has in over]
 
-    def along(self, side: MaskSide) -> list[Placement] | None:
-        """Where the controls are if queries or keys are parted; None if the mask cannot be made for a part of them."""
+    def along(self, side: MaskSide, parted: Dim, keys: Dim) -> list[Placement] | None:
+        """Where the controls are if queries or keys are parted; None if the mask cannot be made for a part of them.
+
+        Args:
+            side: what is parted.
+            parted: the size of its axis.
+            keys: the number of keys.
+        """
         found = list(leaves(self.mask))
-        # Positions are counted from the first one, which is that of another rank.
-        if any(leaf.compares or leaf.measures != "nothing" for leaf in found):
-            return None
-        # A mask that no key decides is repeated for every key, by a number.
-        if normal(self.mask).kernel != "full" and not any(leaf.by_key for leaf in found):
-            return None
+        if normal(self.mask).kernel != "full":
+            # Positions are counted from the first one, which is that of another rank.
+            if any(leaf.compares or leaf.measures != "nothing" for leaf in found):
+                return None
+            # A mask that no key decides is repeated for every key, by their number.
+            repeats = not any(leaf.by_key for leaf in found)
+            if repeats and (side == "key" or keys.symbols() & parted.symbols()):
+                return None
         places = [self._place(number, side) for number in range(len(self.types))]
         known = [place for place in places if place is not None]
         return known if len(known) == len(places) else None
+
+    def sizes(self, keys: Dim) -> tuple[Dim, ...]:
+        """The sizes that the source of the mask has in it."""
+        found = list(leaves(self.mask))
+        counts = any(leaf.measures != "nothing" for leaf in found) or not any(leaf.by_key for leaf in found)
+        return (*((keys,) if counts else ()), *(size for leaf in found for size in leaf.sizes()))
 
     def _place(self, control: int, side: MaskSide) -> Placement | None:
         """Where a control is if queries or keys are parted; None if it is read both at queries and at keys."""

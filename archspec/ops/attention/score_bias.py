@@ -58,7 +58,7 @@ class ScoreBias(Primitive):
         out, keys = outputs[0], [(0, 0), (3, 1)] if inputs[2].rank == 2 else [(3, 0)]
         return ((NOTHING, aligned(out, inputs[1], [(0, 0), (2, 1)]), aligned(out, inputs[2], keys)),)
 
-    def _unused(self, x: TensorType) -> Sequence[int]:
+    def _unused(self, number: int, x: TensorType) -> Sequence[int]:
         """The axes of an operand whose sizes are not used: all but that of the positions."""
         return [axis for axis in range(x.rank) if axis != x.rank - 2]
 
@@ -71,7 +71,7 @@ class ScoreBias(Primitive):
         if self.ids:
             keys = {0: 0, 1: 3} if inputs[2].rank == 2 else {0: 3}
             return tuple(beside([unread(inputs[0], range(inputs[0].rank))], [*ways, *along([{0: 0, 1: 2}, keys])]))
-        return tuple(beside([unread(x, self._unused(x)) for x in inputs], ways))
+        return tuple(beside([unread(x, self._unused(number, x)) for number, x in enumerate(inputs)], ways))
 
     def distances(self, inputs: Sequence[Array]) -> Array:
         """Key minus query position, [s t] or with ids [b s t]."""

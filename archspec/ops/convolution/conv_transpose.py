@@ -134,8 +134,11 @@ class ConvTranspose(Primitive):
         return AxisBound((Difference(out=out, inp=inp, b=self.stride[k], lo=low, hi=high),))
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By channels or groups, or by rows; in terms."""
-        return (*Channels(groups=self.groups, bias=self.bias, weight=(1, 0)).ways(0), *along([same(0)]))
+        """By channels or groups, rows, or space that results fill side by side; in terms."""
+        steps = zip(self.kernel, self.more, self.padding, self.stride, strict=True)
+        space = (k for k, (kernel, more, cut, stride) in enumerate(steps, 2) if not cut and kernel + more == stride)
+        channels = Channels(groups=self.groups, bias=self.bias, weight=(1, 0)).ways(0)
+        return (*channels, *along([same(0, *space)]))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

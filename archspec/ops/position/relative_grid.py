@@ -84,11 +84,11 @@ class RelativeGrid(ScoreBias):
         offsets = (2 * self.rows - 1) * (2 * self.columns - 1)
         return {"table": ParameterSpec(type=inputs[0].with_axes(axis(offsets), axis(self.heads)))}
 
-    def _unused(self, x: TensorType) -> Sequence[int]:
-        """All axes where the grid is fixed; else those with whose sizes that of the grid does not change."""
+    def _unused(self, number: int, x: TensorType) -> Sequence[int]:
+        """All axes; for windows of a larger grid not that of the queries, nor those on whose sizes its rows depend."""
         if self.whole is None:
             return range(x.rank)
-        return [axis for axis in free(x, *self.whole) if axis != x.rank - 2]
+        return [axis for axis in free(x, self.whole[1]) if number or axis != x.rank - 2]
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

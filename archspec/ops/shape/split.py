@@ -56,13 +56,15 @@ class Split(Primitive):
         return ((Relation((atom_of(found),)),),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any axis, of the parts of one the first, or in terms."""
+        """By any axis, of the parts of one the outermost, or in terms."""
         x, place, more = inputs[0], self.axis % inputs[0].rank, len(self.sizes) - 1
         inferred = self._inferred(x)
         written = (size.size for number, size in enumerate(self.sizes) if number != inferred)
-        # A part of the axis has a part of the first size, if it is not written as that of the whole.
-        kept = [k for k in free(x, *written) if k != place or inferred == 0 or not more]
-        return (*along([{k: k if k <= place else k + more for k in kept}]), *summed(inputs))
+        pairs = {k: k if k < place else k + more for k in free(x, *written) if k != place}
+        # A part of the axis has a part of the outermost size, if it is not written as that of the whole.
+        outermost = next((number for number, size in enumerate(self.sizes) if size.size != 1), 0)
+        pairs |= {place: place + outermost} if not more or inferred == outermost else {}
+        return (*along([pairs]), *summed(inputs))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

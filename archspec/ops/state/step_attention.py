@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.op import Coefficients, Emitter, Primitive, ShapeError
 from archspec.ir.operands import FLOAT, require
-from archspec.ir.placement import Copied, Placement, Shard, Sharding
+from archspec.ir.placement import Copied, Partial, Placement, Shard, Sharding
 from archspec.ir.signature import bind
 from archspec.ir.source import call
 from archspec.ir.types import Axis, TensorType
@@ -95,12 +95,15 @@ class StepAttention(Primitive):
         return 4 * q.elements() * kept.shape[2]
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By heads, or by rows."""
-        heads: list[Placement] = [Shard(2), Shard(2), Shard(2), Shard(1), Shard(1), *(Copied() for _ in inputs[5:])]
+        """By heads, by rows, or in terms of the values."""
+        whole = (Copied(),) * len(inputs[5:])
         rows = (*(Shard(0) for _ in inputs[:6]), *(Shard(1) for _ in inputs[6:]))
+        heads: tuple[Placement, ...] = (Shard(2), Shard(2), Shard(2), Shard(1), Shard(1))
+        values: tuple[Placement, ...] = (Copied(), Copied(), Partial(), Copied(), Partial())
         return (
-            Sharding(operands=tuple(heads), results=(Shard(2), Shard(1), Shard(1))),
+            Sharding(operands=heads + whole, results=(Shard(2), Shard(1), Shard(1))),
             Sharding(operands=rows, results=(Shard(0),) * 3),
+            Sharding(operands=values + whole, results=(Partial(), Copied(), Partial())),
         )
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:

@@ -6,8 +6,11 @@ from pathlib import Path
 from unittest import mock
 
 import torch
+from torch import nn
+from torch.optim import AdamW
 
 from archspec.checking import accepted
+from archspec.parallel import resume, save
 from archspec.parallel.proposal import propose
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.weights import agreement
@@ -15,7 +18,7 @@ from tests.diagnostics.cases.parts import Case
 
 
 def _another_rank(folder: Path) -> None:
-    others = mock.patch.object(agreement, "_largest", lambda numbers, device: [2 for _ in numbers])
+    others = mock.patch.object(agreement, "largest_on_any_rank", lambda numbers, device: [2 for _ in numbers])
     with others, agreement.on_every_rank(torch.device("cpu")):
         pass
 
@@ -30,9 +33,30 @@ def _planned(**sizes: int) -> Case:
     return case
 
 
+def _damaged(folder: Path) -> None:
+    module = nn.Linear(2, 3)
+    path = save(folder, module, AdamW(module.parameters()), step=1, data={})
+    next(path.glob("*.safetensors")).unlink()
+    resume(folder, module, AdamW(module.parameters()))
+
+
+def _another_module(folder: Path) -> None:
+    module, other = nn.Linear(2, 3), nn.Linear(2, 4, bias=False)
+    save(folder, module, AdamW(module.parameters()), step=1, data={})
+    resume(folder, other, AdamW(other.parameters()))
+
+
+def _no_json(folder: Path) -> None:
+    module = nn.Linear(2, 3)
+    save(folder, module, AdamW(module.parameters()), step=1, data={"seen": {3, 5}})
+
+
 CASES: dict[str, Case] = {
     "E900": _planned(tensor=5),
     "E901": _planned(pipeline=40),
     "E902": _planned(memory=4_000_000),
     "E940": _another_rank,
+    "E941": _damaged,
+    "E942": _another_module,
+    "E943": _no_json,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.heads import DROPPED_STATES, answering, classified, rates
 from archspec.interop.huggingface.keys import FRESH, UNREAD, activation, dropout, inert, must, number, size
-from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
+from archspec.interop.huggingface.masked import HEADED_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 _UNREAD = ("down_scale_factor", "gap_size", "net_structure_type", "num_memory_blocks")
@@ -17,7 +17,7 @@ _MASKED = masked_tokens(
     },
     skip=["embeddings.position_ids", "pooler", "sop_classifier"],
     pooled="pooled.1",
-    keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
+    keys={"hidden_act": HEADED_ACTIVATION},
     dim="d_token",
     table="source.0.table",
 )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, classes, part_of, reads, side, size, switch
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 from archspec.interop.huggingface.vision import ENCODER, ENCODER_DEFAULTS
 
 
@@ -21,6 +24,11 @@ def _step(given: JsonValue, configuration: Configuration) -> Changes:
         "reduced.constants.frequency_stride": "stride + 1",
         "graph.tokens.stride": ["frequency_stride", "stride"],
     }
+
+
+def _told_frequency(told: Told) -> Any:
+    """How far patches of a document are apart in frequency."""
+    return told.number("graph.tokens.stride.0") or told.number("graph.tokens.stride") or UNTOLD
 
 
 class AudioSpectrogram(ModelType):
@@ -39,8 +47,8 @@ class AudioSpectrogram(ModelType):
         "max_length": size("constants.frames"),
         "num_mel_bins": size("constants.bins"),
         "patch_size": side("constants.patch"),
-        "time_stride": reads(_step),
-        "frequency_stride": part_of("time_stride"),
+        "time_stride": reads(_step, back=size("constants.stride").told),
+        "frequency_stride": part_of("time_stride", back=_told_frequency),
         "qkv_bias": switch({True: {}, False: {"graph.states.attention.bias": ["out"]}}),
     }
     defaults = {

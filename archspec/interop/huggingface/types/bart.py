@@ -4,79 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from archspec.interop.huggingface.changes import Changes
-from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
-    Configuration,
     ConfigurationKey,
-    Keys,
-    activation,
     dropout,
     end_ids,
+    everywhere,
     inert,
     must,
-    number,
-    reads,
     size,
     switch,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-
-
-def stacks() -> Keys:
-    """The keys of the two stacks, whose sizes may differ."""
-    pairs = {
-        "layers": ("layers", ("layers",)),
-        "attention_heads": ("heads", ("attention.heads", "cross_attention.heads")),
-        "ffn_dim": ("d_ff", ("feed_forward.hidden",)),
-    }
-    made: dict[str, ConfigurationKey] = {}
-    for word, (constant, paths) in pairs.items():
-        made[f"encoder_{word}"] = size(f"constants.{constant}")
-        made[f"decoder_{word}"] = _of_decoder(f"encoder_{word}", constant, paths)
-    return made
-
-
-def _of_decoder(encoders: str, constant: str, paths: tuple[str, ...]) -> ConfigurationKey:
-    """A size of the decoder, which has a constant of its own where it is other than the encoder's."""
-
-    def read(given: JsonValue, configuration: Configuration) -> Changes:
-        own = f"decoder_{constant}"
-        made = size(f"constants.{own}").changes(given, configuration)
-        if given.value == configuration.value(encoders):
-            return {}
-        return {**made, f"reduced.constants.{own}": 2, **{f"graph.states.{path}": own for path in paths}}
-
-    return reads(read)
-
-
-def dropouts(*paths: str) -> ConfigurationKey:
-    """A rate of dropout at several paths; 0 is only written for the block `dropout`, which needs it."""
-    kinds = [number(path) if path.endswith(".rate") else dropout(path) for path in paths]
-
-    def read(given: JsonValue, configuration: Configuration) -> Changes:
-        return {name: value for kind in kinds for name, value in kind.changes(given, configuration).items()}
-
-    return reads(read)
-
-
-def within(part: str) -> tuple[str, ...]:
-    """The paths of a field of the feed-forward blocks of both stacks."""
-    return tuple(f"graph.{stack}.{part}" for stack in ("memory", "states"))
-
-
-def activations(given: JsonValue, configuration: Configuration) -> Changes:
-    """The activation of both stacks."""
-    found = [activation(path).changes(given, configuration) for path in within("feed_forward.activation")]
-    return {path: word for one in found for path, word in one.items()}
-
-
-def scaled(given: JsonValue, configuration: Configuration) -> Changes:
-    """Whether the table of tokens is multiplied by the root of the features."""
-    made = switch({False: {"graph.tokens.scale": None}, True: {"graph.tokens.scale": "sqrt(d_model)"}})
-    return made.changes(given, configuration)
-
+from archspec.interop.huggingface.stacks import ACTIVATION, ATTENTIONS, FEED_FORWARDS, in_all, stacks
 
 BODY = Architecture(
     changes={
@@ -140,11 +80,11 @@ class Bart(ModelType):
         "d_model": size("constants.d_model"),
         "max_position_embeddings": size("constants.context"),
         **stacks(),
-        "activation_function": reads(activations),
-        "dropout": dropouts("defaults.dropout", "graph.source.2.rate", "graph.target.2.rate"),
-        "attention_dropout": dropouts(*within("attention.dropout"), "graph.states.cross_attention.dropout"),
-        "activation_dropout": dropouts(*within("feed_forward.dropout")),
-        "scale_embedding": reads(scaled),
+        "activation_function": ACTIVATION,
+        "dropout": everywhere(dropout, ["defaults.dropout", "graph.source.2.rate", "graph.target.2.rate"]),
+        "attention_dropout": in_all(dropout, ATTENTIONS, "dropout"),
+        "activation_dropout": in_all(dropout, FEED_FORWARDS, "dropout"),
+        "scale_embedding": switch({False: {"graph.tokens.scale": None}, True: {"graph.tokens.scale": "sqrt(d_model)"}}),
         "is_encoder_decoder": must(True, why="one half of it as a model of its own is not supported"),
         "tie_word_embeddings": must(True, why="a matrix of its own for the logits is not supported"),
         "decoder_start_token_id": size("decode.start", least=0),

@@ -46,7 +46,7 @@ _TEXT = nested(
         "attention_dropout": dropout("graph.text_states.attention.dropout"),
         "dropout": _DROPOUT,
         "layer_norm_eps": _NORMS,
-        "eos_token_id": reads(_end),
+        "eos_token_id": reads(_end, back=lambda told: told.number("constants.end") or 2),
         "projection_dim": _PROJECTION,
         "initializer_range": FRESH,
         "initializer_factor": FRESH,

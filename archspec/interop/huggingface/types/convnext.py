@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import FRESH, Configuration, activation, classes, must, number, reads, side
+from archspec.interop.huggingface.keys import FRESH, Configuration, activation, classes, must, number, reads, side, size
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import BACKBONE, BACKBONE_DEFAULTS, BRANCHES, channels, per_stage
+from archspec.interop.huggingface.vision import BACKBONE, BACKBONE_DEFAULTS, BRANCHES, channels, stages
 
 _STAGES = (1, 2, 3, 4)
 _LAYER = "blocks.convnext_layer.graph"
 
 
-def _depths(given: JsonValue, configuration: Configuration) -> Changes:
-    """How many layers each stage has."""
-    paths = [f"graph.stage{stage}.repeat" for stage in _STAGES]
-    return per_stage(given, ("layers", "layers", "layers3", "layers"), paths)
-
-
-def _widths(given: JsonValue, configuration: Configuration) -> Changes:
-    """How many channels each stage has."""
-    paths = ["graph.stem.0.channels", *(f"graph.down{stage}.1.channels" for stage in _STAGES[1:])]
-    return per_stage(given, ("width", "2*width", "4*width", "8*width"), paths)
+_DEPTHS = stages(("layers", "layers", "layers3", "layers"), [f"graph.stage{stage}.repeat" for stage in _STAGES])
+_WIDTHS = stages(
+    ("width", "2*width", "4*width", "8*width"),
+    ["graph.stem.0.channels", *(f"graph.down{stage}.1.channels" for stage in _STAGES[1:])],
+)
 
 
 def _patch(given: JsonValue, configuration: Configuration) -> Changes:
@@ -50,15 +45,15 @@ class ConvNext(ModelType):
     }
     keys = {
         **BACKBONE,
-        "hidden_sizes": reads(_widths),
-        "depths": reads(_depths),
+        "hidden_sizes": _WIDTHS,
+        "depths": _DEPTHS,
         "num_stages": must(4, why="other than four stages are not supported"),
-        "patch_size": reads(_patch),
+        "patch_size": reads(_patch, back=size("graph.stem.0.kernel").told),
         "num_channels": channels("float[batch, {count}, image, image]"),
         "image_size": side("constants.image"),
         "hidden_act": activation(f"{_LAYER}.up.activation"),
         "layer_norm_eps": number("graph.logits.1.eps"),
-        "layer_scale_init_value": reads(_scale),
+        "layer_scale_init_value": reads(_scale, back=lambda told: told.number(f"{_LAYER}.scaled.init") or 0.0),
         "drop_path_rate": BRANCHES,
         "initializer_range": FRESH,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,9 +31,10 @@ from archspec.interop.huggingface.keys import (
     size,
     switch,
 )
-from archspec.interop.huggingface.layer_kinds import layers_of
+from archspec.interop.huggingface.layer_kinds import layers_of, told_kinds
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS
+from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotation_told
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _ATTENTION = f"{STATES}.attention"
 _POSITIONS = f"{_ATTENTION}.positions"
@@ -58,6 +60,26 @@ def _scale(parameters: JsonValue) -> str | None:
     if kind == "default" or not part or factor is None or factor <= 1:
         return None
     return f"{number_text((0.1 * part * math.log(factor) + 1) ** 2)}/sqrt(head_dim)"
+
+
+def _told_rotation(told: Told) -> Any:
+    """The parameters of the rotation of a document, with what sharpens its scores."""
+    found = rotation_told(_POSITIONS)(told)
+    scale = told.word(f"{_ATTENTION}.scale")
+    sharpened = re.fullmatch(r"(\d+\.?\d*(?:e-?\d+)?)/sqrt\(head_dim\)", scale or "")
+    factor = None if found is UNTOLD else found.get("factor")
+    if sharpened is None or not isinstance(factor, int | float) or factor <= 1:
+        return found
+    part = (math.sqrt(float(sharpened[1])) - 1) / (0.1 * math.log(factor))
+    # Of few digits, but as many as its square needs to come out the same.
+    rounded = ({**found, "mscale_all_dim": round(part, digits)} for digits in range(17))
+    return next((one for one in rounded if _scale(JsonValue(name="", value=one)) == scale), found)
+
+
+def _told_still(told: Told) -> Any:
+    """The features of a head of a document that do not turn."""
+    whole, turning = told.number(f"{_ATTENTION}.head_dim"), told.number(f"{_ATTENTION}.latent.rotary")
+    return UNTOLD if whole is None or turning is None else whole - turning
 
 
 def _head(given: JsonValue, configuration: Configuration) -> Changes:
@@ -166,25 +188,25 @@ class DeepseekV3(ModelType):
         **{name: key for name, key in LLAMA_LIKE.items() if name != "num_key_value_heads"},
         # Norms of latents have 1e-6 whatever this says, there and in the language.
         "rms_norm_eps": norm_eps(1e-6),
-        "num_key_value_heads": reads(_heads),
+        "num_key_value_heads": reads(_heads, back=size("constants.heads").told),
         "moe_intermediate_size": size("constants.expert_ff"),
         **plain_base_rotary(),
-        "rope_parameters": reads(_rotation),
+        "rope_parameters": reads(_rotation, back=_told_rotation),
         "partial_rotary_factor": must(None, why="`qk_rope_head_dim` says how many features turn"),
         "rope_interleave": switch({True: {}, False: {f"{_POSITIONS}.layout": "half"}}),
-        "qk_nope_head_dim": reads(_head),
-        "qk_rope_head_dim": part_of("qk_nope_head_dim"),
+        "qk_nope_head_dim": reads(_head, back=_told_still),
+        "qk_rope_head_dim": part_of("qk_nope_head_dim", back=size(f"{_ATTENTION}.latent.rotary").told),
         "head_dim": reads(_sum_of("qk_rope_head_dim")),
         "qk_head_dim": reads(_sum_of("qk_nope_head_dim", "qk_rope_head_dim")),
         "v_head_dim": size("constants.value_dim"),
         "kv_lora_rank": size("constants.kv_rank"),
-        "q_lora_rank": reads(_query),
+        "q_lora_rank": reads(_query, back=lambda told: told.number(f"{_ATTENTION}.latent.query")),
         "attention_bias": must(False, why="biases of latents are not supported"),
-        "first_k_dense_replace": reads(_kinds),
+        "first_k_dense_replace": reads(_kinds, back=lambda told: told_kinds(told).count("dense")),
         **experts("n_routed_experts", "num_experts_per_tok", _EXPERTS),
-        "n_shared_experts": reads(_shared),
-        "n_group": reads(_groups),
-        "topk_group": part_of("n_group"),
+        "n_shared_experts": reads(_shared, back=lambda told: told.ratio(f"{_EXPERTS}.shared.hidden", "expert_ff")),
+        "n_group": reads(_groups, back=size(f"{_EXPERTS}.groups.count").told),
+        "topk_group": part_of("n_group", back=size(f"{_EXPERTS}.groups.top").told),
         "norm_topk_prob": switch({value: {f"{_EXPERTS}.normalise": value} for value in (True, False)}),
         "routed_scaling_factor": number(f"{_EXPERTS}.scale"),
         "scoring_func": must("sigmoid", why=_ROUTING),

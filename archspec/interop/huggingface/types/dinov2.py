@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import FRESH, Configuration, reads, side, switch
+from archspec.interop.huggingface.keys import FRESH, Configuration, reads, side, size, switch
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 from archspec.interop.huggingface.vision import (
     BACKBONE,
     BACKBONE_DEFAULTS,
@@ -34,6 +37,11 @@ def _image(given: JsonValue, configuration: Configuration) -> Changes:
     return {**image, "constants.typical": max(min(pixels, 224) // step, 1) * step}
 
 
+def _gated_width(features: int, ratio: float) -> int:
+    """The inner features of a gated feed-forward: two thirds of the others', up to a multiple of 8."""
+    return (int(int(features * ratio) * 2 / 3) + 7) // 8 * 8
+
+
 def _gated(given: JsonValue, configuration: Configuration) -> Changes:
     """`use_swiglu_ffn`: gated by SiLU, and two thirds as wide, up to a multiple of 8."""
     if given.value is False:
@@ -46,7 +54,7 @@ def _gated(given: JsonValue, configuration: Configuration) -> Changes:
         f"feed_forward.(gate up).{part}": {"from": f"mlp.weights_in.{part}", "split": 0} for part in ("weight", "bias")
     }
     return {
-        "constants.d_ff": (int(int(features * ratio) * 2 / 3) + 7) // 8 * 8,
+        "constants.d_ff": _gated_width(features, ratio),
         "graph.states.feed_forward": {"activation": "silu", "gated": True},
         "weights.huggingface.map": {
             "states.layers.*": {"map": {**own, "feed_forward.(gate up down)": "mlp.(gate up down)_proj"}}
@@ -55,6 +63,22 @@ def _gated(given: JsonValue, configuration: Configuration) -> Changes:
             "states.layers.*": {"map": {**own, **halves, "feed_forward.down": "mlp.weights_out"}}
         },
     }
+
+
+def _is_gated(told: Told) -> bool:
+    """Whether the feed-forwards of a document are gated."""
+    return told.plain("graph.states.feed_forward.gated") is True
+
+
+_RATIO = hidden_ratio("constants.d_ff", "d_model")
+
+
+def _told_ratio(told: Told) -> Any:
+    """`mlp_ratio`, of which the inner features of a gated feed-forward follow."""
+    features, hidden = told.number("constants.d_model"), told.number("constants.d_ff")
+    if not _is_gated(told) or features is None:
+        return _RATIO.told(told)
+    return next((ratio for ratio in range(1, 33) if _gated_width(int(features), ratio) == hidden), UNTOLD)
 
 
 class Dinov2(ModelType):
@@ -70,12 +94,12 @@ class Dinov2(ModelType):
     keys = {
         **ENCODER,
         **BACKBONE,
-        "mlp_ratio": hidden_ratio("constants.d_ff", "d_model"),
-        "image_size": reads(_image),
+        "mlp_ratio": reads(_RATIO.changes, back=_told_ratio),
+        "image_size": reads(_image, back=size("constants.image").told),
         "patch_size": side("constants.patch"),
         "num_channels": channels("float[batch, {count}, height, width]"),
         "qkv_bias": switch({True: {}, False: {"graph.states.attention.bias": ["out"]}}),
-        "use_swiglu_ffn": reads(_gated),
+        "use_swiglu_ffn": reads(_gated, back=_is_gated),
         "use_mask_token": switch({True: {}, False: _UNMASKED}),
         "layerscale_value": FRESH,
         "drop_path_rate": BRANCHES,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     Configuration,
+    Keys,
     dropout,
     inert,
     number,
@@ -17,6 +20,7 @@ from archspec.interop.huggingface.keys import (
     switch,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import Told
 from archspec.interop.huggingface.vision import (
     BACKBONE,
     BACKBONE_DEFAULTS,
@@ -47,6 +51,22 @@ def _biases(given: JsonValue, configuration: Configuration) -> Changes:
         if one.value:
             found.append(ours)
     return {f"{_ATTENTION}.bias": True if len(found) == 4 else found or False}
+
+
+def _told_bias(ours: str) -> Callable[[Told], bool]:
+    """Whether a projection of the attention of a document has a bias."""
+
+    def back(told: Told) -> bool:
+        given = told.plain(f"{_ATTENTION}.bias")
+        return ours in given if isinstance(given, list) else given is not False
+
+    return back
+
+
+_BIASES: Keys = {
+    theirs: reads(_biases, back=_told_bias(ours)) if ours == "q" else part_of("query_bias", back=_told_bias(ours))
+    for ours, theirs in _PROJECTIONS.items()
+}
 
 
 def _registers(given: JsonValue, configuration: Configuration) -> Changes:
@@ -96,17 +116,14 @@ class Dinov3Vit(ModelType):
         **BACKBONE,
         "intermediate_size": size("constants.d_ff"),
         "attention_dropout": dropout(f"{_ATTENTION}.dropout"),
-        "patch_size": reads(_patch),
+        "patch_size": reads(_patch, back=size("constants.patch").told),
         "image_size": inert("positions are computed for images of any size"),
         "num_channels": channels("float[batch, {count}, height, width]"),
         "rope_theta": number(f"{_ATTENTION}.positions.base"),
-        "query_bias": reads(_biases),
-        "key_bias": part_of("query_bias"),
-        "value_bias": part_of("query_bias"),
-        "proj_bias": part_of("query_bias"),
+        **_BIASES,
         "mlp_bias": switch({True: {}, False: {"graph.states.feed_forward.bias": False}}),
-        "use_gated_mlp": reads(_gated),
-        "num_register_tokens": reads(_registers),
+        "use_gated_mlp": reads(_gated, back=lambda told: told.plain("graph.states.feed_forward.gated") is True),
+        "num_register_tokens": reads(_registers, back=lambda told: told.number("graph.tokens.registers") or 0),
         "pos_embed_shift": _JITTER,
         "pos_embed_jitter": _JITTER,
         "pos_embed_rescale": _JITTER,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.keys import FRESH, UNREAD, activation, dropout, inert, size
-from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
+from archspec.interop.huggingface.masked import HEADED_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 
 _ACTIVATION = "graph.states.feed_forward.activation"
@@ -13,7 +13,7 @@ _MASKED = masked_tokens(
     tied={"vocab_projector.weight": "embeddings.word_embeddings.weight"},
     skip=["embeddings.position_ids"],
     pooled=None,
-    keys={"activation": activations(_ACTIVATION, HEAD_ACTIVATION)},
+    keys={"activation": HEADED_ACTIVATION},
 )
 
 _SKIPPED = ["embeddings.position_ids", "vocab_transform", "vocab_layer_norm", "vocab_projector"]

@@ -8,7 +8,6 @@ from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     Configuration,
-    Told,
     activation,
     dropout,
     inert,
@@ -17,8 +16,9 @@ from archspec.interop.huggingface.keys import (
     reads,
     size,
 )
-from archspec.interop.huggingface.masked import HEAD_ACTIVATION, activations, masked_tokens
+from archspec.interop.huggingface.masked import HEADED_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import Told
 
 _LAYOUT = "weights.huggingface"
 _TABLES = {
@@ -99,7 +99,7 @@ _REPLACED = Architecture(
             "map": {"logits.0": f"{_HEAD}.dense", "logits.1": f"{_HEAD}.dense_prediction"},
         },
     },
-    keys={"hidden_act": activations(_ACTIVATION, HEAD_ACTIVATION)},
+    keys={"hidden_act": HEADED_ACTIVATION},
     outputs={"logits": "logits"},
 )
 """The discriminator, which scores how likely each token was replaced."""

@@ -11,9 +11,10 @@ from archspec.interop.huggingface.gemma import GEMMA, NO_SOFTCAP
 from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, ConfigurationKey, Keys, SizeKey, must, part_of, reads
-from archspec.interop.huggingface.layer_kinds import FULL, SLIDING, alternating, layer_types
+from archspec.interop.huggingface.layer_kinds import FULL, KIND_NAMES, SLIDING, alternating, layer_types
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotation
+from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotation, rotation_told
+from archspec.interop.huggingface.told import Told
 
 _USUAL_BASE = 10000
 
@@ -69,6 +70,12 @@ def _fields(configuration: Configuration) -> dict[str, dict[str, Any]]:
         return {}
 
 
+def _told_rotations(told: Told) -> dict[str, Any]:
+    """The rotary positions of both kinds of layers of a document; those of a kind without layers are any."""
+    own = {word: f"{STATES}.kinds.{name}.attention.positions" for word, name in KIND_NAMES.items()}
+    return {word: rotation_told(path, f"{STATES}.attention.positions")(told) for word, path in own.items()}
+
+
 def _no_softcap(given: JsonValue, configuration: Configuration) -> Changes:
     """`attn_logit_softcapping`, which the original of version 5 reads and does not apply."""
     if given.value is not None:
@@ -81,7 +88,8 @@ def _layers(output: str) -> Keys:
     read = layer_types(_order, output, own=_fields)
     names = ("rope_scaling", "rope_theta", "rope_local_base_freq")
     parts: dict[str, ConfigurationKey] = {name: part_of("rope_parameters") for name in names}
-    return {**read, "sliding_window_pattern": part_of("layer_types"), "rope_parameters": reads(_checked), **parts}
+    rotations = reads(_checked, back=_told_rotations)
+    return {**read, "sliding_window_pattern": part_of("layer_types"), "rope_parameters": rotations, **parts}
 
 
 _BODY = without_head(keys={**_layers("states"), **NO_SOFTCAP})

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import OWN_HEADS, STATES, norm_eps, untied, without_head
 from archspec.interop.huggingface.heads import classified_last
@@ -21,8 +24,14 @@ from archspec.interop.huggingface.keys import (
     switch,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _MASKS = "h.*.attn.(bias masked_bias)"
+
+
+_SCALES = {(True, False): None, (True, True): "1/(sqrt(d_model//heads)*(layer + 1))"}
+_SCALES |= {(False, False): "1", (False, True): "1/(layer + 1)"}
+"""The scale of scores, by whether that of a head counts, and the number of the layer."""
 
 
 def _scale(given: JsonValue, configuration: Configuration) -> Changes:
@@ -31,9 +40,18 @@ def _scale(given: JsonValue, configuration: Configuration) -> Changes:
     for flag in (given, by_layer):
         if not isinstance(flag.value, bool):
             flag.refuse("expected true or false")
-    factors = [*(["sqrt(d_model//heads)"] if given.value else []), *(["(layer + 1)"] if by_layer.value else [])]
-    scale = {0: "1", 1: "1/{}", 2: "1/({}*{})"}[len(factors)].format(*factors)
-    return {} if factors == ["sqrt(d_model//heads)"] else {f"{STATES}.attention.scale": scale}
+    scale = _SCALES[given.value, by_layer.value]
+    return {} if scale is None else {f"{STATES}.attention.scale": scale}
+
+
+def _told_scale(at: int) -> Callable[[Told], Any]:
+    """Whether one of the two counts in a document."""
+
+    def back(told: Told) -> Any:
+        scale = told.word(f"{STATES}.attention.scale")
+        return next((flags[at] for flags, text in _SCALES.items() if text == scale), UNTOLD)
+
+    return back
 
 
 def _dropout_of_tokens(given: JsonValue, configuration: Configuration) -> Changes:
@@ -41,6 +59,12 @@ def _dropout_of_tokens(given: JsonValue, configuration: Configuration) -> Change
     if given.value == configuration.value("resid_pdrop"):
         return {}
     return DecimalKey(path="graph.source.dropout", below=1).changes(given, configuration)
+
+
+def _told_dropout(told: Told) -> Any:
+    """The dropout of tokens of a document, which is that of the layers where it says nothing else."""
+    own = told.number("graph.source.dropout")
+    return told.number("defaults.dropout") or 0 if own is None else own
 
 
 def _end(given: JsonValue, configuration: Configuration) -> Changes:
@@ -75,7 +99,7 @@ class Gpt2(ModelType):
         "n_inner": size("constants.d_ff", none="4*d_model"),
         "activation_function": activation(f"{STATES}.feed_forward.activation"),
         "resid_pdrop": dropout("defaults.dropout"),
-        "embd_pdrop": reads(_dropout_of_tokens),
+        "embd_pdrop": reads(_dropout_of_tokens, back=_told_dropout),
         "attn_pdrop": dropout(f"{STATES}.attention.dropout"),
         "layer_norm_epsilon": norm_eps(),
         "initializer_range": FRESH,
@@ -83,8 +107,8 @@ class Gpt2(ModelType):
             ("summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels"), OWN_HEADS
         ),
         "summary_first_dropout": OWN_HEADS,
-        "scale_attn_weights": reads(_scale),
-        "scale_attn_by_inverse_layer_idx": part_of("scale_attn_weights"),
+        "scale_attn_weights": reads(_scale, back=_told_scale(0)),
+        "scale_attn_by_inverse_layer_idx": part_of("scale_attn_weights", back=_told_scale(1)),
         "reorder_and_upcast_attn": inert("computes the same in another order"),
         "add_cross_attention": must(False, why="attention to another model's outputs is not supported"),
         "n_ctx": inert("`n_positions` says how many positions there are"),

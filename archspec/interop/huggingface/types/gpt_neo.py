@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import OWN_HEADS, STATES, norm_eps, untied, without_head
 from archspec.interop.huggingface.json_text import JsonValue
@@ -19,8 +21,9 @@ from archspec.interop.huggingface.keys import (
     size,
     switch,
 )
-from archspec.interop.huggingface.layer_kinds import SMALL_WINDOW, kinds_of_layers, mixed_rules
+from archspec.interop.huggingface.layer_kinds import KIND_NAMES, SMALL_WINDOW, kinds_of_layers, mixed_rules, told_types
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _MASKS = "h.*.attn.attention.(bias masked_bias)"
 
@@ -62,10 +65,19 @@ def _layers(output: str) -> ConfigurationKey:
             "rules": mixed_rules(output, seen),
         }
 
-    return reads(read)
+    return reads(read, back=_told_attention)
 
 
-_PARTS: Keys = {"attention_layers": part_of("attention_types"), "window_size": part_of("attention_types")}
+def _told_attention(told: Told) -> Any:
+    """`attention_types` of a document, every layer by itself."""
+    types = told_types(told)
+    return types if types is UNTOLD else [[[KIND_NAMES[one] for one in types], 1]]
+
+
+_PARTS: Keys = {
+    "attention_layers": part_of("attention_types"),
+    "window_size": part_of("attention_types", back=size("constants.window").told),
+}
 
 
 class GptNeo(ModelType):

@@ -75,7 +75,7 @@ class GptOss(ModelType):
         "hidden_act": inert("experts have an activation of their own"),
         "head_dim": size("constants.head_dim"),
         **plain_base_rotary(),
-        "rope_parameters": reads(_rotation),
+        "rope_parameters": reads(_rotation, back=_READ.told),
         **layer_types(alternating(2)),
         "attention_bias": switch({True: {}, False: {f"{STATES}.attention.bias": False}}),
         "tie_word_embeddings": switch({False: {}, True: tied()}),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import Configuration, must, reads, size, switch
+from archspec.interop.huggingface.keys import Configuration, dropout, must, reads, size, switch
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.types.bart import BODY, Bart, dropouts, older, within
+from archspec.interop.huggingface.types.bart import BODY, Bart, older
 
 _SKIPPED = ["lm_head", "final_logits_bias", "encoder.embed_positions.weight", "decoder.embed_positions.weight"]
 
@@ -38,8 +38,7 @@ class Marian(ModelType):
     keys = {
         **{name: key for name, key in Bart.keys.items() if name != "classifier_dropout"},
         "decoder_vocab_size": reads(_one_vocabulary),
-        "dropout": dropouts("defaults.dropout"),
-        "attention_dropout": dropouts(*within("attention.dropout"), "graph.states.cross_attention.dropout"),
+        "dropout": dropout("defaults.dropout"),
         "scale_embedding": switch({False: {"graph.source.scale": None}, True: {"graph.source.scale": "sqrt(d_model)"}}),
         "share_encoder_decoder_embeddings": must(True, why="tables of their own for the stacks are not supported"),
         "decoder_start_token_id": size("constants.pad", least=0),

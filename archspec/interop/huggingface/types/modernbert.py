@@ -24,9 +24,19 @@ from archspec.interop.huggingface.keys import (
     size,
     switch,
 )
-from archspec.interop.huggingface.layer_kinds import FULL, SLIDING, kinds_of_layers, layers_of, listed
+from archspec.interop.huggingface.layer_kinds import (
+    FULL,
+    SLIDING,
+    kinds_of_layers,
+    layers_of,
+    listed,
+    told_kinds,
+    told_types,
+)
 from archspec.interop.huggingface.masked import HEAD_ACTIVATION, masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.rotary import rotation_told
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _STATES = "graph.states"
 _CODE = inert("selects code of the original that computes the same")
@@ -129,6 +139,22 @@ def _reach(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.reach": window // 2}
 
 
+def _told_reach(told: Told) -> Any:
+    """The window of a document."""
+    reach = told.number("constants.reach")
+    return UNTOLD if reach is None else 2 * reach
+
+
+def _told_rotations(told: Told) -> Any:
+    """The rotary positions of both kinds of layers of a document, of those that it has."""
+    types, names = told_types(told), told_kinds(told)
+    found: dict[str, Any] = {}
+    for word, name in zip(types, names, strict=True) if types is not UNTOLD else []:
+        own = rotation_told(f"{_STATES}.kinds.{name}.attention.positions", f"{_STATES}.attention.positions")(told)
+        found.setdefault(word, own)
+    return {word: one for word, one in found.items() if one is not UNTOLD}
+
+
 class ModernBert(ModelType):
     """ModernBERT, one text in a row."""
 
@@ -189,12 +215,12 @@ class ModernBert(ModelType):
                 },
             }
         ),
-        "layer_types": reads(_layers),
+        "layer_types": reads(_layers, back=told_types),
         "global_attn_every_n_layers": part_of("layer_types"),
-        "rope_parameters": part_of("layer_types"),
+        "rope_parameters": part_of("layer_types", back=_told_rotations),
         "global_rope_theta": part_of("rope_parameters"),
         "local_rope_theta": part_of("rope_parameters"),
-        "local_attention": reads(_reach),
+        "local_attention": reads(_reach, back=_told_reach),
         "embedding_dropout": dropout("graph.source.dropout"),
         "mlp_dropout": dropout(f"{_STATES}.feed_forward.dropout"),
         "attention_dropout": must(0.0, why="dropout of attention and of what it gives is not supported"),

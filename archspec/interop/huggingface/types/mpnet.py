@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     Configuration,
-    Told,
     activation,
     dropout,
     must,
@@ -18,6 +19,7 @@ from archspec.interop.huggingface.keys import (
 )
 from archspec.interop.huggingface.masked import masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _UNTAKEN = 2
 """Rows of the table of positions that no valid position takes: positions begin behind the id of padding, 1."""
@@ -37,10 +39,10 @@ def _positions(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.context": given.value - _UNTAKEN}
 
 
-def _told_positions(told: Told) -> int | float | None:
+def _told_positions(told: Told) -> Any:
     """The rows of the table, as a document tells them."""
     context = told.number("constants.context")
-    return None if context is None else context + _UNTAKEN
+    return UNTOLD if context is None else context + _UNTAKEN
 
 
 _SKIPPED = ["embeddings.position_ids", "lm_head", "pooler"]

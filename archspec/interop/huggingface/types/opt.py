@@ -55,11 +55,11 @@ def _table_width(behind: Changes, tied: Changes) -> ConfigurationKey:
         if given.value in (None, configuration.value("hidden_size")):
             return {}
         width = SizeKey(path="constants.d_embedding").changes(given, configuration)
-        # A head of its own, which `tie_word_embeddings` has made by now, reads no table.
+        # A head of its own, which `tie_word_embeddings` makes, reads no table.
         table = tied if configuration.value("tie_word_embeddings") is True else {}
         return {**width, "reduced.constants.d_embedding": 20, **_PROJECTED, **behind, **table}
 
-    return reads(read)
+    return reads(read, back=lambda told: told.number("constants.d_embedding"))
 
 
 class Opt(ModelType):

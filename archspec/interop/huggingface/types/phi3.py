@@ -10,6 +10,7 @@ from archspec.interop.huggingface.keys import Configuration, dropout, inert, mus
 from archspec.interop.huggingface.layer_kinds import windows
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, head_dim, rotary
+from archspec.interop.huggingface.told import Told
 
 _POSITIONS = f"{STATES}.attention.positions"
 _ROTARY = rotary(_POSITIONS, in_part=True)
@@ -38,6 +39,11 @@ def _trained(given: JsonValue, configuration: Configuration) -> Changes:
     return {}
 
 
+def _told_trained(told: Told) -> int | float | None:
+    """The length that was trained: the largest one where positions are not stretched."""
+    return told.number(f"{_POSITIONS}.scaling.original") or told.number("constants.context")
+
+
 _BODY = without_head(keys=windows("states"))
 
 
@@ -56,8 +62,8 @@ class Phi3(ModelType):
     keys = {
         **LLAMA_LIKE,
         **_ROTARY,
-        "rope_parameters": reads(_rotation),
-        "original_max_position_embeddings": reads(_trained),
+        "rope_parameters": reads(_rotation, back=_ROTARY["rope_parameters"].told),
+        "original_max_position_embeddings": reads(_trained, back=_told_trained),
         **windows(),
         "resid_pdrop": dropout(f"{STATES}.dropout"),
         "embd_pdrop": inert("the original applies no dropout to tokens"),

@@ -38,7 +38,7 @@ class Qwen3Moe(ModelType):
         **LLAMA_LIKE,
         "intermediate_size": inert("the width of layers without experts, of which there are none"),
         "moe_intermediate_size": size("constants.d_ff"),
-        "head_dim": reads(_head_features, back=lambda told: told.number("graph.states.attention.head_dim")),
+        "head_dim": reads(_head_features, back=size("graph.states.attention.head_dim").told),
         **rotary("graph.states.attention.positions"),
         "attention_bias": ATTENTION_BIAS,
         **windows(is_used="use_sliding_window"),

@@ -8,26 +8,23 @@ from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, classes, must, reads, size
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import BACKBONE, BACKBONE_DEFAULTS, channels, per_stage
+from archspec.interop.huggingface.vision import BACKBONE, BACKBONE_DEFAULTS, channels, per_stage, stages
 
 _STAGES = (1, 2, 3, 4)
 _ENCODER = "resnet.encoder.stages"
 
 
-def _depths(given: JsonValue, configuration: Configuration) -> Changes:
-    """How many layers each stage has."""
-    paths = [f"graph.stage{stage}.layers" for stage in _STAGES]
-    return per_stage(given, ("layers", "layers2", "layers3", "layers"), paths)
+_CHANNELS = [f"graph.stage{stage}.channels" for stage in _STAGES]
+_DEPTHS = stages(("layers", "layers2", "layers3", "layers"), [f"graph.stage{stage}.layers" for stage in _STAGES])
 
 
 def _widths(given: JsonValue, configuration: Configuration) -> Changes:
     """How many channels each stage has, as multiples of the stem's."""
     is_basic = configuration.value("layer_type") == "basic"
     expressions = [f"{2**stage * (1 if is_basic else 4)}*width".removeprefix("1*") for stage in range(4)]
-    paths = [f"graph.stage{stage}.channels" for stage in _STAGES]
-    written = dict(zip(paths, expressions, strict=True)) if is_basic else {}
+    written = dict(zip(_CHANNELS, expressions, strict=True)) if is_basic else {}
     stem = {"width": configuration.value("embedding_size")}
-    return {**written, **per_stage(given, expressions, paths, stem)}
+    return {**written, **per_stage(given, expressions, _CHANNELS, stem)}
 
 
 def _kind(given: JsonValue, configuration: Configuration) -> Changes:
@@ -70,12 +67,12 @@ class ResNet(ModelType):
     keys = {
         **BACKBONE,
         "embedding_size": size("constants.width"),
-        "hidden_sizes": reads(_widths),
-        "depths": reads(_depths),
-        "layer_type": reads(_kind),
+        "hidden_sizes": reads(_widths, back=lambda told: told.numbers(_CHANNELS)),
+        "depths": _DEPTHS,
+        "layer_type": reads(_kind, back=lambda told: told.word("graph.stage1.kind")),
         "num_channels": channels("float[batch, {count}, image, image]"),
         "hidden_act": must("relu", why="the original takes another activation at the end of layers alone"),
-        "downsample_in_first_stage": reads(_first_stage),
+        "downsample_in_first_stage": reads(_first_stage, back=lambda told: told.number("graph.stage1.stride") == 2),
         "downsample_in_bottleneck": must(False, why="the stride stands on the 3x3 convolutions"),
     }
     defaults = {
@@ -89,6 +86,7 @@ class ResNet(ModelType):
         "downsample_in_first_stage": False,
         "downsample_in_bottleneck": False,
     }
+    unsaid = ("constants.image",)
     small = (
         {"embedding_size": 8, "hidden_sizes": [16, 32, 64, 128], "depths": [2, 1, 2, 1], "num_labels": 5},
         {"hidden_sizes": [8, 16, 32, 64], "layer_type": "basic"},

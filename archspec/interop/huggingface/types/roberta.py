@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.heads import DROPPED, DROPPED_STATES, FIRST, answering, classified, product, rates
@@ -10,7 +11,6 @@ from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
     FRESH,
     Configuration,
-    Told,
     activation,
     dropout,
     inert,
@@ -22,6 +22,7 @@ from archspec.interop.huggingface.keys import (
 )
 from archspec.interop.huggingface.masked import masked_tokens
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 
 def _positions(given: JsonValue, configuration: Configuration) -> Changes:
@@ -33,16 +34,16 @@ def _positions(given: JsonValue, configuration: Configuration) -> Changes:
     return {"constants.context": given.value - pad.value - 1, "graph.source.positions.offset": pad.value + 1}
 
 
-def _told_positions(told: Told) -> int | float | None:
+def _told_positions(told: Told) -> Any:
     """The rows of the table of positions, as a document tells them."""
     context, offset = told.number("constants.context"), told.number("graph.source.positions.offset")
-    return None if context is None or offset is None else context + offset
+    return UNTOLD if context is None or offset is None else context + offset
 
 
-def _told_padding(told: Told) -> int | float | None:
+def _told_padding(told: Told) -> Any:
     """The id of padding, as a document tells it."""
     offset = told.number("graph.source.positions.offset")
-    return None if offset is None else offset - 1
+    return UNTOLD if offset is None else offset - 1
 
 
 _MASKED = masked_tokens(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
@@ -18,26 +20,23 @@ from archspec.interop.huggingface.keys import (
     size,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
-from archspec.interop.huggingface.vision import BRANCHES, channels, per_stage, whole_list
+from archspec.interop.huggingface.told import UNTOLD, Told
+from archspec.interop.huggingface.vision import BRANCHES, channels, stages, whole_list
 
 _STAGES = (1, 2, 3, 4)
 
 
-def _depths(given: JsonValue, configuration: Configuration) -> Changes:
-    """How many layers each stage has."""
-    return per_stage(given, ("layers",) * 4, [f"graph.stage{stage}.0.repeat" for stage in _STAGES])
-
-
-def _widths(given: JsonValue, configuration: Configuration) -> Changes:
-    """How many channels each stage has."""
-    expressions = ("channels", "2*channels", "5*channels", "8*channels")
-    return per_stage(given, expressions, [f"graph.patches{stage}.channels" for stage in _STAGES])
+_DEPTHS = stages(("layers",) * 4, [f"graph.stage{stage}.0.repeat" for stage in _STAGES])
+_WIDTHS = stages(
+    ("channels", "2*channels", "5*channels", "8*channels"), [f"graph.patches{stage}.channels" for stage in _STAGES]
+)
+_HEADS = [f"graph.stage{stage}.0.heads" for stage in _STAGES]
+_HIDDEN = "blocks.mixing.graph.up.1.channels"
 
 
 def _heads(given: JsonValue, configuration: Configuration) -> Changes:
     """How many heads each stage has."""
-    heads = whole_list(given, 4)
-    return {f"graph.stage{stage}.0.heads": count for stage, count in zip(_STAGES, heads, strict=True)}
+    return dict(zip(_HEADS, whole_list(given, len(_HEADS)), strict=True))
 
 
 def _fixed(*values: int, why: str) -> ConfigurationKey:
@@ -52,9 +51,15 @@ def _hidden(given: JsonValue, configuration: Configuration) -> Changes:
         given.refuse("stages of different ratios are not supported")
     wide = f"{ratios[0]}*c"
     return {
-        "blocks.mixing.graph.up.1.channels": wide,
+        _HIDDEN: wide,
         "blocks.mixing.graph.near": {"channels": wide, "groups": wide},
     }
+
+
+def _told_hidden(told: Told) -> Any:
+    """How many times as wide the inner channels of a document are, once for each stage."""
+    ratio = told.ratio(_HIDDEN, "c")
+    return UNTOLD if ratio is UNTOLD else [ratio] * len(_STAGES)
 
 
 class Segformer(ModelType):
@@ -78,13 +83,13 @@ class Segformer(ModelType):
     keys = {
         "num_channels": channels("float[batch, {count}, height, width]"),
         "num_encoder_blocks": must(4, why="other than four stages are not supported"),
-        "depths": reads(_depths),
-        "hidden_sizes": reads(_widths),
-        "num_attention_heads": reads(_heads),
+        "depths": _DEPTHS,
+        "hidden_sizes": _WIDTHS,
+        "num_attention_heads": reads(_heads, back=lambda told: told.numbers(_HEADS)),
         "sr_ratios": _fixed(8, 4, 2, 1, why="other strides of keys are not supported"),
         "patch_sizes": _fixed(7, 3, 3, 3, why="other patches are not supported"),
         "strides": _fixed(4, 2, 2, 2, why="other strides are not supported"),
-        "mlp_ratios": reads(_hidden),
+        "mlp_ratios": reads(_hidden, back=_told_hidden),
         "hidden_act": activation("blocks.mixing.graph.near.activation"),
         "hidden_dropout_prob": must(0.0, why="dropout inside layers is not supported"),
         "attention_probs_dropout_prob": must(0.0, why="dropout of attention is not supported"),

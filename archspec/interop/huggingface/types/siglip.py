@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.common import nested
-from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import FRESH, Configuration, activation, dropout, must, reads, side, size
+from archspec.interop.huggingface.keys import FRESH, activation, dropout, everywhere, must, side, size
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.vision import channels
 
 _NORMS = must(1e-6, why="both towers have one epsilon here")
 
 
-def _projection(given: JsonValue, configuration: Configuration) -> Changes:
-    """The features of a text; null stands for the width of its tower."""
-    return size("constants.shared", none="d_text", repeats="hidden_size").changes(given, configuration)
-
-
-def _image_activation(given: JsonValue, configuration: Configuration) -> Changes:
-    """The activation of the image's tower and of what judges it."""
-    tower = activation("graph.image_states.feed_forward.activation").changes(given, configuration)
-    return {**tower, **activation("graph.judged.1.activation").changes(given, configuration)}
-
+_ACTIVATIONS = ("graph.image_states.feed_forward.activation", "graph.judged.1.activation")
+"""Those of the image's tower and of what judges it."""
 
 _TEXT = nested(
     keys={
@@ -34,7 +24,7 @@ _TEXT = nested(
         "hidden_act": activation("graph.text_states.feed_forward.activation"),
         "attention_dropout": dropout("graph.text_states.attention.dropout"),
         "layer_norm_eps": _NORMS,
-        "projection_size": reads(_projection),
+        "projection_size": size("constants.shared", none="d_text", repeats="hidden_size"),
     },
     defaults={
         "vocab_size": 32000,
@@ -58,7 +48,7 @@ _IMAGE = nested(
         "num_channels": channels("float[images, {count}, image, image]"),
         "image_size": side("constants.image"),
         "patch_size": side("constants.patch"),
-        "hidden_act": reads(_image_activation),
+        "hidden_act": everywhere(activation, _ACTIVATIONS),
         "attention_dropout": dropout("graph.image_states.attention.dropout"),
         "layer_norm_eps": _NORMS,
         "vision_use_head": must(True, why="images without a pooled vector are not compared"),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.decoders import ATTENTION_BIAS, LLAMA_LIKE, STATES, untied, without_head
 from archspec.interop.huggingface.heads import classified_last
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import Configuration, SizeKey, inert, must, part_of, reads, switch
-from archspec.interop.huggingface.layer_kinds import FULL, kinds_of_layers, layers_of, listed
+from archspec.interop.huggingface.layer_kinds import FULL, kinds_of_layers, layers_of, listed, told_layers
 from archspec.interop.huggingface.model_type import Architecture, ModelType
 from archspec.interop.huggingface.rotary import ROTARY_DEFAULTS, rotary
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _NO_WINDOWS = "layers with a window are not supported"
 
@@ -26,6 +29,12 @@ def _turning(given: JsonValue, configuration: Configuration) -> Changes:
         given.refuse(f"expected a list of 0 and 1, one for each of {layers} layers")
     kinds: dict[str, Changes] = {"rotary": {}, "nope": {"attention": {"positions": "none"}}}
     return kinds_of_layers(kinds, ["rotary" if turn else "nope" for turn in turns])
+
+
+def _told_turning(told: Told) -> Any:
+    """`no_rope_layers` of a document."""
+    kinds = told_layers(told, "attention.positions")
+    return kinds if kinds is UNTOLD else [0 if one == "none" else 1 for one in kinds]
 
 
 def _types(given: JsonValue, configuration: Configuration) -> Changes:
@@ -53,7 +62,7 @@ class SmolLm3(ModelType):
     keys = {
         **LLAMA_LIKE,
         **rotary(f"{STATES}.attention.positions"),
-        "no_rope_layers": reads(_turning),
+        "no_rope_layers": reads(_turning, back=_told_turning),
         "no_rope_layer_interval": part_of("no_rope_layers"),
         "layer_types": reads(_types),
         "use_sliding_window": must(False, why=_NO_WINDOWS),

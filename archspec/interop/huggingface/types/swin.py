@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.keys import (
@@ -22,12 +24,14 @@ from archspec.interop.huggingface.keys import (
     switch,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.told import UNTOLD, Told
 from archspec.interop.huggingface.vision import (
     BACKBONE,
     BACKBONE_DEFAULTS,
     BRANCHES,
     hidden_ratio,
-    per_stage,
+    stages,
+    told_channels,
     whole_list,
 )
 
@@ -37,16 +41,8 @@ _NORMED: Changes = {"skip": ["classifier"], "map": {"logits.(0 2)": None, "state
 _INDEX = "encoder.layers.*.blocks.*.attention.self.relative_position_index"
 
 
-def _depths(given: JsonValue, configuration: Configuration) -> Changes:
-    """How many layers each stage has."""
-    paths = [f"graph.stage{stage}.layers" for stage in _STAGES]
-    return per_stage(given, ("layers", "layers", "layers3", "layers"), paths)
-
-
-def _heads(given: JsonValue, configuration: Configuration) -> Changes:
-    """How many heads each stage has."""
-    paths = [f"graph.stage{stage}.heads" for stage in _STAGES]
-    return per_stage(given, ("heads", "2*heads", "4*heads", "8*heads"), paths)
+_DEPTHS = stages(("layers", "layers", "layers3", "layers"), [f"graph.stage{stage}.layers" for stage in _STAGES])
+_HEADS = stages(("heads", "2*heads", "4*heads", "8*heads"), [f"graph.stage{stage}.heads" for stage in _STAGES])
 
 
 def _image(given: JsonValue, configuration: Configuration) -> Changes:
@@ -56,6 +52,12 @@ def _image(given: JsonValue, configuration: Configuration) -> Changes:
     if pixels % step:
         given.refuse(f"no whole number of patches of {step}")
     return {"constants.rows": pixels // step, "constants.columns": pixels // step}
+
+
+def _told_image(told: Told) -> Any:
+    """The side of the image of a document."""
+    rows, step = told.number("constants.rows"), told.number("graph.patches.patch")
+    return UNTOLD if rows is None or step is None else rows * step
 
 
 def _pixels(given: JsonValue, configuration: Configuration) -> Changes:
@@ -114,19 +116,19 @@ class Swin(ModelType):
     }
     keys = {
         **BACKBONE,
-        "image_size": reads(_image),
-        "patch_size": reads(_pixels),
-        "num_channels": part_of("patch_size"),
+        "image_size": reads(_image, back=_told_image),
+        "patch_size": reads(_pixels, back=size("graph.patches.patch").told),
+        "num_channels": part_of("patch_size", back=told_channels),
         "embed_dim": size("constants.width"),
-        "depths": reads(_depths),
-        "num_heads": reads(_heads),
+        "depths": _DEPTHS,
+        "num_heads": _HEADS,
         "window_size": size("constants.window"),
         "mlp_ratio": hidden_ratio(f"{_LAYERS}.feed_forward.hidden", "d"),
         "qkv_bias": switch({True: {}, False: {f"{_LAYERS}.attention.bias": ["out"]}}),
         "hidden_dropout_prob": dropout("defaults.dropout"),
         "attention_probs_dropout_prob": dropout(f"{_LAYERS}.attention.dropout"),
         "hidden_act": activation(f"{_LAYERS}.feed_forward.activation"),
-        "layer_norm_eps": reads(_eps),
+        "layer_norm_eps": reads(_eps, back=number("defaults.norm.eps").told),
         "use_absolute_embeddings": must(False, why="positions behind the norm of the patches are not supported"),
         "num_layers": follows(
             "the number of stages", lambda configuration: len(whole_list(configuration["depths"], 4))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
+from typing import Any
 
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
@@ -10,10 +11,11 @@ from archspec.interop.huggingface.keys import (
     ACTIVATIONS,
     FRESH,
     Configuration,
-    ConfigurationKey,
     Keys,
-    SizeKey,
+    activation,
+    dropout,
     end_ids,
+    everywhere,
     follows,
     inert,
     must,
@@ -23,39 +25,18 @@ from archspec.interop.huggingface.keys import (
     size,
 )
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.stacks import ATTENTIONS, DECODER_LAYERS, FEED_FORWARDS, in_all, of_decoder
+from archspec.interop.huggingface.told import UNTOLD, Told
 
 _LAYOUT = "weights.huggingface"
 _HALVES = {"memory": 1, "states": 2}
 """By stack, the number of the feed-forward block in a block of the original."""
-
-
-def everywhere(where: Sequence[str]) -> ConfigurationKey:
-    """A whole number at several paths."""
-
-    def read(given: JsonValue, configuration: Configuration) -> Changes:
-        return {path: SizeKey(path=path).changes(given, configuration)[path] for path in where}
-
-    return reads(read)
-
-
-def decoder_layers(given: JsonValue, configuration: Configuration) -> Changes:
-    """The layers of the decoder, where they are other than the encoder's."""
-    if given.value in (None, configuration.value("num_layers")):
-        return {}
-    count = size("constants.decoder_layers").changes(given, configuration)
-    return {**count, "graph.states.layers": "decoder_layers", "reduced.constants.decoder_layers": 2}
+_GATED_WORDS = {"gelu": "gelu_python", "gelu_new": "gelu"}
+"""Activations whose name behind `gated-` is another."""
 
 
 def stack_keys(*stacks: str) -> Keys:
     """The keys that concern each of the stacks: `memory`, `states`."""
-
-    def dropouts(given: JsonValue, configuration: Configuration) -> Changes:
-        # One rate for all: that of attention and that between two products, too.
-        parts = ["attention", "feed_forward"]
-        inner = [f"graph.{stack}.{part}.dropout" for stack in stacks for part in parts]
-        inner += ["graph.states.cross_attention.dropout"] if "states" in stacks else []
-        made = [number(path).changes(given, configuration) for path in ("defaults.dropout", *inner)]
-        return {path: value if given.value else None for one in made for path, value in one.items()}
 
     def feed_forward(given: JsonValue, configuration: Configuration) -> Changes:
         word, gated = _activation(given)
@@ -65,13 +46,24 @@ def stack_keys(*stacks: str) -> Keys:
         lines = {f"{stack}.layers.*": {"map": _gated(_HALVES[stack])} for stack in stacks}
         return {**{path: {**block, "gated": True} for path, block in blocks.items()}, _LAYOUT: {"map": lines}}
 
+    parts = [part for part in (*ATTENTIONS, *FEED_FORWARDS) if part.split(".")[1] in stacks]
     distances = [f"graph.{stack}.attention.positions" for stack in stacks]
     return {
-        "relative_attention_num_buckets": everywhere([f"{one}.buckets" for one in distances]),
-        "relative_attention_max_distance": everywhere([f"{one}.max_distance" for one in distances]),
-        "dropout_rate": reads(dropouts),
-        "feed_forward_proj": reads(feed_forward),
+        "relative_attention_num_buckets": in_all(size, distances, "buckets"),
+        "relative_attention_max_distance": in_all(size, distances, "max_distance"),
+        # One rate for all: that of attention and that between two products, too.
+        "dropout_rate": everywhere(dropout, ["defaults.dropout", *(f"{part}.dropout" for part in parts)]),
+        "feed_forward_proj": reads(feed_forward, back=_told_projection),
     }
+
+
+def _told_projection(told: Told) -> Any:
+    """The activation of feed-forward blocks as a document tells it."""
+    word = activation(f"{FEED_FORWARDS[0]}.activation").told(told)
+    if word is UNTOLD or told.plain(f"{FEED_FORWARDS[0]}.gated") is not True:
+        return word
+    # `gated-gelu` would be the approximation by tanh.
+    return f"gated-{_GATED_WORDS.get(word, word)}"
 
 
 def _split(value: object) -> list[str]:
@@ -118,6 +110,16 @@ def _tied(given: JsonValue, configuration: Configuration) -> Changes:
     if given.value is not True:
         given.refuse("expected true or false")
     return {"graph.logits": {"scale": None}} if scaled.value is False else {}
+
+
+def _told_tied(told: Told) -> bool:
+    """Whether the logits of a document read the table of tokens."""
+    return told.has("graph.logits.tie")
+
+
+def _told_scaled(told: Told) -> bool:
+    """Whether a document scales the states before the logits."""
+    return told.has("graph.logits.scale")
 
 
 ENCODER = Architecture(
@@ -171,7 +173,7 @@ class T5(ModelType):
         "d_kv": size("constants.head_dim"),
         "d_ff": size("constants.d_ff"),
         "num_layers": size("constants.layers"),
-        "num_decoder_layers": reads(decoder_layers),
+        "num_decoder_layers": of_decoder("layers", "num_layers", DECODER_LAYERS, none=True),
         "num_heads": size("constants.heads"),
         "n_positions": size("constants.longest"),
         **stack_keys("memory", "states"),
@@ -179,8 +181,8 @@ class T5(ModelType):
         # The original goes by these two where a file holds them.
         "dense_act_fn": follows("the activation of `feed_forward_proj`", lambda given: _parts(given)[-1]),
         "is_gated_act": follows("whether `feed_forward_proj` is gated", lambda given: len(_parts(given)) == 2),
-        "tie_word_embeddings": reads(_tied),
-        "scale_decoder_outputs": part_of("tie_word_embeddings"),
+        "tie_word_embeddings": reads(_tied, back=_told_tied),
+        "scale_decoder_outputs": part_of("tie_word_embeddings", back=_told_scaled),
         "is_encoder_decoder": must(True, why="one half of it as a model of its own is not supported"),
         "decoder_start_token_id": size("decode.start", least=0),
         "eos_token_id": end_ids(),

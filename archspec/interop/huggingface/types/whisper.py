@@ -2,55 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from archspec.interop.huggingface.changes import Changes
 from archspec.interop.huggingface.json_text import JsonValue
-from archspec.interop.huggingface.keys import (
-    FRESH,
-    Configuration,
-    ConfigurationKey,
-    SizeKey,
-    activation,
-    dropout,
-    inert,
-    must,
-    reads,
-    size,
-)
+from archspec.interop.huggingface.keys import FRESH, Configuration, dropout, inert, must, reads, size
 from archspec.interop.huggingface.model_type import Architecture, ModelType
+from archspec.interop.huggingface.stacks import ACTIVATION, ATTENTIONS, FEED_FORWARDS, in_all, stacks
+from archspec.interop.huggingface.told import UNTOLD, Told
 
-_ATTENTIONS = ("graph.memory.attention", "graph.states.attention", "graph.states.cross_attention")
-_FEED_FORWARDS = ("graph.memory.feed_forward", "graph.states.feed_forward")
 _AUGMENTED = inert("masks features in training alone")
 _CLASSIFIER = inert("only a classifier of sounds reads it")
 _NO_LOGITS = inert("this architecture has no logits")
-
-
-def _everywhere(key: ConfigurationKey, path: str, paths: tuple[str, ...]) -> ConfigurationKey:
-    """A key that is written at one path in several parts: `key` writes it at `path`."""
-
-    def read(given: JsonValue, configuration: Configuration) -> Changes:
-        value = key.changes(given, configuration)[path]
-        return {f"{part}.{path}": value for part in paths}
-
-    return reads(read)
-
-
-def _apart(name: str, usual: str, other: str, *paths: str) -> ConfigurationKey:
-    """A size of the decoder: a constant of its own where the key `other` of the encoder says something else."""
-
-    def read(given: JsonValue, configuration: Configuration) -> Changes:
-        own = SizeKey(path=f"constants.{name}").changes(given, configuration)
-        if given.value == configuration.value(other):
-            return {}
-        return {**own, f"reduced.constants.{name}": usual, **dict.fromkeys(paths, name)}
-
-    return reads(read)
 
 
 def _frames(given: JsonValue, configuration: Configuration) -> Changes:
     """The frames of the features: two for each position."""
     (positions,) = size("positions").changes(given, configuration).values()
     return {"constants.frames": 2 * positions}
+
+
+def _told_positions(told: Told) -> Any:
+    """How many positions the frames of a document are."""
+    frames = told.number("constants.frames")
+    return UNTOLD if frames is None else frames // 2
 
 
 def _end(given: JsonValue, configuration: Configuration) -> Changes:
@@ -86,25 +61,14 @@ class Whisper(ModelType):
     keys = {
         "vocab_size": size("constants.vocab"),
         "num_mel_bins": size("constants.bins"),
-        "max_source_positions": reads(_frames),
+        "max_source_positions": reads(_frames, back=_told_positions),
         "max_target_positions": size("constants.context"),
         "d_model": size("constants.d_model"),
-        "encoder_layers": size("constants.layers"),
-        "decoder_layers": _apart("decoder_layers", "layers", "encoder_layers", "graph.states.layers"),
-        "encoder_attention_heads": size("constants.heads"),
-        "decoder_attention_heads": _apart(
-            "decoder_heads",
-            "heads",
-            "encoder_attention_heads",
-            "graph.states.attention.heads",
-            "graph.states.cross_attention.heads",
-        ),
-        "encoder_ffn_dim": size("constants.d_ff"),
-        "decoder_ffn_dim": _apart("decoder_d_ff", "d_ff", "encoder_ffn_dim", "graph.states.feed_forward.hidden"),
-        "activation_function": _everywhere(activation("activation"), "activation", _FEED_FORWARDS),
+        **stacks(),
+        "activation_function": ACTIVATION,
         "dropout": dropout("defaults.dropout"),
-        "attention_dropout": _everywhere(dropout("dropout"), "dropout", _ATTENTIONS),
-        "activation_dropout": _everywhere(dropout("dropout"), "dropout", _FEED_FORWARDS),
+        "attention_dropout": in_all(dropout, ATTENTIONS, "dropout"),
+        "activation_dropout": in_all(dropout, FEED_FORWARDS, "dropout"),
         "scale_embedding": must(False, why="scaled tables are not supported"),
         "tie_word_embeddings": must(True, why="the logits read the table of tokens"),
         "is_encoder_decoder": must(True, why="this type has an encoder and a decoder"),
