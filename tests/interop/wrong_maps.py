@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from torch import Tensor, nn
 
+from archspec.interop import import_model
 from tests.editing import edited
 
 transformers = pytest.importorskip("transformers")
@@ -27,20 +28,23 @@ GROUPED = {"num_key_value_heads": 2, "rms_norm_eps": 1e-5, "tie_word_embeddings"
 class Original:
     """A class of transformers with a small configuration, the spec of it, and by name what can be wrong in the spec.
 
-    `stored` changes the tensors as another format stores them.
+    Without the name of a shipped `spec` it is the one that is imported. `stored` changes the tensors as another format
+    stores them, and `exact` is how near the right spec comes in float64.
     """
 
     make: Callable[[Any], nn.Module]
     config: Any
-    spec: str
+    spec: str | None
     sizes: Mapping[str, str]
     wrong: Mapping[str, tuple[Change, ...]]
     base: tuple[Change, ...] = ()
+    exact: float = 1e-12
     stored: Callable[[dict[str, Tensor]], dict[str, Tensor]] = field(default=lambda tensors: tensors)
 
-    def text(self, *changes: Change) -> str:
-        """The spec's text, wrong where it is changed."""
-        found = (SPECS / f"{self.spec}.yaml").read_text(encoding="utf-8")
+    def text(self, folder: Path, *changes: Change) -> str:
+        """The text of the spec, or of that which a folder gives, wrong where it is changed."""
+        shipped = None if self.spec is None else (SPECS / f"{self.spec}.yaml").read_text(encoding="utf-8")
+        found = import_model(folder).text if shipped is None else shipped
         return edited(found, *self.base, *changes)
 
 
