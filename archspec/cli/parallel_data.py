@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.analyses.sharding.collectives import Collective
 from archspec.analyses.sharding.plan import Conversion, StoredParameter, Unsplit
-from archspec.analyses.sharding.stages import Stage
+from archspec.analyses.sharding.stages import PipelineStage
 from archspec.ir.placement import Placement, Shard
 from archspec.parallel.proposal import Proposal
 
@@ -83,7 +83,7 @@ def _collective(found: Proposal, one: Collective) -> dict[str, object]:
     }
 
 
-def _stage(found: Proposal, stage: Stage) -> dict[str, object]:
+def _stage(found: Proposal, stage: PipelineStage) -> dict[str, object]:
     return {"units": [unit.path for unit in stage.units], "flops": stage.flops, "sends_bytes": found.sent(stage.sends)}
 
 

@@ -9,7 +9,7 @@ import click
 from archspec.analyses.memory import in_words
 from archspec.analyses.sharding.collectives import Collective
 from archspec.analyses.sharding.plan import StoredParameter, Unsplit
-from archspec.analyses.sharding.stages import Stage
+from archspec.analyses.sharding.stages import PipelineStage
 from archspec.cli.output import grouped, scaled
 from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
 from archspec.parallel.proposal import Proposal
@@ -119,7 +119,7 @@ def _pipeline(found: Proposal) -> Iterator[str]:
         yield _stage_line(number, stage, in_words(found.sent(stage.sends)) if stage.sends else "")
 
 
-def _stage_line(number: int, stage: Stage, sends: str) -> str:
+def _stage_line(number: int, stage: PipelineStage, sends: str) -> str:
     first, last = (_cut(unit.path, 30) for unit in (stage.units[0], stage.units[-1]))
     return f"{number:<6} {first:30} {last:30} {scaled(stage.flops, ''):>9} {sends:>12}"
 

@@ -22,7 +22,7 @@ from archspec.analyses.sharding.held import (
 )
 from archspec.analyses.sharding.plan import Plan
 from archspec.analyses.sharding.planner import plan
-from archspec.analyses.sharding.stages import Stage, stages
+from archspec.analyses.sharding.stages import PipelineStage, stages
 from archspec.analyses.sharding.state import cache_share
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.ir.graph import Graph
@@ -52,7 +52,7 @@ class Proposal:
     plan: Plan
     data: int
     pipeline: int
-    stages: tuple[Stage, ...]
+    stages: tuple[PipelineStage, ...]
     dtype: ActivationDType
 
     @cached_property
@@ -83,7 +83,7 @@ class Proposal:
         """Elements of parameters that a rank of the largest stage stores."""
         return max(sum(self._of_stage(stage)) for stage in self.stages)
 
-    def _of_stage(self, stage: Stage) -> Iterator[int]:
+    def _of_stage(self, stage: PipelineStage) -> Iterator[int]:
         holders = Counter(one for other in self.stages for unit in other.units for one in unit.parameters)
         own = Counter(one for unit in stage.units for one in unit.parameters)
         for stored in self.plan.parameters:

@@ -40,8 +40,8 @@ class _Unit:
 def data_collectives(plan: Plan, data: int) -> tuple[Collective, ...]:
     """What the data ranks exchange in a step, layer by layer.
 
-    The parts of a layer are gathered for the forward pass and again for the backward pass; gradients are summed, and
-    each rank gets its part.
+    The parts of a layer are gathered for the forward pass and again for the backward pass; what is in no layer is kept
+    from the one to the other. Gradients are summed, and each rank gets its part.
     """
     return tuple(one for unit in _units(plan, data) for one in _exchanged(unit, data))
 
@@ -53,6 +53,8 @@ def _exchanged(unit: _Unit, data: int) -> Iterator[Collective]:
         ("reduce-scatter", "backward", unit.trained * data),
     )
     for kind, phase, elements in kinds:
+        if kind == "all-gather" and phase == "backward" and not unit.module:
+            continue
         yield Collective(
             kind=kind,
             phase=phase,

@@ -25,6 +25,7 @@ _Placed = Callable[[int], Placement]
 # The rows that a rank must hold at least of a table that is split by rows.
 _FEWEST_ROWS = 8
 _STRICT = Budget()
+_GATHERED = Budget(gathers=True)
 _LOOSE = Budget(gathers=True, cuts=True)
 
 
@@ -72,6 +73,8 @@ class _Planner:
             for number, way in self.seeds(ends):
                 if number not in self.labels.ways:
                     self.take(number, way, budget)
+        for number in self.before_cuts():
+            self.take_alone(number)
 
     def seeds(self, ends: type[Partial] | type[Shard]) -> Iterator[tuple[int, PartWay]]:
         """The ways of ops with weights that split these, and whose results are terms or parts."""
@@ -99,6 +102,34 @@ class _Planner:
         if copied(self.wiring, found, self.gradients) is not None:
             self.labels = found
 
+    def before_cuts(self) -> list[int]:
+        """The whole ops with matrices whose results reach a group only by a cut: what is between needs all of them."""
+        label = self.labels.wires.get
+        cuts = (link for link in self.wiring.links if isinstance(label(link.target), Shard))
+        wires = [link.source for link in cuts if not isinstance(label(link.source), Shard)]
+        seen, found = set(wires), []
+        for wire in wires:
+            makers = [
+                n for n, wired in enumerate(self.wiring.ops) if wire in wired.results and n not in self.labels.ways
+            ]
+            maps = [n for n in makers if any(p.type.rank > 1 for p in self.wiring.ops[n].node.parameters.values())]
+            found += maps
+            before = [wire for n in makers if n not in maps for wire in self.wiring.ops[n].operands]
+            before += [link.source for link in self.wiring.links if link.target == wire]
+            wires += [one for one in before if one not in seen]
+            seen.update(before)
+        return list(dict.fromkeys(found))
+
+    def take_alone(self, number: int) -> None:
+        """Split one map by its results, which are gathered at once."""
+        for way in self.ways[number].possible:
+            if self.is_worth(self.wiring.ops[number], way) and all(isinstance(y, Shard) for y in way.sharding.results):
+                found = self.growth.grow(self.labels, number, way, _GATHERED)
+                is_alone = found is not None and found.ways.keys() - self.labels.ways.keys() == {number}
+                if found is not None and is_alone and copied(self.wiring, found, self.gradients) is not None:
+                    self.labels = found
+                    return
+
     def is_worth_gathers(self, labels: Labels) -> bool:
         """Whether a group that gathers or cuts holds an op that computes much without weights: attention.
 
@@ -115,7 +146,7 @@ class _Planner:
         wired = self.wiring.ops[stuck.op]
         where = f"`{wired.node.name}` ({wired.op.name})" if wired.node.name else f"`{wired.op.name}`"
         size = sized(self.ways[stuck.op])
-        return (f"{where}: {size}", size.help) if size else (f"{where} needs the whole value", None)
+        return (f"{where}: {size}", size.help) if size else (f"{where} needs it whole", None)
 
     def plan(self) -> Plan:
         """The plan of what was found."""

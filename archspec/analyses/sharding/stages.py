@@ -27,7 +27,7 @@ class Unit:
 
 
 @record
-class Stage:
+class PipelineStage:
     """One stage of a pipeline: its units, its FLOPs at the typical dims, and the types of what it sends to the next."""
 
     units: tuple[Unit, ...]
@@ -35,7 +35,7 @@ class Stage:
     sends: tuple[TensorType, ...]
 
 
-def stages(graph: Graph, count: int) -> list[Stage] | None:
+def stages(graph: Graph, count: int) -> list[PipelineStage] | None:
     """Stages whose largest has the fewest FLOPs at the typical dims; None if there are fewer units than stages."""
     found = list(units(graph))
     if len(found) < count:
@@ -45,7 +45,7 @@ def stages(graph: Graph, count: int) -> list[Stage] | None:
     for end in _ends(costs, count):
         part = found[start:end]
         sends = () if end == len(found) else part[-1].sends
-        made.append(Stage(units=tuple(part), flops=sum(costs[start:end]), sends=sends))
+        made.append(PipelineStage(units=tuple(part), flops=sum(costs[start:end]), sends=sends))
         start = end
     return made
 

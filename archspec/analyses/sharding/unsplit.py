@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.sharding.plan import WHOLE, Unsplit
-from archspec.analyses.sharding.ways import Misfit, Ways
+from archspec.analyses.sharding.ways import UnevenSize, Ways
 from archspec.analyses.sharding.wiring import WiredGraph, WiredOp
 from archspec.ir.graph import Node
 from archspec.ir.placement import Sharding
@@ -71,6 +71,6 @@ def _reason(ways: Ways, reason: Reason | None) -> Reason:
     return ("nothing around it is split" if ways.possible else "it does not run on parts"), None
 
 
-def sized(ways: Ways) -> Misfit | None:
+def sized(ways: Ways) -> UnevenSize | None:
     """The size that keeps an op from being split: one that is known, if there is any."""
     return next((one for one in ways.refused if one.size is not None), None)

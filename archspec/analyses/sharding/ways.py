@@ -25,7 +25,7 @@ class PartWay:
 
 
 @record
-class Misfit:
+class UnevenSize:
     """A size that must be cut into `parts` equal parts, and cannot be; None for a size that is known at run time."""
 
     size: int | None
@@ -57,7 +57,7 @@ class Ways:
     """
 
     possible: tuple[PartWay, ...]
-    refused: tuple[Misfit, ...]
+    refused: tuple[UnevenSize, ...]
 
 
 def ways(wired: WiredOp, ranks: int, copies: frozenset[int]) -> Ways:
@@ -140,14 +140,16 @@ def parts(type_: TensorType, placement: Shard) -> int | None:
     return type_.axes[placement.axis].factors[0].constant
 
 
-def misfit(node: Node, sharding: Sharding, ranks: int) -> Misfit | None:
+def misfit(node: Node, sharding: Sharding, ranks: int) -> UnevenSize | None:
     """The first size that ranks do not divide, so that they cannot run an op in this way; None if they can."""
     for type_, placement in typed(node, sharding):
         if isinstance(placement, Shard):
             size, count = parts(type_, placement), ranks // placement.copies
             if size is None or ranks % placement.copies or size % count:
-                return Misfit(size=size, parts=count, what=f"axis {placement.axis} of {type_}")
-    uneven = (Misfit(size=size, parts=ranks, what=name) for name, size in sharding.attributes.items() if size % ranks)
+                return UnevenSize(size=size, parts=count, what=f"axis {placement.axis} of {type_}")
+    uneven = (
+        UnevenSize(size=size, parts=ranks, what=name) for name, size in sharding.attributes.items() if size % ranks
+    )
     return next(uneven, None)
 
 

@@ -111,6 +111,10 @@ def test_special_parts() -> None:
     assert latent["states.layers.*.feed_forward.experts.gate"] == Shard(1)
     assert latent["states.layers.*.feed_forward.experts.down"] == Shard(2)
     assert latent["states.layers.*.feed_forward.router.weight"] == Copied()
+    # A norm over all heads: maps give parts, which are gathered for it, and each rank takes its heads again.
+    gathered = placements(plan(*emitted_for("olmo2-1b", 2)))
+    assert gathered["states.layers.*.attention.q.weight"] == Shard(0)
+    assert gathered["states.layers.*.attention.q_norm.weight"] == Replicate()
     alibi = plan(*emitted_for("bloom-560m", 2))
     cuts = [one for one in alibi.conversions if isinstance(one.target, Shard)]
     assert [(one.at.module, one.has_gradient) for one in cuts] == [("states.layers.*", False)]
