@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from archspec.analyses.parameters import Group, owned_groups
 from archspec.analyses.sharding.boundary import Boundaries
+from archspec.analyses.sharding.check import check_plan
 from archspec.analyses.sharding.gradients import GradientWires, gradients
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan, StoredParameter, is_whole
@@ -43,7 +44,11 @@ def plan(graph: Graph, ranks: int, boundaries: Boundaries) -> Plan:
     wired = wiring(graph, boundaries)
     planner = _Planner(graph, wired, ranks)
     planner.run()
-    return planner.plan()
+    made = planner.plan()
+    faults = check_plan(graph, made, boundaries)
+    # The checker shares no code with the search, so that a fault in either ends here and not in a wrong gradient.
+    assert not faults, faults[0]
+    return made
 
 
 @dataclass
