@@ -64,8 +64,7 @@ def _conversion(one: Conversion) -> dict[str, object]:
         "name": one.at.name or None,
         "from": _placement(one.source),
         "to": _placement(one.target),
-        "type": str(one.type),
-        "times": one.times,
+        "runs": [{"type": str(type_), "times": times} for type_, times in one.runs],
         "has_gradient": one.has_gradient,
         "line": None if one.span is None else one.span.line,
     }
