@@ -28,6 +28,7 @@ def proposal_data(found: Proposal) -> dict[str, object]:
             "training": found.total,
             "cache_row": None if found.cache is None else found.cache[1],
         },
+        "dropout": found.draws,
         "parameters": [_parameter(one) for one in plan.parameters],
         "conversions": [_conversion(one) for one in plan.conversions],
         "collectives": [_collective(found, one) for one in found.exchanged],

@@ -220,6 +220,11 @@ class Primitive(Op):
         return ()
 
     @property
+    def draws(self) -> bool:
+        """Whether the emitted code draws random numbers in training."""
+        return False
+
+    @property
     def wraps(self) -> bool:
         """Whether what goes over one end of an axis comes back at the other one."""
         return False
