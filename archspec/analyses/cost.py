@@ -6,6 +6,7 @@ There is no second formula for any of them: a block costs what the ops that it b
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.parameters import parameter_groups
@@ -37,6 +38,8 @@ class Cost:
     peak_activations: tuple[Dim, ...]
 
 
+# Of one graph it is asked for each comparison of a contract; graphs do not change, and are compared by identity.
+@lru_cache(maxsize=8)
 def cost(graph: Graph) -> Cost:
     """Count a graph; a repeated body is visited once, however often it runs.
 

@@ -11,4 +11,5 @@ class AvgPoolBlock(MaxPoolBlock):
     """The mean of each window of a map; padding counts as zeros."""
 
     block: ClassVar[str] = "avg_pool"
+    makes_map = True
     _kind: ClassVar[Literal["max", "mean"]] = "mean"

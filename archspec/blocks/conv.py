@@ -46,6 +46,7 @@ class ConvBlock(Block):
     """
 
     block: ClassVar[str] = "conv"
+    makes_map = True
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     channels: SizeField = Field(description="channels of the result")

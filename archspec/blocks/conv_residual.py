@@ -31,6 +31,7 @@ class ConvResidualBlock(Block):
     """
 
     block: ClassVar[str] = "conv_residual"
+    makes_map = True
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     kind: Literal["basic", "bottleneck"] = Field(description="basic: two 3x3; bottleneck: 1x1, 3x3, 1x1")

@@ -27,6 +27,7 @@ class ConvTransposeBlock(Block):
     """
 
     block: ClassVar[str] = "conv_transpose"
+    makes_map = True
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     channels: SizeField = Field(description="channels of the result")

@@ -16,6 +16,7 @@ class MaxPoolBlock(Block):
     """The largest element of each window of a map."""
 
     block: ClassVar[str] = "max_pool"
+    makes_map = True
     _kind: ClassVar[Literal["max", "mean"]] = "max"
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")

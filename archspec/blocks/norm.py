@@ -31,6 +31,12 @@ class NormBlock(Block, NormOptions):
     def build(self, cx: Context) -> Built:
         """Build the norm; axes are swapped around it if it works along another axis than the one named."""
         x = floats(cx, self.input, "norm")
+        if self.axis is None and cx.is_map(x):
+            channels, last = x.type.shape[1], x.type.shape[-1]
+            message = (
+                f"without `axis` this norm is along the last axis of a map ({last}), not its channels ({channels})"
+            )
+            cx.warn("W241", message, self.at, help="write `axis: 1` for the channels, or `axis: -1` for the last axis")
         op = self._op(cx)
         order = along(op, resolve_axis(cx, self.axis, x), x.type.rank)
         if order is None:

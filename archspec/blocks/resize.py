@@ -30,6 +30,7 @@ class ResizeBlock(Block):
     """Interpolate the spatial axes to other sizes: corners not aligned, no antialiasing."""
 
     block: ClassVar[str] = "resize"
+    makes_map = True
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     mode: Literal["nearest", "linear", "bilinear", "bicubic"] = Field(

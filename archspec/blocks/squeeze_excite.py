@@ -25,6 +25,7 @@ class SqueezeExciteBlock(Block):
     """
 
     block: ClassVar[str] = "squeeze_excite"
+    makes_map = True
 
     input: ValueField = Field(description="float[batch, channels, x], or float[batch, channels, y, x]")
     reduction: SizeField = Field(description="factor by which channels are reduced inside; it must divide them")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import fields, replace
-from functools import lru_cache
 from itertools import count
 from math import prod
 from typing import Any
@@ -152,7 +151,6 @@ def _cheap(claims: Claims, sizes: Mapping[str, int]) -> bool:
 
 
 # The formula does not depend on the sizes, for which its value is asked many times.
-@lru_cache(maxsize=4)
 def _flops(graph: Graph) -> Dim:
     return cost(graph).flops
 

@@ -212,6 +212,7 @@ _TITLES = {
     "E942": "checkpoint of another module",
     "E943": "checkpoint cannot be written",
     "W201": "unused node",
+    "W241": "norm of a map without an axis",
     "W401": "window that masks nothing",
     "W420": "no rule states the order of tokens",
     "W421": "no rule states what a mask hides",

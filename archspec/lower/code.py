@@ -6,7 +6,7 @@ A token is an identifier that no op writes: `__v3` is a variable, `__s1` a size,
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -67,7 +67,7 @@ class Assignment:
     targets: tuple[str, ...]
     value: ast.expr
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read, in the order of the text."""
         return names(self.value)
 
@@ -84,7 +84,7 @@ class Default:
         """None: the statement creates no variable."""
         return ()
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read, the target first."""
         return chain([self.target], names(self.value))
 
@@ -102,7 +102,7 @@ class Require:
         """None: the statement creates no variable."""
         return ()
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read, those of the test first."""
         return chain(names(self.test), names(self.value))
 
@@ -130,11 +130,11 @@ class Loop:
         """Variables that exist after the loop: the carried one, and the lists."""
         return (*([self.carried] if self.carried else []), *(found for found, _ in self.collected))
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read from outside the loop, those of `start` first."""
         return chain(names(self.start), self.reads_inside())
 
-    def reads_inside(self) -> Iterator[str]:
+    def reads_inside(self) -> Iterable[str]:
         """Names from outside that the header and the body read."""
         own = {self.carried, *self.locals, *self.extra}
         return (found for found in chain(names(self.over), names(self.value)) if found not in own)
@@ -151,7 +151,7 @@ class Do:
         """None: the statement creates no variable."""
         return ()
 
-    def reads(self) -> Iterator[str]:
+    def reads(self) -> Iterable[str]:
         """Names that are read, in the order of the text."""
         return names(self.value)
 

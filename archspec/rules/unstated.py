@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain, product
 
 from archspec.diagnostics import Diagnostic, Label
 from archspec.ir.graph import Node, Value
@@ -17,9 +18,11 @@ from archspec.ops.linear.embedding import Embedding
 from archspec.record import record
 from archspec.relation.atoms import identity
 from archspec.rules.flow import Dependence
+from archspec.rules.gates import gates, reached_through
 from archspec.rules.kind import rule_kinds
 from archspec.rules.promises import Promises
 from archspec.rules.prove import avoids, within
+from archspec.rules.reads import keys
 from archspec.rules.target import Inexpressible, carries, hidden_by, last_axis, masked, one_segment
 from archspec.rules.terms import Term
 from archspec.spec import Rule, Spec
@@ -34,6 +37,15 @@ class _Way:
     hidden_if: bool | None
 
 
+@record
+class _Hiding:
+    """A way in which positions of a value are hidden, and the value that marks them."""
+
+    way: _Way
+    source: Value
+    mark: Value
+
+
 _SEGMENTS = _Way(rule="segments", says="by: ", hidden_if=None)
 _WHERE_FALSE = _Way(rule="ignores", says="where: not ", hidden_if=False)
 _WHERE_TRUE = _Way(rule="ignores", says="where: ", hidden_if=True)
@@ -43,8 +55,9 @@ def unstated(spec: Spec, dependence: Dependence, promises: Promises) -> tuple[Di
     """Warnings about inputs that the rules should mention.
 
     W420 for tokens whose positions see each other in an order, or without a mask that says how; W421 for a mask input
-    (bool, or segments) whose effect on an output no rule states; W422 for one that hides nothing, unless a mask reads
-    it in an alternative to other terms.
+    (bool, or segments) whose effect on an output no rule states; W422 for one that hides nothing, neither of an input
+    nor of an inner value through which the output reads all inputs, unless a mask reads it in an alternative to other
+    terms.
     """
     return tuple(_Search(spec, dependence, promises).run())
 
@@ -70,6 +83,9 @@ class _Search:
         self.terms = dependence.reads.terms
         self.promises = promises
         self.inputs = [value for value in spec.graph.inputs if value.name in spec.inputs]
+        # The shortest of its names is what a user would call a value.
+        named = sorted(spec.values.items(), key=lambda pair: -len(pair[0]))
+        self.names = {value: name for name, value in named}
         self.attentions = [node for node in spec.graph.walk() if isinstance(node.op, Attention)]
 
     def run(self) -> Iterator[Diagnostic]:
@@ -172,32 +188,79 @@ class _Search:
 
     def _effect(self, control: Value, segments: bool) -> Iterator[Diagnostic]:
         """W421 or W422 for a mask input whose effect no rule states, or which has none."""
-        pairs = [
-            (name, output, source)
-            for source in self.inputs
-            if source is not control and carries(source, control)
-            for name, output in self._outputs(source)
-        ]
-        stated = {output for _, output, _ in pairs if any(self._speaks(rule, control) for rule in self._rules(output))}
-        if not pairs or stated >= {output for _, output, _ in pairs}:
+        sources = [value for value in self.inputs if value is not control and carries(value, control)]
+        pairs = [(output, source) for source in sources for _, output in self._outputs(source)]
+        reading = {output: [source for other, source in pairs if other is output] for output, _ in pairs}
+        silent = [output for output, sources in reading.items() if not self._stated(control, output, sources)]
+        if not silent:
             return
         ways = [_SEGMENTS] if segments else [_WHERE_FALSE, _WHERE_TRUE]
-        hiding = [way for way in ways if any(self._hides(control, way, output, source) for _, output, source in pairs)]
-        if not stated and not hiding:
-            if control in self._alternatives():
-                # What it does not admit another term of the mask may: that is what `|` is for.
-                return
+        found = {output: self._hiding(control, ways, output, reading[output]) for output in silent}
+        proved = [one for one in found.values() if one is not None]
+        if not proved and len(silent) == len(reading):
+            yield from self._without_effect(control, segments)
+            return
+        way = proved[0].way if proved else ways[0]
+        for output in silent:
+            hiding = found[output] or _Hiding(way=way, source=reading[output][0], mark=control)
+            yield self._unstated_effect(control, output, hiding)
+
+    def _unstated_effect(self, control: Value, output: Value, hiding: _Hiding) -> Diagnostic:
+        """W421 for a mask input, with the rule that states how it hides positions from an output."""
+        name = next(
+            n for n, y in zip(self.spec.graph.output_names, self.spec.graph.outputs, strict=True) if y is output
+        )
+        source, mark = self.names[hiding.source], self.names[hiding.mark]
+        rule = f"- {hiding.way.rule}: {{output: {name}, input: {source}, {hiding.way.says}{mark}}}"
+        note = (
+            "" if hiding.source in self.inputs else f"positions are mixed before `{source}`, and hidden from there on"
+        )
+        return self._warning("W421", f"no rule says what `{control.name}` hides from `{name}`", control, rule, note)
+
+    def _without_effect(self, control: Value, segments: bool) -> Iterator[Diagnostic]:
+        """W422 for a mask input that is not proved to hide anything."""
+        # What it does not admit another term of the mask may: that is what `|` is for.
+        if control not in self._alternatives():
             help = f"write `{'same_segment' if segments else 'key_valid'}({control.name})` in the masks, or remove it"
             why = "no mask keeps the positions that it marks from reaching an output"
             yield self._warning("W422", f"`{control.name}` hides nothing", control, help, why)
-            return
-        way = [*hiding, *ways][0]
-        said = set(stated)
-        for name, output, source in pairs:
-            if output not in said:
-                said.add(output)
-                help = f"- {way.rule}: {{output: {name}, input: {source.name}, {way.says}{control.name}}}"
-                yield self._warning("W421", f"no rule says what `{control.name}` hides from `{name}`", control, help)
+
+    def _stated(self, control: Value, output: Value, sources: list[Value]) -> bool:
+        """Whether rules say what a control hides from an output.
+
+        A rule about an input says it. Rules about inner values say it together if `sources`, the inputs that the output
+        reads, reach it by way of these values alone, and masks by the control come behind them.
+        """
+        said = {rule.input for rule in self._rules(output) if self._speaks(rule, control)}
+        if not said.isdisjoint(self.inputs):
+            return True
+        masked = {value for value in said if self._is_masked(control, output, value)}
+        return reached_through(self.spec.graph, sources, output, masked)
+
+    def _is_masked(self, control: Value, output: Value, source: Value) -> bool:
+        """Whether the control restricts what an output reads of a value: positions that stay apart need no mask."""
+        found = self.dependence.relation(output, source)
+        return control in self._leaves(*(term for atom in found.atoms for term in keys(atom)))
+
+    def _hiding(self, control: Value, ways: list[_Way], output: Value, sources: list[Value]) -> _Hiding | None:
+        """What a control is proved to hide from an output: of an input, else of the first inner value that will do."""
+        tried = chain(product(ways, sources, (control,)), self._inner(control, ways, output, sources))
+        hidden = (_Hiding(way=w, source=s, mark=m) for w, s, m in tried if self._hides(m, w, output, s))
+        return next(hidden, None)
+
+    def _inner(
+        self, control: Value, ways: list[_Way], output: Value, sources: list[Value]
+    ) -> Iterator[tuple[_Way, Value, Value]]:
+        """The ways to hide positions of inner values through which an output reads all inputs.
+
+        Nodes that mix positions before a mask hides them leave no rule about an input that holds.
+        """
+        marks = [
+            y for y in self.names if y.type.dtype is control.type.dtype and control in self._leaves(*self._terms(y))
+        ]
+        for source in gates(self.spec.graph, sources, output):
+            if source in self.names and self._is_masked(control, output, source):
+                yield from ((way, source, mark) for mark in marks for way in ways if carries(source, mark))
 
     def _speaks(self, rule: Rule, control: Value) -> bool:
         """Whether a rule of a kind that can state what is hidden mentions a control."""

@@ -97,23 +97,20 @@ def build_part(part: NodePart, around: Surroundings) -> None:
         around.values.define(path, value)
     around.values.offer(around.builder.offered)
     # Inner values with the axes of the sequence are sequences too, so that rules on them need no `axis` either.
-    if _is_sequence(part.body, built.main, around):
+    block = part.body if isinstance(part.body, Block) else None
+    makes_sequence = block is not None and block.makes_sequence
+    if built.main.type.rank == 3 and (makes_sequence or _like(part.body, built.main, around, around.values.sequences)):
         inner = (value for path, value in around.builder.exposed.items() if path.startswith(f"{part.name}."))
         for value in (built.main, *(one for one in inner if one.type.axes == built.main.type.axes)):
             around.values.is_sequence(value)
+    if (block is not None and block.makes_map) or _like(part.body, built.main, around, around.values.maps):
+        around.values.is_map(built.main)
 
 
-def _is_sequence(body: Block | ValueExpr, value: Value, around: Surroundings) -> bool:
-    """Whether a value has the axes batch, positions, features: its block says so, or it reads such a value.
-
-    The value that it reads must have the same axes.
-    """
-    if value.type.rank != 3:
-        return False
-    if isinstance(body, Block) and body.makes_sequence:
-        return True
+def _like(body: Block | ValueExpr, value: Value, around: Surroundings, known: Collection[Value]) -> bool:
+    """Whether what a part reads contains a known value that has the axes of the part's own value."""
     read = (around.values.get(path) for one in syntaxes(body) for path in paths(one))
-    return any(one in around.values.sequences for one in read if one is not None and one.type.axes == value.type.axes)
+    return any(one in known for one in read if one is not None and one.type.axes == value.type.axes)
 
 
 def _result(part: NodePart) -> str:

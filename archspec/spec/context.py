@@ -256,6 +256,14 @@ class NodeContext:
         with self.builder.settings(span=expr.span):
             return self._keep(expr, self.builder.add(op, *inputs, result=hint))
 
+    def is_map(self, value: Value) -> bool:
+        """Whether a block on maps made a value, or another with its axes: batch, channels, space."""
+        return value in self.around.values.maps
+
+    def warn(self, code: str, message: str, span: Span | None, help: str) -> None:
+        """Keep a warning."""
+        self.around.findings.warn(code, message, span, help=help)
+
     def _warn_window(self, message: str, span: Span, help: str) -> None:
         if not self.around.reduced:
             self.around.findings.warn("W401", message, span, help=help)

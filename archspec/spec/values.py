@@ -19,6 +19,7 @@ class Values:
         self._owners: dict[Value, str] = {}
         self._offered: set[str] = set()
         self._sequences: set[Value] = set()
+        self._maps: set[Value] = set()
 
     @property
     def sequences(self) -> frozenset[Value]:
@@ -28,6 +29,15 @@ class Values:
     def is_sequence(self, value: Value) -> None:
         """Note that a value has the axes batch, positions, features."""
         self._sequences.add(value)
+
+    @property
+    def maps(self) -> frozenset[Value]:
+        """The values noted to have the axes batch, channels, space."""
+        return frozenset(self._maps)
+
+    def is_map(self, value: Value) -> None:
+        """Note that a value has the axes batch, channels, space."""
+        self._maps.add(value)
 
     @property
     def names(self) -> Mapping[str, Value]:

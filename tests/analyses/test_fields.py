@@ -87,26 +87,33 @@ class Measured:
             found = self.module(pixels)
         return list(found) if isinstance(found, tuple) else [found]
 
-    def field(self, stage: int) -> tuple[int, int]:
-        """The first and the last row that the middle row of an output depends on, by bisection from both ends."""
+    def field(self, stage: int, told: tuple[int, int]) -> tuple[int, int]:
+        """The first and the last row that the middle row of an output depends on, from both ends.
+
+        `told` are the rows that it is said to be.
+        """
         rows = self.pixels.shape[2]
-        first = self.boundary(stage, lambda cut: torch.arange(rows) <= cut)
-        last = self.boundary(stage, lambda cut: torch.arange(rows) >= rows - 1 - cut)
+        first = self.boundary(stage, lambda cut: torch.arange(rows) <= cut, told[0])
+        last = self.boundary(stage, lambda cut: torch.arange(rows) >= rows - 1 - cut, rows - 1 - told[1])
         return first, rows - 1 - last
 
-    def boundary(self, stage: int, rows: Callable[[int], torch.Tensor]) -> int:
-        """The least cut at which changed rows move the middle row of an output."""
+    def boundary(self, stage: int, rows: Callable[[int], torch.Tensor], told: int) -> int:
+        """The least cut at which changed rows move the middle row of an output: the one told, or else by bisection."""
+        if told > 0 and self.moved(stage, [rows(told - 1), rows(told)]) == [False, True]:
+            return told
         low, high = 0, self.pixels.shape[2] - 1
         while low < high:
             cuts = np.unique(np.linspace(low, high, _CUTS).astype(int))
-            # The unchanged image is in the same batch: another size of batch may be rounded in another way.
-            none = torch.zeros(self.pixels.shape[2], dtype=torch.bool)
-            before, *after = self.run(torch.stack([none, *(rows(int(cut)) for cut in cuts)]))[stage]
-            middle = before.shape[1] // 2
-            moved = [bool((one[:, middle] != before[:, middle]).any()) for one in after]
-            place = moved.index(True)
+            place = self.moved(stage, [rows(int(cut)) for cut in cuts]).index(True)
             low, high = (int(cuts[place - 1]) + 1 if place else low), int(cuts[place])
         return low
+
+    def moved(self, stage: int, changed: list[torch.Tensor]) -> list[bool]:
+        """Whether the middle row of an output moves, for each set of changed rows, bool [rows]."""
+        # The unchanged image is in the same batch: another size of batch may be rounded in another way.
+        before, *after = self.run(torch.stack([torch.zeros_like(changed[0]), *changed]))[stage]
+        middle = before.shape[1] // 2
+        return [bool((one[:, middle] != before[:, middle]).any()) for one in after]
 
 
 def compared(spec: Spec, rows: int, columns: int) -> dict[str, tuple[int, int]]:
@@ -120,8 +127,8 @@ def compared(spec: Spec, rows: int, columns: int) -> dict[str, tuple[int, int]]:
         assert field.extent is not None
         assert field.stride is not None
         assert field.offset is not None
-        first, last = measured.field(stage)
         begin = field.stride * (measured.before[stage].shape[2] // 2) + field.offset
+        first, last = measured.field(stage, (int(begin), int(begin) + field.extent.value({}) - 1))
         assert first == begin, name
         found[name] = (field.extent.value({}), last - first + 1)
     return found

@@ -54,6 +54,16 @@ from tests.steps import steps_here
 with steps_here():
     archspec.build(sys.argv[1], sys.argv[2], cache=False, seed=int(sys.argv[3]))
 """
+TABLE = """\
+archspec: 1
+name: table
+about: One table, which is exported at once
+dims: {batch: [1, 2, 8], tokens: [1, 12, 32]}
+inputs: {ids: "int64[batch, tokens] < 50"}
+graph:
+  states: {block: token_embedding, ids: ids, vocab: 50, dim: 16}
+outputs: {states: "float[batch, tokens, 16]"}
+"""
 INTERFACE = WrittenInterface(
     dims={"batch": DimRange(min=1, typical=2, max=8), "tokens": DimRange(min=2, typical=12, max=32)},
     inputs={
@@ -150,10 +160,11 @@ def test_two_builds_into_one_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_two_whole_builds_into_one_folder(tmp_path: Path, spec_file: Path) -> None:
+def test_two_whole_builds_into_one_folder(tmp_path: Path) -> None:
     """One of them stands there in the end, whole, and nothing of the other."""
-    output = tmp_path / "there" / "bundle"
-    command = [sys.executable, "-B", "-c", BUILD_WITH_SEED, str(spec_file), str(output)]
+    output, spec = tmp_path / "there" / "bundle", tmp_path / "table.yaml"
+    spec.write_text(TABLE)
+    command = [sys.executable, "-B", "-c", BUILD_WITH_SEED, str(spec), str(output)]
     builds = [subprocess.Popen([*command, str(seed)], cwd=ROOT, stderr=subprocess.PIPE, text=True) for seed in (1, 2)]
     told = [build.communicate()[1] for build in builds]
     assert [build.returncode for build in builds] == [0, 0], told

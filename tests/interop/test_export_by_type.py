@@ -57,11 +57,10 @@ def cases() -> Iterator[Any]:
 
 
 def examples() -> Iterator[Any]:
-    """Every example of every class; between the first and the last, other classes than the first tell little more."""
+    """Every example of every class; beyond the first, other classes than the first of a type tell little more."""
     for word, name in CLASSES:
-        last = len(MODEL_TYPES[word].small) - 1
-        for example in range(last + 1):
-            is_long = not is_first(word, name) and 0 < example < last
+        for example in range(len(MODEL_TYPES[word].small)):
+            is_long = not is_first(word, name) and example > 0
             yield pytest.param(word, name, example, marks=[pytest.mark.slow, pytest.mark.long] if is_long else ())
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.parallel.ranks import Ranks
 
 
 @pytest.fixture(scope="session")
-def ranks() -> Iterator[Ranks]:
-    """Processes that are started once, at the first test that runs something in them."""
-    pool = Ranks()
-    yield pool
-    pool.close()
+def ranks() -> Ranks:
+    """Runs functions as ranks; the server that processes are forked from is started at the first run."""
+    return Ranks()

@@ -65,20 +65,18 @@ def killed(folder: Path, when: str) -> list[float]:
 
 
 @pytest.mark.parametrize("when", ["training", "saving"])
-def test_a_rank_that_is_killed_loses_nothing_that_was_saved(when: str, alone: list[float], tmp_path: Path) -> None:
-    pool = Ranks()
-    try:
-        with pytest.raises(RankFailure, match="the process ended"):
-            pool.run(2, killed, tmp_path, when)
-        partial = [path.name for path in tmp_path.iterdir() if path.suffix]
-        saved = {path.name for path in tmp_path.iterdir() if not path.suffix}
-        assert partial == (["step-00000020.partial"] if when == "saving" else [])
-        assert saved == {"step-00000010"} | ({"step-00000020"} if when == "training" else set())
-        first = 10 * len(saved)
-        assert pool.run(2, train, 2, 1, STEPS, tmp_path, 20)[0] == pytest.approx(alone[first:], **EXACT)
-        assert not list(tmp_path.glob("*.partial"))
-    finally:
-        pool.close()
+def test_a_rank_that_is_killed_loses_nothing_that_was_saved(
+    when: str, alone: list[float], ranks: Ranks, tmp_path: Path
+) -> None:
+    with pytest.raises(RankFailure, match="the process ended"):
+        ranks.run(2, killed, tmp_path, when)
+    partial = [path.name for path in tmp_path.iterdir() if path.suffix]
+    saved = {path.name for path in tmp_path.iterdir() if not path.suffix}
+    assert partial == (["step-00000020.partial"] if when == "saving" else [])
+    assert saved == {"step-00000010"} | ({"step-00000020"} if when == "training" else set())
+    first = 10 * len(saved)
+    assert ranks.run(2, train, 2, 1, STEPS, tmp_path, 20)[0] == pytest.approx(alone[first:], **EXACT)
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def cut_short(path: Path) -> None:

@@ -27,11 +27,7 @@ def test_each_call_has_a_group_of_its_own(ranks: Ranks) -> None:
     assert ranks.run(1, summed, 5) == [(1, 5)]
 
 
-def test_an_error_of_one_rank_is_told_and_the_next_call_works() -> None:
-    pool = Ranks()
-    try:
-        with pytest.raises(RankFailure, match=r"rank 1(.|\n)*ValueError: this one"):
-            pool.run(2, one_fails)
-        assert pool.run(2, summed, 1) == [(2, 3)] * 2
-    finally:
-        pool.close()
+def test_an_error_of_one_rank_is_told_and_the_next_call_works(ranks: Ranks) -> None:
+    with pytest.raises(RankFailure, match=r"rank 1(.|\n)*ValueError: this one"):
+        ranks.run(2, one_fails)
+    assert ranks.run(2, summed, 1) == [(2, 3)] * 2

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from archspec.algebra.dim import Dim
-from archspec.checking import compile
+from archspec.checking import check, compile
 from archspec.ops.position.grid_sinusoidal import GridSinusoidal
 from archspec.rules.judge import Judge
 from archspec.spec import load
+from tests.editing import edited
 from tests.options import option
 from tests.parity.models import TOLERANCE, filled
 from tests.parity.test_vision import given_weights, image
@@ -87,6 +88,17 @@ def test_both_masks_are_needed_to_hide_padding(change: dict[str, str], status: s
     judge = Judge(spec)
     hidden = [rule for rule in spec.rules if rule.kind == "ignores"]
     assert [judge.verdict(rule).status for rule in hidden] == [status, status]
+
+
+@pytest.mark.parametrize("output", ["logits", "boxes"])
+def test_a_rule_on_features_is_asked_for_where_none_on_pixels_holds(output: str, tmp_path: Path) -> None:
+    """Convolutions mix pixels of padding into those beside them, and the masks hide whole places of the map."""
+    rule = f"- ignores: {{output: {output}, input: features, where: not known}}"
+    path = tmp_path / "detr.yaml"
+    path.write_text(edited(Path(DETR).read_text("utf-8"), (f"  {rule}\n", "")))
+    assert check(DETR).diagnostics == ()
+    (found,) = check(path).diagnostics
+    assert (found.code, found.help) == ("W421", f"add `{rule}` to `rules`")
 
 
 def test_features_of_padding_do_not_matter() -> None:

@@ -220,3 +220,54 @@ def test_an_input_that_only_counts_positions_hides_nothing(tmp_path: Path) -> No
     counted = "dim: d, positions: {kind: learned, length: 16, count: valid}}"
     path.write_text(edited(text, ("dim: d}", counted)))
     assert [found.code for found in check(path).diagnostics] == ["W422"]
+
+
+MIXED = """  mixed: {block: shift, input: source, axis: 1, by: -1, fill: 0}
+  states:
+    block: transformer
+    input: mixed
+"""
+
+
+def mixing(folder: Path, *, mask: str, tail: str = "", output: str = STATES, rules: str = "") -> list[Diagnostic]:
+    """Warnings about a model whose layers are given embeddings of which each is that of the next token."""
+    path = folder / "model.yaml"
+    text = MODEL.format(mask=mask, more=VALID, tail=tail, output=output, rules=rules)
+    path.write_text(
+        edited(re.sub(r"\n +\n", "\n", text), ("  states:\n    block: transformer\n    input: source\n", MIXED))
+    )
+    return list(check(path).diagnostics)
+
+
+def test_what_is_hidden_behind_nodes_that_mix_positions_is_asked_for(tmp_path: Path) -> None:
+    rule = "ignores: {output: states, input: mixed, where: not valid}"
+    (found,) = mixing(tmp_path, mask="key_valid(valid)")
+    assert (found.code, found.help) == ("W421", f"add `- {rule}` to `rules`")
+    assert found.notes == ("positions are mixed before `mixed`, and hidden from there on",)
+    assert mixing(tmp_path, mask="key_valid(valid)", rules=f"rules:\n  - {rule}") == []
+    # Of the input it does not hold.
+    of_input = edited(rule, ("input: mixed", "input: ids"))
+    found_too = mixing(tmp_path, mask="key_valid(valid)", rules=f"rules:\n  - {of_input}")
+    assert [one.code for one in found_too] == ["E420"]
+
+
+@pytest.mark.parametrize(("inner", "codes"), [("mixed", {"E420"}), ("states", {"E420", "W422"}), ("late", {"W422"})])
+def test_a_rule_about_an_inner_value_that_no_mask_comes_behind_states_nothing(
+    inner: str, codes: set[str], tmp_path: Path
+) -> None:
+    """The last nodes keep positions apart, so that a rule about what they read holds whatever the masks are."""
+    tail = "late: {block: shift, input: states, axis: 1, by: -1, fill: 0}\n  y: late * 2"
+    rule = f"rules:\n  - ignores: {{output: y, input: {inner}, where: not valid}}"
+    found = mixing(tmp_path, mask="key_valid(valid)", tail=tail, output="y: float[batch, length, d]", rules=rule)
+    assert {one.code for one in found} == codes
+
+
+@pytest.mark.parametrize("rules", ["", "rules:\n  - ignores: {output: pooled, input: keys, where: not valid}"])
+def test_a_rule_about_an_inner_value_that_inputs_go_round_states_nothing(rules: str, tmp_path: Path) -> None:
+    """All positions of `source` reach the mean as queries, and none but valid ones as keys."""
+    path = tmp_path / "model.yaml"
+    tail = "keys: source * 2\n  seen: {block: attention, query: source, memory: keys, heads: 2, mask: key_valid(valid)}"
+    tail += "\n  pooled: {block: pool, input: seen, kind: mean}"
+    text = MODEL.format(mask="all", more=VALID, tail=tail, output="pooled: float[batch, d]", rules=rules)
+    path.write_text(re.sub(r"  states:\n(    .*\n)+", "", text))
+    assert [found.code for found in check(path).diagnostics] == ["W422"]

@@ -98,6 +98,10 @@ class Context(Protocol):
         """A label where a value is defined, with its type; None for a value without a name."""
         ...
 
+    def is_map(self, value: Value) -> bool:
+        """Whether the axes of a value are batch, channels, space: a block on maps made it, or a value of its axes."""
+        ...
+
     def declared(self, name: str) -> Span | None:
         """Where a name of the spec is declared; None for an unknown name."""
         ...
@@ -134,6 +138,10 @@ class Context(Protocol):
         help: str | None = None,
     ) -> NoReturn:
         """Raise a SpecError with one error, as `archspec.diagnostics.fail` does."""
+        ...
+
+    def warn(self, code: str, message: str, span: Span | None, help: str) -> None:
+        """Keep a warning, with advice."""
         ...
 
 

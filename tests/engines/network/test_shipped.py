@@ -15,18 +15,33 @@ from archspec.engines.profiles import declared, shapes
 from archspec.engines.registry import engines
 from archspec.model.ports import DTypeName
 from tests.engines.network.judging import Lowered, lowered
-from tests.mutation.shipped import REPRESENTATIVES, SHIPPED, ranked, same_as
+from tests.mutation.shipped import REPRESENTATIVES, SHIPPED, ranked, same_as, ways
 
 HALVES: tuple[DTypeName, ...] = ("float16", "bfloat16")
 MEASURED = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
 """What the reduced specs stay within, as a share of the largest value or 1; a build allows more."""
 
 
+OPS_OF_OTHERS = {
+    "conformer-m",
+    "gpt-neo-125m",
+    "gpt-oss-20b",
+    "gpt2",
+    "llama-3.2-1b",
+    "resnet-50",
+    "siglip-base",
+    "t5-base",
+    "whisper-tiny",
+}
+"""Representatives all of whose ops others have: how they are joined is no question of half precision."""
+
+
 def alternating() -> list[Any]:
-    """Every spec in one half of precision or the other in turn; in both in long runs."""
+    """Specs that use every op, in one half of precision or the other in turn; all in both in long runs."""
     long = [pytest.mark.slow, pytest.mark.long]
     ranks = {one.values[0]: one.marks for one in ranked()}
-    turns = {(name, HALVES[number % 2]) for number, name in enumerate(sorted(REPRESENTATIVES))}
+    halves = {name: HALVES[number % 2] for number, name in enumerate(sorted(REPRESENTATIVES))}
+    turns = {(name, half) for name, half in halves.items() if name not in OPS_OF_OTHERS}
     return [
         pytest.param(name, dtype, marks=ranks[name] if (name, dtype) in turns else long)
         for name in SHIPPED
@@ -81,6 +96,16 @@ def test_a_network_holds_the_contract_and_compiles(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["gpt2", "resnet-50"])
 def test_half_precision_holds_the_contract(name: str, dtype: DTypeName, tmp_path: Path) -> None:
     assert 1e-5 < largest(lowered(name, tmp_path, dtype)) < MEASURED[dtype] < TOLERANCE[dtype]
+
+
+def test_every_op_is_tried_in_half_precision() -> None:
+    tried = set().union(*map(ops, REPRESENTATIVES - OPS_OF_OTHERS))
+    assert {name: found for name in REPRESENTATIVES if (found := ops(name) - tried)} == {}
+
+
+def ops(name: str) -> set[str]:
+    """The names of the ops of a spec."""
+    return {way.partition(" ")[0] for way in ways(name)}
 
 
 @pytest.mark.parametrize(("name", "dtype"), alternating())
