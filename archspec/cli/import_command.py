@@ -45,8 +45,10 @@ def command(
     # Before anything is written: a spec that differs from its original is not worth keeping.
     found = _held(made, source) if verify else None
     if tokenizer is not None:
+        from archspec.decoding.text_packages import require
         from archspec.interop.gguf.tokenizer import write_tokenizer
 
+        require("tokenizers")
         write_tokenizer(source, tokenizer)
     if output is not None:
         write_whole(output, made.text)

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from archspec.decoding.text_packages import require
-from archspec.decoding.tokenizer import CONFIG, TOKENIZER
 from archspec.diagnostics import fail
 from archspec.weights.gguf.header import Value
 from archspec.weights.gguf.reading import read_metadata
@@ -28,22 +26,23 @@ _NAMED = {"bos": "bos_token", "eos": "eos_token", "unknown": "unk_token", "paddi
 
 
 def write_tokenizer(path: Path, folder: Path) -> None:
-    """Write the tokenizer of a file, with its chat template if it has one.
+    """Write the tokenizer of a file, with its chat template if it has one. Requires the package tokenizers.
 
     Args:
         path: a GGUF file whose tokens are merged from bytes (`tokenizer.ggml.model` is `gpt2`).
         folder: where the files go; it is made where it is not there.
 
     Raises:
-        SpecError: E604 without the package tokenizers, E807 for another kind of tokenizer, or a way to split text that
-            is not known here, and as `read_metadata` does.
+        SpecError: E807 for another kind of tokenizer, or a way to split text that is not known here, and as
+            `read_metadata` does.
     """
-    require("tokenizers")
     metadata = read_metadata(path)
     made, config = _tokenizer(metadata), _configuration(metadata)
     folder.mkdir(parents=True, exist_ok=True)
-    made.save(str(folder / TOKENIZER))
-    (folder / CONFIG).write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    made.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
 
 
 def _tokenizer(metadata: Mapping[str, Value]) -> Any:
