@@ -15,6 +15,7 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.norm_fields import DefaultNorm
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import CODES
+from archspec.ir.op import Primitive
 from archspec.layouts import layout, line
 from archspec.ops.registry import all_primitives
 from archspec.schema.model import Model
@@ -54,6 +55,12 @@ occurs once in the type of the value; `axis: A` applies to both values, `axis: [
 Left out, it is the one axis that holds a dim other than those that lead inputs, else axis 1 of a value with two axes or
 of the output of a sequence block; otherwise it is an error, E424, which lists the axes. `at` limits an upper rule to
 the output positions where a predicate holds.
+"""
+_PRIMITIVES = """\
+## Primitives
+
+The operations of which blocks are made, as `archspec show --ir` prints them. *Over ranks* tells how several devices
+share an operation: by which axes they may be split, or in terms, where each has one term of a sum.
 """
 _WEIGHTS = """\
 ## Weights
@@ -127,8 +134,8 @@ def reference() -> str:
         _keys(line.FIELDS),
         "## Parts\n",
         *(_part(model) for model in parts),
-        "## Primitives\n\nThe operations of which blocks are made, as `archspec show --ir` prints them.\n",
-        *(_primitive(name, primitive.signature, primitive) for name, primitive in all_primitives().items()),
+        _PRIMITIVES,
+        *(_primitive(name, primitive) for name, primitive in all_primitives().items()),
         "## Diagnostics\n\n`archspec explain CODE` explains one.\n",
         "\n".join(["| code | title |", "|---|---|", *(f"| {code} | {found.title} |" for code, found in CODES.items())]),
     )
@@ -172,8 +179,10 @@ def _part(model: type[Model]) -> str:
     return f"### {_title(model)}\n\n{_docs(model)}\n\n{_fields(model)}"
 
 
-def _primitive(name: str, signature: str, primitive: type) -> str:
-    return f"### {name}\n\n`{signature}`\n\n{_docs(primitive)}"
+def _primitive(name: str, primitive: type[Primitive]) -> str:
+    ways = (primitive.shardings.__doc__ or "").strip().splitlines()[0]
+    ranks = "whole on every one." if primitive.shardings is Primitive.shardings else f"{ways[0].lower()}{ways[1:]}"
+    return f"### {name}\n\n`{primitive.signature}`\n\n{_docs(primitive)}\n\nOver ranks: {ranks}"
 
 
 def _docs(model: type) -> str:

@@ -118,6 +118,7 @@ def test_what_holds_is_declared(name: str) -> None:
         assert unexcused(case) == [], case
 
 
+@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize("name", sorted(all_primitives()))
 def test_what_holds_is_declared_of_every_case(name: str) -> None:

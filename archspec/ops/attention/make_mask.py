@@ -73,7 +73,7 @@ class MakeMask(Primitive):
         return tuple(rows)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By rows, and by queries or keys where no position is compared. Of the first operand nothing is read."""
+        """By rows, and by queries or keys where no positions are compared; of the first operand only sizes are used."""
         operands = self._operands(inputs)
         sides = [(operands.along("query", self.queries, self.keys), 2)] if differs_by_query(self.mask) else []
         # A row that has no key in one part may have one in another.

@@ -63,7 +63,7 @@ class ScoreBias(Primitive):
         return [axis for axis in range(x.rank) if axis != x.rank - 2]
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By heads or in terms, if the biases are learned, and with ids by rows, queries or keys."""
+        """By heads or in terms, if the biases are learned; with ids by rows, queries or keys."""
         ways = []
         if self.parameters(*inputs):
             by_heads, linear = (Shard(1), Shard(self._heads_axis)), (Partial(), Partial())

@@ -63,7 +63,7 @@ class WindowNumbers(Primitive):
         return ((NOTHING,) * len(inputs),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """Of the operand nothing is read but sizes."""
+        """Whole: of the operand only sizes are used."""
         return tuple(beside([unread(inputs[0], free(inputs[0], self.rows, self.columns))], ()))
 
     def moved(

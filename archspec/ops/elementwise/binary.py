@@ -44,7 +44,7 @@ class Binary(Primitive):
         return (tuple(aligned(outputs[0], x, broadcast_axes(outputs[0], x)) for x in inputs),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any axis; in terms, where it is linear in one operand or in both together."""
+        """By any axis; in terms of both operands, or of one that is multiplied or divided."""
         pairs = [broadcasting(outputs[0], x) for x in inputs]
         linear: Mapping[Operation, tuple[Sharding, ...]] = {
             "multiply": (terms(Partial(), Copied()), terms(Copied(), Partial())),

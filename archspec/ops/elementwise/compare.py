@@ -47,7 +47,7 @@ class Compare(Primitive):
         return ((identity(count(inputs[0].axes)),),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any axis with whose size the number does not change."""
+        """By any axis on whose size the number does not depend."""
         return tuple(along([same(*free(inputs[0], self.number))]))
 
     def moved(

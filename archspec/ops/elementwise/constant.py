@@ -42,7 +42,7 @@ class Constant(Primitive):
         return ((NOTHING,) * len(inputs),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """Of the operand nothing is read: it may be parted by any axis with whose size the constant does not change."""
+        """Whole: of the operand only sizes are used."""
         axes = free(
             inputs[0], *(axis.size for axis in self.axes), *(() if isinstance(self.number, bool) else (self.number,))
         )

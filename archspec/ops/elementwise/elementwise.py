@@ -38,7 +38,7 @@ class Elementwise(Primitive):
         return False
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any axis with whose size the numbers do not change; in terms, if it is linear."""
+        """By any axis on whose size its numbers do not depend; in terms, if it is linear."""
         own = same(*free(inputs[0], *self.numbers))
         return (*along([own]), *(summed(inputs) if self.is_linear else ()))
 

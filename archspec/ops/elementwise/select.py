@@ -79,7 +79,7 @@ class Select(Primitive):
         return ((aligned(y, condition, own), chosen, *rest),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any axis with whose size the number does not change; in terms of both branches, or beside zeros."""
+        """By any axis on whose size the number does not depend; in terms of both branches, or of one beside zeros."""
         condition, x, *others = inputs
         kept = free(x, *(() if self.number is None else (self.number,)))
         own = [{k: k for k in kept if k < one.rank} for one in (condition, x)]

@@ -56,7 +56,7 @@ class Embedding(Primitive):
         return ((identity(count(inputs[0].axes)),),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any axis of the ids, by features, by rows of the table, which leaves terms, or in terms."""
+        """By any axis of the ids; by features; by rows of the table, which leaves terms; in terms."""
         rows = Sharding(operands=(Copied(),), results=(Partial(),), parameters={"table": Shard(0)}, rows=0)
         ways = tables("table", 1, (Shard(inputs[0].rank), Shard(1)), (Partial(), Partial()))
         return (rows, *ways, *along([same(*range(inputs[0].rank))]))

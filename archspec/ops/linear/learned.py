@@ -53,7 +53,7 @@ class Learned(Primitive):
         return ((NOTHING,) * len(inputs),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By stored axes, or in terms. Of the operand nothing is read but sizes."""
+        """By stored axes, or in terms; of the operand only sizes are used."""
         stored = (k for k, static in enumerate(self.static) if static)
         ways = tables("value", 0, *((Shard(k), Shard(k)) for k in stored), (Partial(), Partial()))
         repeated = (axis.size for axis, static in zip(self.axes, self.static, strict=True) if not static)

@@ -61,7 +61,7 @@ class Linear(Primitive):
         return ((identity(sum(len(a.factors) for a in inputs[0].axes[:-1])),),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By features of the result, by those of the operand (which leaves terms), or by any other axis."""
+        """By features of the result; by those of the operand, which leaves terms; by any other axis; in terms."""
         last = inputs[0].rank - 1
         by_result = Sharding(
             operands=(Copied(),), results=(Shard(last),), parameters={"weight": Shard(0), **self._bias(Shard(0))}

@@ -96,7 +96,7 @@ class BatchNorm(Primitive):
         return ((aligned(outputs[0], inputs[0], [(k, k) for k in range(inputs[0].rank)]),),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By channels; if it is frozen, by any other axis and in terms."""
+        """By channels; a frozen one by any other axis too, or in terms."""
         names = [name for name, spec in self.parameters(*inputs).items() if spec.type.rank]
         channels = Sharding(operands=(Shard(1),), results=(Shard(1),), parameters=dict.fromkeys(names, Shard(0)))
         if not self.frozen:

@@ -70,7 +70,7 @@ class GridSincos(Primitive):
         return ((NOTHING,),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """Of the operand nothing is read but sizes."""
+        """Whole: of the operand only sizes are used."""
         x, numbers = inputs[0], [self.base] if isinstance(self.base, Scalar) else []
         axes = [axis for axis in free(x, self.rows, self.columns, *numbers) if axis != x.rank - 1]
         return tuple(beside([unread(x, axes)], ()))

@@ -100,7 +100,7 @@ class GridSinusoidal(Primitive):
         return (Range(side="out", coordinate=coordinate, lo=number * half, hi=size - 1 if number else half - 1),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By rows of what is valid; of x nothing is read but sizes."""
+        """By rows of what is valid; of x only sizes are used."""
         x, numbers = inputs[0], [self.base] if isinstance(self.base, Scalar) else []
         axes = [axis for axis in free(x, self.rows, self.columns, *numbers) if axis != x.rank - 1]
         return tuple(beside([unread(x, axes)], along([{0: 0}])))

@@ -69,7 +69,7 @@ class LearnedPositions(Primitive):
         return ((NOTHING, *(aligned(outputs[0], x, [(k, k) for k in range(x.rank)]) for x in ids)),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By features or in terms, with ids by any axis of them, and the whole table by positions."""
+        """By features, or in terms; with ids by any axis of them; the table that is taken whole by positions."""
         x, ids, rank = inputs[0], inputs[1:], outputs[0].rank
         ways = tables("positions", len(ids), (Shard(rank - 1), Shard(1)), (Partial(), Partial()))
         # A table that is taken as it is has a part of the positions for each rank.

@@ -73,7 +73,7 @@ class ResizedPositions(Primitive):
         return ((NOTHING,),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By features, or in terms. Of the operand nothing is read."""
+        """By features, or in terms; of the operand only sizes are used."""
         ways = tables("positions", 0, (Shard(1), Shard(1)), (Partial(), Partial()))
         return tuple(beside([unread(inputs[0], free(inputs[0], self.rows, self.columns))], ways))
 

@@ -93,7 +93,7 @@ class RotaryTable(Primitive):
         return ((NOTHING, aligned(outputs[0], inputs[1], pairs)),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """With ids by any axis of them; of the other operand nothing is read but sizes."""
+        """With ids by any axis of them; of the other operand only sizes are used."""
         x, sizes = inputs[0], self.scaling.sizes if self.scaling is not None else ()
         axes = [axis for axis in free(x, *sizes) if self.ids or axis != x.rank - 2]
         # Behind the axis of cosines and sines, that of rows is followed by one of the heads.

@@ -102,7 +102,7 @@ class SinusoidalPositions(Primitive):
         return ((NOTHING, *(aligned(outputs[0], x, [(k, k) for k in range(x.rank)]) for x in ids)),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """With ids by any axis of them; of the other operand nothing is read but sizes."""
+        """With ids by any axis of them; of the other operand only sizes are used."""
         x, numbers = inputs[0], [self.base] if isinstance(self.base, Scalar) else []
         axes = [axis for axis in free(x, *numbers) if axis < x.rank - (1 if self.ids else 2)]
         return tuple(beside([unread(x, axes)], along([same(*free(one, *numbers)) for one in inputs[1:]])))

@@ -51,7 +51,7 @@ class Reduce(Primitive):
         return ((aligned(outputs[0], x, enumerate(stay)),),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By axes that remain; in terms, but for a maximum; over what is summed, which leaves terms."""
+        """By axes that remain; over the axes of a sum, which leaves terms; in terms, but for a maximum."""
         rank = inputs[0].rank
         reduced = {axis % rank for axis in self.axes}
         stay = [k for k in range(rank) if k not in reduced]

@@ -52,7 +52,7 @@ class AxisPositions(Primitive):
         return ((NOTHING,) * len(inputs),)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By rows of the counts; of an operand that is not read nothing is used."""
+        """By rows of the counts; without them whole, since of the operand only sizes are used."""
         if self.filled:
             return tuple(along([{0: 0}, {0: 0}]))
         return tuple(beside([unread(x, free(x, self.size)) for x in inputs], ()))

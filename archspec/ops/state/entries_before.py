@@ -91,7 +91,7 @@ class EntriesBefore(Primitive):
         return everything - {0}, everything, everything
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any axis: along that of the entries, by those that are wanted; in terms, where zeros stand for none."""
+        """By any axis, that of the entries as those that are wanted; in terms, where zeros stand for none."""
         x, _, positions = inputs
         place = self.axis % x.rank
         own = same(*(k for k in free(x, self.by, self.fill) if k != place))
