@@ -51,7 +51,9 @@ def losses_of(command: list[str], killed_at: int | None = None) -> dict[int, str
     ("task", "spec", "options"),
     [
         ("language", EXAMPLE / "language.yaml", ("--tensor", "2")),
-        ("reversal", ROOT / "examples" / "reversal" / "reversal.yaml", ("--data", "2")),
+        pytest.param(
+            *("reversal", ROOT / "examples" / "reversal" / "reversal.yaml", ("--data", "2")), marks=pytest.mark.long
+        ),
     ],
 )
 def test_a_process_that_is_killed_loses_nothing(
