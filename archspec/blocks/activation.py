@@ -20,6 +20,7 @@ class ActivationBlock(Block):
     """An elementwise activation."""
 
     block: ClassVar[str] = "activation"
+    keeps_axes = True
 
     input: ValueField = Field(description="float[...]")
     kind: ActField = Field(description="the activation; none leaves the value as it is")

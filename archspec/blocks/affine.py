@@ -23,6 +23,7 @@ class AffineBlock(Block):
     """
 
     block: ClassVar[str] = "affine"
+    keeps_axes = True
 
     input: ValueField = Field(description="float[..., features]")
     scale: BoolField = Field(default=True, description="whether features are scaled")

@@ -17,6 +17,7 @@ class DropPathBlock(Block):
     """In training, whole samples are zeroed with probability `rate` and the others divided by `1 - rate`."""
 
     block: ClassVar[str] = "drop_path"
+    keeps_axes = True
 
     input: ValueField = Field(description="float[batch, ...]: a branch, before it is added")
     rate: ExprField = Field(description="probability that a sample is zeroed, below 1")

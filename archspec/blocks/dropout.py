@@ -16,6 +16,7 @@ class DropoutBlock(Block):
     """In training, each element is zeroed with probability `rate` and the rest are scaled up."""
 
     block: ClassVar[str] = "dropout"
+    keeps_axes = True
 
     input: ValueField = Field(description="float[...]")
     rate: ExprField = Field(description="probability that an element is zeroed, below 1")

@@ -23,6 +23,7 @@ class NormBlock(Block, NormOptions):
     """
 
     block: ClassVar[str] = "norm"
+    keeps_axes = True
 
     input: ValueField = Field(description="float[...]")
     axis: AxisField | None = Field(default=None, description="the axis; the last when left out")

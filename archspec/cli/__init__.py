@@ -28,6 +28,7 @@ COMMANDS = (
     "import",
     "init",
     "list",
+    "parallel",
     "run",
     "schema",
     "show",

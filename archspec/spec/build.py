@@ -103,7 +103,9 @@ def build_part(part: NodePart, around: Surroundings) -> None:
         inner = (value for path, value in around.builder.exposed.items() if path.startswith(f"{part.name}."))
         for value in (built.main, *(one for one in inner if one.type.axes == built.main.type.axes)):
             around.values.is_sequence(value)
-    if (block is not None and block.makes_map) or _like(part.body, built.main, around, around.values.maps):
+    # A block that moves axes may give others of the same sizes.
+    keeps = block is None or block.keeps_axes
+    if (block and block.makes_map) or (keeps and _like(part.body, built.main, around, around.values.maps)):
         around.values.is_map(built.main)
 
 

@@ -166,7 +166,7 @@ def test_convnext_tiny(rows: int, tmp_path: Path) -> None:
     """
     text = (SHIPPED / "convnext-tiny.yaml").read_text().replace("activation: gelu", "activation: relu")
     text = text.replace("norm: {kind: layer_norm, eps: 1e-6}", "norm: batch_norm")
-    text = text.replace("normed: {block: norm, input: positions}", "normed: {block: affine, input: positions}")
+    text = text.replace("{block: norm, input: positions, axis: -1}", "{block: affine, input: positions}")
     spec = strip(text, rows, 32, STAGES, tmp_path, width=2, classes=2)
     agrees(compared(spec, rows, 32), [4, 76, 224, 1096, 1688])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Literal
+from unittest.mock import patch
 
 import numpy as np
 
@@ -67,7 +68,9 @@ class Court:
         A mistake in who reads whom that no verdict tells must obey every rule by exact wiring, and so must one that
         the contract does not tell either.
         """
-        fallen = first_fallen(mutant.spec)
+        # How a leak is told is no question here, and to search for its path takes most of the time of a verdict.
+        with patch("archspec.rules.leak.shortest", lambda *_: ()):
+            fallen = first_fallen(mutant.spec)
         if fallen is not None and fallen.status != "unknown":
             return Outcome(status="caught", judge="rules", detail=f"{fallen.status}: {fallen.rule}")
         found = self.compared(mutant.spec)

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 
 from archspec.analyses.parameters import Group, owned_groups
 from archspec.analyses.sharding.boundary import Boundaries
+from archspec.analyses.sharding.check import check_plan
 from archspec.analyses.sharding.gradients import GradientWires, gradients
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan, StoredParameter, is_whole
 from archspec.analyses.sharding.terms import copied
-from archspec.analyses.sharding.unsplit import runs_flops, unsplit
+from archspec.analyses.sharding.unsplit import Reason, runs_flops, sized, unsplit
 from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, plain, splits_weights, ways
 from archspec.analyses.sharding.wiring import WiredGraph, WiredOp, wiring
 from archspec.ir.graph import Graph, Parameter
@@ -25,6 +26,7 @@ _Placed = Callable[[int], Placement]
 # The rows that a rank must hold at least of a table that is split by rows.
 _FEWEST_ROWS = 8
 _STRICT = Budget()
+_GATHERED = Budget(gathers=True)
 _LOOSE = Budget(gathers=True, cuts=True)
 
 
@@ -42,7 +44,11 @@ def plan(graph: Graph, ranks: int, boundaries: Boundaries) -> Plan:
     wired = wiring(graph, boundaries)
     planner = _Planner(graph, wired, ranks)
     planner.run()
-    return planner.plan()
+    made = planner.plan()
+    faults = check_plan(graph, made, boundaries)
+    # The checker shares no code with the search, so that a fault in either ends here and not in a wrong gradient.
+    assert not faults, faults[0]
+    return made
 
 
 @dataclass
@@ -53,7 +59,7 @@ class _Planner:
     wiring: WiredGraph
     ranks: int
     labels: Labels = field(default_factory=Labels)
-    reasons: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, Reason] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         copies = frozenset(
@@ -72,6 +78,8 @@ class _Planner:
             for number, way in self.seeds(ends):
                 if number not in self.labels.ways:
                     self.take(number, way, budget)
+        for number in self.before_cuts():
+            self.take_alone(number)
 
     def seeds(self, ends: type[Partial] | type[Shard]) -> Iterator[tuple[int, PartWay]]:
         """The ways of ops with weights that split these, and whose results are terms or parts."""
@@ -94,34 +102,56 @@ class _Planner:
             if number not in self.reasons and (reason := self.reason()) is not None:
                 self.reasons[number] = reason
             return
-        if budget is _LOOSE and not any(
-            self.starts(number, found) for number in found.ways.keys() - self.labels.ways.keys()
-        ):
-            # One op alone would save less than its two conversions cost.
+        if budget is _LOOSE and not self.is_worth_gathers(found):
             return
         if copied(self.wiring, found, self.gradients) is not None:
             self.labels = found
 
-    def starts(self, number: int, labels: Labels) -> bool:
-        """Whether an op computes parts of whole operands, by parts of its weights."""
-        sharding = labels.ways[number].sharding
-        if runs_flops(self.wiring.ops[number]) == 0:
-            return False
-        makes = all(isinstance(one, Copied) for one in sharding.operands) and splits_weights(sharding)
-        return makes and all(isinstance(one, Shard) for one in sharding.results)
+    def before_cuts(self) -> list[int]:
+        """The whole ops with matrices whose results reach a group only by a cut: what is between needs all of them."""
+        label = self.labels.wires.get
+        cuts = (link for link in self.wiring.links if isinstance(label(link.target), Shard))
+        wires = [link.source for link in cuts if not isinstance(label(link.source), Shard)]
+        seen, found = set(wires), []
+        for wire in wires:
+            makers = [
+                n for n, wired in enumerate(self.wiring.ops) if wire in wired.results and n not in self.labels.ways
+            ]
+            maps = [n for n in makers if any(p.type.rank > 1 for p in self.wiring.ops[n].node.parameters.values())]
+            found += maps
+            before = [wire for n in makers if n not in maps for wire in self.wiring.ops[n].operands]
+            before += [link.source for link in self.wiring.links if link.target == wire]
+            wires += [one for one in before if one not in seen]
+            seen.update(before)
+        return list(dict.fromkeys(found))
 
-    def reason(self) -> str | None:
+    def take_alone(self, number: int) -> None:
+        """Split one map by its results, which are gathered at once."""
+        for way in self.ways[number].possible:
+            if self.is_worth(self.wiring.ops[number], way) and all(isinstance(y, Shard) for y in way.sharding.results):
+                found = self.growth.grow(self.labels, number, way, _GATHERED)
+                is_alone = found is not None and found.ways.keys() - self.labels.ways.keys() == {number}
+                if found is not None and is_alone and copied(self.wiring, found, self.gradients) is not None:
+                    self.labels = found
+                    return
+
+    def is_worth_gathers(self, labels: Labels) -> bool:
+        """Whether a group that gathers or cuts holds an op that computes much without weights: attention.
+
+        One map alone would save less than its conversions cost, and a table splits everything up to the next norm.
+        """
+        added = (self.wiring.ops[number] for number in labels.ways.keys() - self.labels.ways.keys())
+        return any(not wired.parameters and runs_flops(wired) != 0 for wired in added)
+
+    def reason(self) -> Reason | None:
         """Why the last group does not close, as far as it is a matter of one op."""
         stuck = self.growth.stuck
         if stuck is None or stuck.op is None:
             return None
         wired = self.wiring.ops[stuck.op]
-        where = wired.node.path or wired.op.name
-        refused = self.ways[stuck.op].refused
-        detail = next((one for one in refused if "divisible" in one), None)
-        return (
-            f"`{where}` ({wired.op.name}): {detail}" if detail else f"`{where}` ({wired.op.name}) needs the whole value"
-        )
+        where = f"`{wired.node.name}` ({wired.op.name})" if wired.node.name else f"`{wired.op.name}`"
+        size = sized(self.ways[stuck.op])
+        return (f"{where}: {size}", size.help) if size else (f"{where} needs it whole", None)
 
     def plan(self) -> Plan:
         """The plan of what was found."""

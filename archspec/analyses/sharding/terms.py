@@ -17,8 +17,8 @@ from archspec.ir.placement import Copied
 _End = int | str
 _Edge = tuple[_End, _End]
 _REPLICATE, _COPIED = "replicate", "copied"
-# A conversion costs more than the gradients of all parameters that a norm or a bias has.
-_CONVERSION, _PARAMETER = 1000, 1
+# The gradients of vectors, as of norms and biases, cost less than any conversion; that of a matrix costs more than one.
+_CONVERSION, _VECTOR, _MATRIX = 1000, 1, 1500
 
 
 def copied(wiring: WiredGraph, labels: Labels, gradients: GradientWires) -> frozenset[int] | None:
@@ -82,8 +82,13 @@ def _costs(
         if link.target in gradients.possible:
             yield from _of_link(link, labels)
     for wired in wiring.ops:
-        owned = (wire for wire in wired.parameters.values() if wire in gradients.trained)
-        yield from ((_REPLICATE, wire, _PARAMETER * wired.times) for wire in owned)
+        for name, wire in wired.parameters.items():
+            if wire in gradients.trained:
+                yield (
+                    _REPLICATE,
+                    wire,
+                    wired.times * (_MATRIX if wired.node.parameters[name].type.rank > 1 else _VECTOR),
+                )
 
 
 def _of_link(link: Link, labels: Labels) -> Iterator[tuple[int | str, int | str, int | None]]:

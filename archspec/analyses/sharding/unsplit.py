@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.sharding.plan import WHOLE, Unsplit
-from archspec.analyses.sharding.ways import Ways
+from archspec.analyses.sharding.ways import UnevenSize, Ways
 from archspec.analyses.sharding.wiring import WiredGraph, WiredOp
 from archspec.ir.graph import Node
 from archspec.ir.placement import Sharding
 
+Reason = tuple[str, str | None]
+"""Why an op is not split, and what would let it be."""
+
 
 def unsplit(
-    wiring: WiredGraph, nodes: Mapping[Node, Sharding], ways: Mapping[int, Ways], reasons: Mapping[int, str]
+    wiring: WiredGraph, nodes: Mapping[Node, Sharding], ways: Mapping[int, Ways], reasons: Mapping[int, Reason]
 ) -> tuple[Unsplit, ...]:
     """The ops with FLOPs or tables that run whole.
 
@@ -27,7 +30,7 @@ def unsplit(
 
 
 def _found(
-    wiring: WiredGraph, nodes: Mapping[Node, Sharding], ways: Mapping[int, Ways], reasons: Mapping[int, str]
+    wiring: WiredGraph, nodes: Mapping[Node, Sharding], ways: Mapping[int, Ways], reasons: Mapping[int, Reason]
 ) -> Iterator[Unsplit]:
     for number, wired in enumerate(wiring.ops):
         if nodes[wired.node] is not WHOLE:
@@ -35,7 +38,7 @@ def _found(
         flops, elements = runs_flops(wired), _elements(wired)
         if flops == 0 and not elements:
             continue
-        reason = _reason(ways[number], reasons.get(number))
+        reason, help = _reason(ways[number], reasons.get(number))
         path = wired.node.path or wired.op.name
         yield Unsplit(
             path=path,
@@ -43,7 +46,7 @@ def _found(
             elements=elements,
             reason=reason,
             span=wired.node.span,
-            help=_help(wired, ways[number]),
+            help=help,
         )
 
 
@@ -58,13 +61,16 @@ def _elements(wired: WiredOp) -> int:
     return wired.times * sum(one.type.elements().constant or 0 for one in owned if one.type.rank > 1)
 
 
-def _reason(ways: Ways, reason: str | None) -> str:
-    own = next((one for one in ways.refused if "divisible" in one), None)
-    if own is not None or reason is not None:
-        return own or reason or ""
-    return "every way of splitting it would cost more than it saves" if ways.possible else "it does not run on parts"
+def _reason(ways: Ways, reason: Reason | None) -> Reason:
+    size = sized(ways)
+    if size is not None:
+        return str(size), size.help
+    if reason is not None:
+        return reason
+    # Either nothing that it stands beside is split, or it declares nothing.
+    return ("nothing around it is split" if ways.possible else "it does not run on parts"), None
 
 
-def _help(wired: WiredOp, ways: Ways) -> str | None:
-    """What would let an op be split."""
-    return None
+def sized(ways: Ways) -> UnevenSize | None:
+    """The size that keeps an op from being split: one that is known, if there is any."""
+    return next((one for one in ways.refused if one.size is not None), None)

@@ -24,15 +24,40 @@ class PartWay:
     labels: Mapping[int, Placement]
 
 
+@record
+class UnevenSize:
+    """A size that must be cut into `parts` equal parts, and cannot be; None for a size that is known at run time."""
+
+    size: int | None
+    parts: int
+    what: str
+
+    def __str__(self) -> str:
+        if self.size is None:
+            return f"the size of {self.what} is known only at run time"
+        return f"{self.size} is not divisible by {self.parts} ({self.what})"
+
+    @property
+    def help(self) -> str | None:
+        """The numbers of ranks that would do, or the next size that does."""
+        if self.size is None:
+            return None
+        ranks = [count for count in range(2, 2 * self.parts) if self.size % count == 0]
+        nearest = sorted(sorted(ranks, key=lambda count: abs(count - self.parts))[:4])
+        if nearest:
+            return f"{', '.join(map(str, nearest))} ranks divide {self.size}"
+        return f"{-(-self.size // self.parts) * self.parts} is divisible by {self.parts}"
+
+
 @record(eq=False)
 class Ways:
-    """What an op can do: the ways that these ranks allow, and the numbers that they would have to divide for others.
+    """What an op can do: the ways that these ranks allow, and the sizes that they would have to divide for others.
 
     Of an op with weights only those ways count in `refused` that split these.
     """
 
     possible: tuple[PartWay, ...]
-    refused: tuple[str, ...]
+    refused: tuple[UnevenSize, ...]
 
 
 def ways(wired: WiredOp, ranks: int, copies: frozenset[int]) -> Ways:
@@ -115,19 +140,17 @@ def parts(type_: TensorType, placement: Shard) -> int | None:
     return type_.axes[placement.axis].factors[0].constant
 
 
-def misfit(node: Node, sharding: Sharding, ranks: int) -> str | None:
-    """Why ranks cannot run an op in this way: the size of an axis that they do not divide. None if they can."""
+def misfit(node: Node, sharding: Sharding, ranks: int) -> UnevenSize | None:
+    """The first size that ranks do not divide, so that they cannot run an op in this way; None if they can."""
     for type_, placement in typed(node, sharding):
         if isinstance(placement, Shard):
-            size = parts(type_, placement)
-            if size is None:
-                return f"the size of axis {placement.axis} of {type_} is known only at run time"
-            if ranks % placement.copies or size % (ranks // placement.copies):
-                return f"{size} is not divisible by {ranks // placement.copies} (axis {placement.axis} of {type_})"
-    for name, size in sharding.attributes.items():
-        if size % ranks:
-            return f"{size} {name} are not divisible by {ranks}"
-    return None
+            size, count = parts(type_, placement), ranks // placement.copies
+            if size is None or ranks % placement.copies or size % count:
+                return UnevenSize(size=size, parts=count, what=f"axis {placement.axis} of {type_}")
+    uneven = (
+        UnevenSize(size=size, parts=ranks, what=name) for name, size in sharding.attributes.items() if size % ranks
+    )
+    return next(uneven, None)
 
 
 def typed(node: Node, sharding: Sharding) -> Iterator[tuple[TensorType, Placement]]:

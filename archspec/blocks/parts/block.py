@@ -18,7 +18,8 @@ class Block(Model):
     `block` is the word that names it; `feeds` is the field that a chain or a repeat feeds, if it has one.
     `shares` says that the field `share` means layers of the block itself, so that it needs no `repeat`.
     `makes_sequence` says that an output of rank 3 has the axes batch, positions, features: what rules compare by it.
-    `makes_map` says that the output has the axes batch, channels, space.
+    `makes_map` says that the output has the axes batch, channels, space; `keeps_axes` that it has those of what is fed,
+    in their order.
     """
 
     block: ClassVar[str]
@@ -26,6 +27,7 @@ class Block(Model):
     shares: ClassVar[bool] = False
     makes_sequence: ClassVar[bool] = False
     makes_map: ClassVar[bool] = False
+    keeps_axes: ClassVar[bool] = False
 
     about: TextField | None = Field(default=None, description="what the node is for")
     repeat: ExprField | None = Field(default=None, description="number of times the block runs; its output is fed back")

@@ -44,8 +44,10 @@ def _sigmoid(np: Any, x: Any) -> Any:
 
 def _normal_cdf(np: Any, x: Any) -> Any:
     """The distribution function of the standard normal distribution."""
-    # NumPy has no error function.
-    return 0.5 * (1 + np.vectorize(math.erf, otypes=[float])(x / math.sqrt(2)))
+    # NumPy has no error function, and its `vectorize` makes an object of each number twice.
+    scaled = np.asarray(x / math.sqrt(2))
+    found = np.fromiter(map(math.erf, scaled.ravel().tolist()), float, scaled.size)
+    return 0.5 * (1 + found.reshape(scaled.shape))
 
 
 def _tanh_gelu(np: Any, x: Any) -> Any:

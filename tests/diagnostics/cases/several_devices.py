@@ -9,7 +9,10 @@ import torch
 from torch import nn
 from torch.optim import AdamW
 
+from archspec.checking import accepted
 from archspec.parallel import resume, save
+from archspec.parallel.proposal import propose
+from archspec.spec.shipped import shipped_specs_dir
 from archspec.weights import agreement
 from tests.diagnostics.cases.parts import Case
 
@@ -18,6 +21,16 @@ def _another_rank(folder: Path) -> None:
     others = mock.patch.object(agreement, "largest_on_any_rank", lambda numbers, device: [2 for _ in numbers])
     with others, agreement.on_every_rank(torch.device("cpu")):
         pass
+
+
+def _planned(**sizes: int) -> Case:
+    def case(folder: Path) -> None:
+        wanted = {"tensor": None, "data": None, "pipeline": None, "memory": None, **sizes}
+        path = folder / "spec.yaml"
+        path.write_text((shipped_specs_dir() / "gpt2.yaml").read_text("utf-8"), "utf-8")
+        propose(accepted(path), **wanted)
+
+    return case
 
 
 def _damaged(folder: Path) -> None:
@@ -38,4 +51,12 @@ def _no_json(folder: Path) -> None:
     save(folder, module, AdamW(module.parameters()), step=1, data={"seen": {3, 5}})
 
 
-CASES: dict[str, Case] = {"E940": _another_rank, "E941": _damaged, "E942": _another_module, "E943": _no_json}
+CASES: dict[str, Case] = {
+    "E900": _planned(tensor=5),
+    "E901": _planned(pipeline=40),
+    "E902": _planned(memory=4_000_000),
+    "E940": _another_rank,
+    "E941": _damaged,
+    "E942": _another_module,
+    "E943": _no_json,
+}

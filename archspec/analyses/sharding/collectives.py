@@ -1,0 +1,108 @@
+"""What ranks exchange in a step of training: which collectives a plan needs, and the bytes that each rank gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from archspec.algebra.dim import Dim
+from archspec.analyses.sharding.plan import Conversion, Plan, StoredParameter
+from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
+from archspec.ir.types import DType, TensorType
+from archspec.record import record
+
+CollectiveKind = Literal["all-reduce", "all-gather", "reduce-scatter"]
+Phase = Literal["forward", "backward"]
+
+# By the types of the placements: what is exchanged forward, and backward; "" for nothing.
+_COSTS: dict[tuple[type, type], tuple[CollectiveKind | None, CollectiveKind | None]] = {
+    (Replicate, Copied): (None, "all-reduce"),
+    (Replicate, Shard): (None, "all-gather"),
+    (Copied, Shard): (None, None),
+    (Partial, Replicate): ("all-reduce", None),
+    (Partial, Copied): ("all-reduce", "all-reduce"),
+    (Partial, Shard): ("reduce-scatter", "all-gather"),
+    (Shard, Replicate): ("all-gather", None),
+    (Shard, Copied): ("all-gather", "reduce-scatter"),
+}
+
+
+@record
+class Collective:
+    """One kind of exchange at one place.
+
+    Fields:
+        kind: what is exchanged.
+        phase: the pass that needs it.
+        times: how often it happens in a step.
+        elements: the elements that each rank gives to one of them: a part to an all-gather, all to the others.
+        dtype: their type.
+        ranks: the number of ranks that exchange.
+        where: the module at which it happens, or the parameter whose gradient it joins.
+    """
+
+    kind: CollectiveKind
+    phase: Phase
+    times: int
+    elements: Dim
+    dtype: DType
+    ranks: int
+    where: str
+
+
+def collectives(plan: Plan) -> tuple[Collective, ...]:
+    """The collectives over tensor ranks in one step: a forward and a backward pass."""
+    found = [one for hook in plan.conversions for one in of_conversion(hook, plan.ranks)]
+    return (*found, *(one for stored in plan.parameters for one in of_parameter(stored, plan.ranks)))
+
+
+def of_conversion(hook: Conversion, ranks: int) -> Iterator[Collective]:
+    """What one hook exchanges."""
+    forward, backward = _COSTS[type(hook.source), type(hook.target)]
+    where = (
+        ".".join(part for part in (hook.at.module, hook.at.name) if part)
+        if hook.at.side == "lookup"
+        else hook.at.module
+    )
+    if forward is not None:
+        size = _given(forward, hook.type, hook.source, ranks)
+        yield _of(forward, "forward", hook.times, size, hook.type.dtype, ranks, where)
+    if backward is not None and hook.has_gradient:
+        size = _given(backward, hook.type, hook.target, ranks)
+        yield _of(backward, "backward", hook.times, size, hook.type.dtype, ranks, where)
+
+
+def of_parameter(stored: StoredParameter, ranks: int) -> Iterator[Collective]:
+    """The all-reduce of the gradient of a parameter that is whole, or a part, on ranks that each have a term of it."""
+    parameter, placed = stored.parameter, stored.placement
+    if parameter.buffer or not parameter.trainable:
+        return
+    joined = ranks if isinstance(placed, Copied) else placed.copies if isinstance(placed, Shard) else 1
+    if joined > 1:
+        size = Dim.of(stored.rank_elements)
+        yield _of("all-reduce", "backward", stored.group.count, size, parameter.type.dtype, joined, parameter.path)
+
+
+def _given(kind: CollectiveKind, type_: TensorType, placement: Placement, ranks: int) -> Dim:
+    parts = ranks // placement.copies if kind == "all-gather" and isinstance(placement, Shard) else 1
+    return rank_elements(type_, placement, ranks) if parts > 1 else type_.elements()
+
+
+def rank_elements(type_: TensorType, placement: Placement, ranks: int) -> Dim:
+    """The elements that a rank holds of a value."""
+    if not isinstance(placement, Shard):
+        return type_.elements()
+    total = Dim.of(1)
+    for number, axis in enumerate(type_.axes):
+        first, *rest = axis.factors
+        # The ranks divide the outermost factor, which is a number.
+        own = (first.constant or 0) * placement.copies // ranks if number == placement.axis else first
+        for one in (own, *rest):
+            total = total * one
+    return total
+
+
+def _of(
+    kind: CollectiveKind, phase: Phase, times: int, elements: Dim, dtype: DType, ranks: int, where: str
+) -> Collective:
+    return Collective(kind=kind, phase=phase, times=times, elements=elements, dtype=dtype, ranks=ranks, where=where)

@@ -1,0 +1,70 @@
+"""`archspec parallel`: how a model is split over ranks, what they exchange, and what each of them holds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import click
+
+from archspec.checking import accepted
+from archspec.cli.options import UNPROVED, spec_options
+from archspec.cli.output import print_json
+from archspec.cli.parallel_data import proposal_data
+from archspec.cli.parallel_table import show_proposal
+from archspec.cli.verdicts import note_unproved
+from archspec.parallel.proposal import propose
+
+_AT_LEAST_ONE = click.IntRange(min=1)
+
+
+@click.command("parallel")
+@spec_options
+@UNPROVED
+@click.option("--tensor", type=_AT_LEAST_ONE, metavar="N", help="Number of ranks that split heads and features.")
+@click.option("--data", type=_AT_LEAST_ONE, metavar="M", help="Number of ranks that split the batch and the weights.")
+@click.option("--pipeline", type=_AT_LEAST_ONE, metavar="P", help="Number of stages that split the layers.")
+@click.option("--memory", metavar="SIZE", help="Memory of one device, such as 80GB: propose the sizes not given.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Type of activations and of what is exchanged.",
+)
+def command(
+    spec: str,
+    overrides: tuple[str, ...],
+    reduced: bool,
+    as_json: bool,
+    unproved: bool,
+    tensor: int | None,
+    data: int | None,
+    pipeline: int | None,
+    memory: str | None,
+    dtype: Literal["float32", "bfloat16"],
+) -> None:
+    """Plan SPEC over several devices: what is split, what ranks exchange in a step, and what each of them holds.
+
+    `--tensor 8` splits attention by heads, feed-forward networks by features and tables by rows; `--data 4` gives each
+    rank a part of the weights, as `fully_shard` does. With `--memory 80GB` the fewest devices are proposed.
+    """
+    if memory is None and tensor is None and data is None and pipeline is None:
+        raise click.UsageError("give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)")
+    checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
+    note_unproved(checked.faults)
+    found = propose(checked, tensor, data, pipeline, None if memory is None else bytes_of(memory), dtype)
+    if as_json:
+        print_json(proposal_data(found))
+    else:
+        show_proposal(found)
+
+
+def bytes_of(text: str) -> int:
+    """A size in bytes: `80GB`, `640 MB`, `24GiB`. Raises click.BadParameter for anything else."""
+    import re
+
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B\s*", text)
+    if found is None:
+        raise click.BadParameter(f"`{text}` is not a size such as 80GB", param_hint="--memory")
+    power = " kMGT".index(found[2] or " ")
+    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)

@@ -1,0 +1,100 @@
+"""The JSON of `archspec parallel`."""
+
+from __future__ import annotations
+
+from archspec.analyses.sharding.collectives import Collective
+from archspec.analyses.sharding.plan import Conversion, StoredParameter, Unsplit
+from archspec.analyses.sharding.stages import PipelineStage
+from archspec.ir.placement import Placement, Shard
+from archspec.parallel.proposal import Proposal
+
+
+def proposal_data(found: Proposal) -> dict[str, object]:
+    """A proposal as JSON-compatible data; bytes and FLOPs are those at the typical dims."""
+    share, plan = found.share, found.plan
+    return {
+        "name": found.spec.name,
+        "sizes": {name: symbol.typical for name, symbol in found.spec.dims.items()},
+        "ranks": {"tensor": plan.ranks, "data": found.data, "pipeline": found.pipeline},
+        "dtype": found.dtype,
+        "elements": {"rank": found.stored, "model": share.all_parameters},
+        "flops": {
+            "tensor_rank": share.flops.typical(),
+            "model": share.all_flops.typical(),
+            "not_split": share.whole_flops.typical(),
+        },
+        "memory": {
+            **found.memory,
+            "training": found.total,
+            "cache_row": None if found.cache is None else found.cache[1],
+        },
+        "parameters": [_parameter(one) for one in plan.parameters],
+        "conversions": [_conversion(one) for one in plan.conversions],
+        "collectives": [_collective(found, one) for one in found.exchanged],
+        "stages": [_stage(found, one) for one in found.stages],
+        "not_split": [_unsplit(one) for one in plan.unsplit],
+    }
+
+
+def _placement(placement: Placement) -> dict[str, object]:
+    kind = type(placement).__name__.lower()
+    return (
+        {"kind": kind, "axis": placement.axis, "copies": placement.copies}
+        if isinstance(placement, Shard)
+        else {"kind": kind}
+    )
+
+
+def _parameter(stored: StoredParameter) -> dict[str, object]:
+    return {
+        "path": stored.parameter.path,
+        "count": stored.group.count,
+        "shape": [str(size) for size in stored.parameter.type.shape],
+        "placement": _placement(stored.placement),
+        "elements": stored.group.elements,
+        "rank_elements": stored.rank_elements,
+    }
+
+
+def _conversion(one: Conversion) -> dict[str, object]:
+    return {
+        "module": one.at.module,
+        "side": one.at.side,
+        "number": one.at.number,
+        "name": one.at.name or None,
+        "from": _placement(one.source),
+        "to": _placement(one.target),
+        "type": str(one.type),
+        "times": one.times,
+        "has_gradient": one.has_gradient,
+        "line": None if one.span is None else one.span.line,
+    }
+
+
+def _collective(found: Proposal, one: Collective) -> dict[str, object]:
+    return {
+        "where": one.where,
+        "kind": one.kind,
+        "phase": one.phase,
+        "ranks": one.ranks,
+        "times": one.times,
+        "elements": str(one.elements),
+        "bytes": found.bytes(one),
+    }
+
+
+def _stage(found: Proposal, stage: PipelineStage) -> dict[str, object]:
+    return {"units": [unit.path for unit in stage.units], "flops": stage.flops, "sends_bytes": found.sent(stage.sends)}
+
+
+def _unsplit(one: Unsplit) -> dict[str, object]:
+    line = None if one.span is None else one.span.line
+    flops = one.flops.typical()
+    return {
+        "path": one.path,
+        "line": line,
+        "flops": flops,
+        "elements": one.elements,
+        "reason": one.reason,
+        "help": one.help,
+    }

@@ -1,0 +1,178 @@
+"""Plans of all shipped specs: made and sound, or refused with a line; known plans; wrong plans are caught."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import pytest
+
+from archspec.analyses.sharding.boundary import Boundaries
+from archspec.analyses.sharding.check import check_plan
+from archspec.analyses.sharding.collectives import collectives
+from archspec.analyses.sharding.fully_sharded import data_elements
+from archspec.analyses.sharding.held import rank_share
+from archspec.analyses.sharding.plan import WHOLE, Plan
+from archspec.analyses.sharding.planner import plan
+from archspec.analyses.sharding.stages import stages
+from archspec.ir.graph import Graph
+from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
+from archspec.lower.boundaries import boundaries
+from archspec.lower.emission import with_masks
+from archspec.spec import load
+from tests.mutation.shipped import alone_in_kind
+
+
+def emitted(name: str, *, reduced: bool = False, **constants: object) -> tuple[Graph, Boundaries]:
+    graph = with_masks(load(name, reduced=reduced, set={key: str(one) for key, one in constants.items()}))
+    return graph, boundaries(graph)
+
+
+def placements(made: Plan) -> Mapping[str, Placement]:
+    return {one.parameter.path: one.placement for one in made.parameters}
+
+
+@pytest.mark.parametrize("name", alone_in_kind())
+def test_every_shipped_spec_has_sound_plans(name: str) -> None:
+    graph, hooks = emitted(name)
+    for ranks in (2, 4, 8, 64):
+        made = plan(graph, ranks, hooks)
+        assert check_plan(graph, made, hooks) == []
+        # Whatever computes is split, or listed with a reason.
+        listed = {one.path for one in made.unsplit}
+        for node in graph.walk():
+            if node in made.nodes and made.nodes[node] is WHOLE and node.owned:
+                tables = [node.parameters[one] for one in node.owned if node.parameters[one].type.rank > 1]
+                assert not tables or (node.path or node.op.name) in listed
+        assert all(one.reason for one in made.unsplit)
+
+
+def test_llama_is_split_as_by_megatron() -> None:
+    made = plan(*emitted_for("llama-3-8b", 8))
+    layer = "states.layers.*"
+    assert {path: one for path, one in placements(made).items() if one != Replicate()} == {
+        "source.table": Shard(0),
+        f"{layer}.attention.q.weight": Shard(0),
+        f"{layer}.attention.k.weight": Shard(0),
+        f"{layer}.attention.v.weight": Shard(0),
+        f"{layer}.attention.out.weight": Shard(1),
+        f"{layer}.feed_forward.gate.weight": Shard(0),
+        f"{layer}.feed_forward.up.weight": Shard(0),
+        f"{layer}.feed_forward.down.weight": Shard(1),
+        "logits.weight": Shard(0),
+    }
+    # Two all-reduces a layer and pass (arXiv 1909.08053, section 3), one for the table, one for the head.
+    found: Counter[tuple[str, str]] = Counter()
+    for one in collectives(made):
+        found[one.kind, one.phase] += one.times
+    assert found == {
+        ("all-reduce", "forward"): 2 * 32 + 1,
+        ("all-reduce", "backward"): 2 * 32 + 1,
+        ("all-gather", "forward"): 1,
+    }
+    assert made.unsplit == ()
+
+
+def emitted_for(name: str, ranks: int, *, reduced: bool = False, **constants: object) -> tuple[Graph, int, Boundaries]:
+    graph, hooks = emitted(name, reduced=reduced, **constants)
+    return graph, ranks, hooks
+
+
+def test_the_share_of_a_rank() -> None:
+    graph, hooks = emitted("llama-3-8b")
+    share = rank_share(graph, plan(graph, 8, hooks))
+    norms = (2 * 32 + 1) * 4096
+    assert share.parameters == (8_030_261_248 - norms) // 8 + norms
+    assert share.flops.typical() * 8 == share.all_flops.typical()
+
+
+def test_ranks_share_heads_of_keys() -> None:
+    made = placements(plan(*emitted_for("llama-3-8b", 32)))
+    assert made["states.layers.*.attention.k.weight"] == Shard(0, 4)
+    assert made["states.layers.*.attention.q.weight"] == Shard(0)
+    # 64 ranks do not divide 32 heads of queries: attention is whole, the rest is not.
+    many = plan(*emitted_for("llama-3-8b", 64))
+    assert placements(many)["states.layers.*.attention.q.weight"] == Replicate()
+    assert placements(many)["states.layers.*.feed_forward.up.weight"] == Shard(0)
+    assert {one.reason.partition(" (")[0] for one in many.unsplit} == {
+        "32 is not divisible by 64",
+        "8 is not divisible by 64",
+    }
+
+
+def test_special_parts() -> None:
+    t5 = placements(plan(*emitted_for("t5-base", 4)))
+    assert t5["memory.attention.positions"] == t5["states.attention.positions"] == Shard(1)
+    assert t5["source.table"] == Shard(0)
+    latent = placements(plan(*emitted_for("deepseek-v3", 8)))
+    assert latent["states.layers.*.attention.kv_down.weight"] == Replicate()
+    assert latent["states.layers.*.attention.kv_up.weight"] == Shard(0)
+    assert latent["states.layers.*.feed_forward.experts.gate"] == Shard(1)
+    assert latent["states.layers.*.feed_forward.experts.down"] == Shard(2)
+    assert latent["states.layers.*.feed_forward.router.weight"] == Copied()
+    # A norm over all heads: maps give parts, which are gathered for it, and each rank takes its heads again.
+    gathered = placements(plan(*emitted_for("olmo2-1b", 2)))
+    assert gathered["states.layers.*.attention.q.weight"] == Shard(0)
+    assert gathered["states.layers.*.attention.q_norm.weight"] == Replicate()
+    alibi = plan(*emitted_for("bloom-560m", 2))
+    cuts = [one for one in alibi.conversions if isinstance(one.target, Shard)]
+    assert [(one.at.module, one.has_gradient) for one in cuts] == [("states.layers.*", False)]
+
+
+@pytest.mark.parametrize("name", ["gpt2", "mixtral-8x7b", "minilm-l6", "t5-base"])
+def test_reduced_specs_are_split_as_full_ones(name: str) -> None:
+    full = placements(plan(*emitted_for(name, 2)))
+    small = placements(plan(*emitted_for(name, 2, reduced=True, vocab=96)))
+    # The vocabulary of GPT-2 is odd.
+    assert {path for path in full if small[path] != full[path]} == ({"source.table"} if name == "gpt2" else set())
+
+
+def test_data_ranks_cut_what_tensor_ranks_store() -> None:
+    graph, hooks = emitted("llama-3-8b")
+    stored = {one.parameter.path: one for one in plan(graph, 8, hooks).parameters}
+    assert data_elements(stored["logits.weight"], 8, 3) == -(-(128_256 // 8) // 3) * 4096
+    assert data_elements(stored["states.layers.*.attention.out.weight"], 8, 4) == 4096 // 4 * 4096 // 8
+    assert data_elements(stored["states.final_norm.weight"], 8, 3) == 1366
+
+
+def test_stages_are_balanced() -> None:
+    graph, _ = emitted("gpt2")
+    made = stages(graph, 4)
+    assert made is not None
+    assert [unit.path for stage in made for unit in stage.units] == [
+        *("source", *(f"states.layers.{n}" for n in range(12)), "states.final_norm", "logits")
+    ]
+    layer = made[0].flops // 4
+    # The head costs about 6 layers.
+    assert max(stage.flops for stage in made) < 6 * layer
+    assert all(len(stage.sends) == 1 for stage in made[:-1])
+    assert stages(graph, 40) is None
+
+
+def wrong(made: Plan) -> Iterator[Plan]:
+    """Plans with one fault each."""
+    for number, one in enumerate(made.conversions):
+        rest = (*made.conversions[:number], *made.conversions[number + 1 :])
+        yield replace(made, conversions=rest)
+        yield replace(made, conversions=(*rest, replace(one, target=Partial())))
+    for number, stored in enumerate(made.parameters):
+        for other in (Replicate(), Copied(), Shard(0), Shard(1), Partial()):
+            if other != stored.placement and not stored.parameter.buffer:
+                changed = replace(stored, placement=other)
+                parameters = (*made.parameters[:number], changed, *made.parameters[number + 1 :])
+                yield replace(made, parameters=parameters)
+    for node, sharding in made.nodes.items():
+        if sharding is not WHOLE:
+            yield replace(made, nodes={**made.nodes, node: WHOLE})
+    for value in made.values:
+        if isinstance(made.values[value], Shard | Partial):
+            yield replace(made, values={**made.values, value: Replicate()})
+
+
+def test_wrong_plans_are_caught() -> None:
+    graph, hooks = emitted("llama-3-8b", reduced=True, vocab=96)
+    made = plan(graph, 4, hooks)
+    faulty = list(wrong(made))
+    assert len(faulty) > 80
+    assert [one for one in faulty if not check_plan(graph, one, hooks)] == []

@@ -1,0 +1,66 @@
+"""`archspec parallel`: its tables, its JSON, and what it refuses."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cli.conftest import Command
+
+
+def test_a_plan_as_tables(archspec: Command) -> None:
+    ran = archspec("parallel", "small.yaml", "--tensor", "2", "--data", "2", "--pipeline", "2")
+    assert ran.status == 0
+    lines = ran.out.splitlines()
+    assert lines[0] == "small on 8 ranks: 2 tensor x 2 data x 2 pipeline"
+    assert max(map(len, lines)) <= 100
+    headings = [line.split("  ")[0] for line in lines if line and not line.startswith(" ")]
+    assert "parameter" in headings
+    assert "memory of a rank" in headings
+    assert any(line.startswith("exchanged in a step") for line in lines)
+    assert any(line.startswith("stage") for line in lines)
+
+
+def test_a_plan_as_json(archspec: Command) -> None:
+    data = archspec("parallel", "small.yaml", "--tensor", "2", "--json").data
+    assert data["ranks"] == {"tensor": 2, "data": 1, "pipeline": 1}
+    parameters = {one["path"]: one for one in data["parameters"]}
+    query = parameters["states.layers.*.attention.q.weight"]
+    assert query["placement"] == {"kind": "shard", "axis": 0, "copies": 1}
+    assert query["rank_elements"] * 2 == query["elements"] == 16 * 16
+    assert data["elements"]["rank"] == sum(one["count"] * one["rank_elements"] for one in data["parameters"])
+    assert data["memory"]["training_state"] == 16 * data["elements"]["rank"]
+    # An all-reduce is given the whole value, in float32.
+    sizes = data["sizes"]
+    joined = next(one for one in data["collectives"] if one["where"] == "states.layers.*.attention.out")
+    assert joined["bytes"] == 2 * sizes["batch"] * sizes["length"] * 16 * 4
+    narrow = archspec("parallel", "small.yaml", "--tensor", "2", "--dtype", "bfloat16", "--json").data
+    assert sum(one["bytes"] for one in narrow["collectives"]) * 2 == sum(one["bytes"] for one in data["collectives"])
+
+
+def test_the_fewest_ranks_that_fit(archspec: Command) -> None:
+    alone = archspec("parallel", "small.yaml", "--memory", "80GB", "--json").data
+    assert alone["ranks"] == {"tensor": 1, "data": 1, "pipeline": 1}
+    most = alone["memory"]["training"] - 1
+    several = archspec("parallel", "small.yaml", "--memory", f"{most}B", "--json").data
+    assert several["ranks"]["tensor"] * several["ranks"]["data"] == 2
+    assert several["memory"]["training"] <= most
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)"),
+        (("--memory", "much"), "`much` is not a size such as 80GB"),
+        (("--tensor", "0"), "0 is not in the range x>=1"),
+    ],
+)
+def test_wrong_usage(archspec: Command, options: tuple[str, ...], message: str) -> None:
+    ran = archspec("parallel", "small.yaml", *options)
+    assert ran.status == 2
+    assert message in ran.err
+
+
+def test_what_cannot_be_split_is_refused(archspec: Command) -> None:
+    ran = archspec("parallel", "small.yaml", "--tensor", "7")
+    assert ran.status == 1
+    assert "error[E900]: nothing in `small` can be split over 7 tensor ranks" in ran.err
