@@ -59,7 +59,7 @@ def _planned(**sizes: int) -> Case:
 def _layers_twice(folder: Path) -> None:
     path = folder / "spec.yaml"
     path.write_text(_TWICE, "utf-8")
-    emit_pipeline(accepted(path), 3)
+    emit_pipeline(accepted(path), 4)
 
 
 def _damaged(folder: Path) -> None:
