@@ -43,6 +43,8 @@ def _norm(group: Sequence[nn.Parameter]) -> Tensor:
     """The norm of the gradients of parameters of one mesh."""
     from torch.nn.utils import get_total_norm
 
-    norm = get_total_norm([one.grad for one in group if one.grad is not None])
-    whole: Tensor = norm.full_tensor() if is_distributed(norm) else norm
-    return whole
+    norm: Tensor = get_total_norm([one.grad for one in group if one.grad is not None])
+    if is_distributed(norm):
+        whole: Tensor = norm.full_tensor()
+        return whole
+    return norm
