@@ -33,7 +33,7 @@ def clip_gradients(parameters: Iterable[nn.Parameter], largest: float) -> Tensor
             groups.setdefault(one.device_mesh if is_distributed(one) else None, []).append(one)
     if not groups:
         return torch.tensor(0.0)
-    norm = torch.linalg.vector_norm(torch.stack([_norm(group) for group in groups.values()]))
+    norm: Tensor = torch.linalg.vector_norm(torch.stack([_norm(group) for group in groups.values()]))
     for group in groups.values():
         clip_grads_with_norm_(group, largest, norm)
     return norm
