@@ -121,9 +121,11 @@ class _Search:
         of_groups = {wire for way in self.labels.ways.values() for wire in way.labels}
         split = {wire for wire, label in self.labels.wires.items() if label != WHOLE_LABEL}
         apart = of_groups | split | self.wiring.fixed | captured
+        axes: dict[int, set[int | None]] = {}
         for wire, type_ in _types(self.wiring):
-            axis = _axis(type_, self.length)
-            if axis is not None and wire in self.gradients.possible and wire not in apart:
+            axes.setdefault(wire, set()).add(_axis(type_, self.length))
+        for wire, (axis, *others) in axes.items():
+            if axis is not None and not others and wire in self.gradients.possible and wire not in apart:
                 self.parts[wire] = axis
         self.ways = {
             number: tuple(_ways(wired))
@@ -259,7 +261,8 @@ def _axis(type_: TensorType, length: Dim) -> int | None:
 def _types(wiring: WiredGraph) -> Iterator[tuple[int, TensorType]]:
     """Every wire of a value with its type."""
     yield from ((wire, value.type) for value, wire in wiring.values.items())
-    yield from ((wire, link.type) for link in wiring.links for wire in (link.source, link.target))
+    for link in wiring.links:
+        yield from ((wire, type_) for type_, _ in link.runs for wire in (link.source, link.target))
     for wired in wiring.ops:
         ends = [
             *zip(wired.operands, wired.node.inputs, strict=True),
