@@ -27,6 +27,7 @@ REPRESENTATIVES = {
     "convnext-small",
     "deepseek-v3",
     "deit-s-distilled",
+    "detr-resnet-50",
     "dinov2-base",
     "dinov3-small",
     "dit-xl-2",
@@ -44,12 +45,10 @@ REPRESENTATIVES = {
     "opt-125m",
     "opus-mt-en-de",
     "prefix-lm-base",
-    "resnet-50",
     "segformer-b0",
     "siglip-base",
     "swin-t",
     "t5-base",
-    "transformer-base",
     "whisper-tiny",
 }
 """Specs that together use every op in every way in which a shipped spec uses it (see `ways`); long runs try the rest.
