@@ -12,6 +12,9 @@ from archspec.cli.output import print_json
 from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import write_whole
 from archspec.lower import emit
+from archspec.parallel.emission import emit_parallelize
+
+_BESIDE = "parallelize.py"
 
 
 @click.command("compile")
@@ -19,6 +22,12 @@ from archspec.lower import emit
 @UNPROVED
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Output file (default: print the module)."
+)
+@click.option(
+    "--parallel",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Also write parallelize.py beside the output, which splits the module over N tensor ranks.",
 )
 @click.option(
     "--expose", multiple=True, metavar="PATH", help="Add an inner value, such as attention weights, as an output."
@@ -30,15 +39,20 @@ def command(
     as_json: bool,
     unproved: bool,
     output: Path | None,
+    parallel: int | None,
     expose: tuple[str, ...],
 ) -> None:
     """Compile SPEC to one PyTorch file that imports only torch."""
+    if parallel is not None and output is None:
+        raise click.UsageError(f"--parallel writes {_BESIDE} beside the module; give the module's file with --output")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     source = emit(checked, expose=expose)
     faults = checked.faults
     note_unproved(faults)
     if output is not None:
         write_whole(output, source)
+        if parallel is not None:
+            write_whole(output.with_name(_BESIDE), emit_parallelize(checked, parallel, expose=expose))
     if as_json:
         data = {"holds": not faults, "unproved": faults, "output": output, "lines": source.count("\n")}
         print_json({**data, "source": None if output else source})
@@ -46,3 +60,5 @@ def command(
         click.echo(source, nl=False)
     else:
         click.echo(f"wrote {output}: {source.count(chr(10))} lines")
+        if parallel is not None:
+            click.echo(f"wrote {output.with_name(_BESIDE)}: for {parallel} tensor ranks")

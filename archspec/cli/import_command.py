@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; left out, it is printed.")
 @click.option("--as", "architecture", metavar="CLASS", help="The class of transformers to take, such as BertModel.")
 @click.option("--name", metavar="NAME", help="The name of the spec (default: that of the folder or file).")
+@click.option("--tokenizer", type=click.Path(path_type=Path), help="Of a GGUF file: the folder for its tokenizer.")
 @click.option("--verify", is_flag=True, help="Compare with the model that transformers makes of the folder.")
 @JSON
 def command(
-    source: Path, output: Path | None, architecture: str | None, name: str | None, verify: bool, as_json: bool
+    source: Path,
+    output: Path | None,
+    architecture: str | None,
+    name: str | None,
+    tokenizer: Path | None,
+    verify: bool,
+    as_json: bool,
 ) -> None:
     """Make a spec of the model in SOURCE: a folder with config.json, such a file, or a GGUF file.
 
@@ -32,9 +39,17 @@ def command(
     """
     from archspec.interop import import_model
 
+    if tokenizer is not None and source.suffix != ".gguf":
+        raise click.UsageError("`--tokenizer` is for a GGUF file: a folder has `tokenizer.json` itself")
     made = import_model(source, architecture=architecture, name=name)
     # Before anything is written: a spec that differs from its original is not worth keeping.
     found = _held(made, source) if verify else None
+    if tokenizer is not None:
+        from archspec.decoding.text_packages import require
+        from archspec.interop.gguf.tokenizer import write_tokenizer
+
+        require("tokenizers")
+        write_tokenizer(source, tokenizer)
     if output is not None:
         write_whole(output, made.text)
     if as_json:

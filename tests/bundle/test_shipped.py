@@ -55,10 +55,11 @@ def test_a_shipped_spec_becomes_a_bundle_that_verifies_and_is_built_again(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["gpt2", *left_to_long("transformer-base", "vit-b16")])
+@pytest.mark.parametrize("name", left_to_long("gpt2", "transformer-base", "vit-b16"))
 def test_what_is_built_again_is_the_same_bytes_without_the_cache(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """As `test_command.py` tells of a small encoder, and `test_seeds.py` of the bytes of a decoder."""
     bundle = archspec.build(archspec.load(name, reduced=True), tmp_path / "bundle", cache=False)
     assert_same(rebuilt(bundle, monkeypatch, "--no-cache").manifest, bundle.manifest)
 

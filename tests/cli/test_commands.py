@@ -121,6 +121,15 @@ def test_compile_writes_the_file(archspec: Command, folder: Path) -> None:
     assert archspec("compile", "small.yaml", "-o", "model.py", "--json").data["output"] == "model.py"
 
 
+def test_compile_writes_how_ranks_share_the_module(archspec: Command, folder: Path) -> None:
+    ran = archspec("compile", "small.yaml", "--parallel", "2", "-o", "model.py")
+    assert ran.out.splitlines()[1] == "wrote parallelize.py: for 2 tensor ranks"
+    assert '"states.layers.*.attention.q.weight": Shard(0),' in (folder / "parallelize.py").read_text()
+    refused = archspec("compile", "small.yaml", "--parallel", "2")
+    assert refused.status == 2
+    assert "--parallel writes parallelize.py beside the module; give the module's file with --output" in refused.err
+
+
 def test_compile_into_a_folder_that_is_not_there(archspec: Command) -> None:
     ran = archspec("compile", "small.yaml", "-o", "nowhere/model.py")
     assert ran.status == 1

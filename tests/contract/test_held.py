@@ -128,3 +128,14 @@ def test_without_a_position_nothing_is_called_equal(claims: Claims) -> None:
     held = hold(claims, giving({"states": states()}), [none])
     assert held.compared == frozenset()
     assert held.finding().status == "not measured"
+
+
+def test_float32_may_round_more_where_float64_is_equal(claims: Claims) -> None:
+    """Deep models with large weights round by more than shallow ones; a wrong map would show in float64."""
+    given = recording({"states": states()}, {"states": states()})
+    apart, far = (giving({"states": states() + by}, {"states": states()}) for by in (1e-4, 3e-4))
+    assert hold(claims, apart, [given]).finding().status == "holds"
+    assert hold(claims, far, [given]).finding().status == "violated"
+    alone = recording({"states": states()})
+    assert hold(claims, apart, [alone]).finding().status == "violated"
+    assert hold(claims, apart, [given, alone]).finding().status == "violated"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 import torch
+from click.testing import CliRunner
 
 from archspec.analyses.cost import cost
 from archspec.bundle import build
+from archspec.cli import cli
 from archspec.interop import import_model
 from archspec.interop.huggingface.original import hold_to_original
 from archspec.spec import load
@@ -78,6 +81,31 @@ def test_the_dinov2_of_an_onnx_file(tmp_path: Path) -> None:
     assert (held.outputs, held.left_out) == (["states"], ["pooled"])
     assert held.sizes == {"batch": 2, "height": 224, "width": 224}
     assert held.largest < 1e-5
+
+
+@pytest.mark.slow
+def test_the_tokenizer_of_smollm2(tmp_path: Path) -> None:
+    """Its ids are those of the tokenizer that transformers reads off the same file."""
+    pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    source = next(fetched("smollm2-135m").glob("*.gguf"))
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    theirs.mkdir()
+    done = CliRunner().invoke(cli, ["import", str(source), "-o", str(tmp_path / "s.yaml"), "--tokenizer", str(ours)])
+    assert done.exit_code == 0, done.output
+    load_tool("from_gguf").write_tokenizer(source, theirs)
+    mine, wanted = (tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json")) for folder in (ours, theirs))
+    texts = [Path(__file__).read_text(), "<|im_start|>user\nHi 12345<|im_end|>", "ü 漢字 🙂\t\n  x", ""]
+    assert [mine.encode(text).ids for text in texts] == [wanted.encode(text).ids for text in texts]
+    keys = ("bos_token", "eos_token", "unk_token", "chat_template")
+    configs = [json.loads((folder / "tokenizer_config.json").read_text()) for folder in (ours, theirs)]
+    assert [configs[0].get(key) for key in keys] == [configs[1].get(key) for key in keys]
+
+
+def test_a_folder_has_its_tokenizer_itself(tmp_path: Path) -> None:
+    done = CliRunner().invoke(cli, ["import", str(tmp_path), "--tokenizer", str(tmp_path / "made")])
+    assert done.exit_code == 2
+    assert "`--tokenizer` is for a GGUF file" in done.output
 
 
 def example() -> ModuleType:

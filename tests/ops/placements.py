@@ -14,7 +14,7 @@ from archspec.ir.op import ParameterSpec
 from archspec.ir.placement import Copied, Partial, Placement, Shard, Sharding
 from archspec.ir.types import DType, TensorType
 from tests.ops.case import Case
-from tests.ops.parted import AsNumbers, AsShapes, Trial, Way, source_of
+from tests.ops.parted import AsNumbers, AsShapes, Trial, Way, source_of, trains_otherwise
 
 RANKS = 2
 # What is raised for parts that do not fit together.
@@ -52,7 +52,7 @@ def found(case: Case) -> set[Key]:
     trials = [Trial(case, seed)]
     for number in range(1, 9 if carries_data else 3):
         trials.append(Trial(case, seed + number, AsShapes if number % 2 else AsNumbers))
-    if case.op.name == "batch_norm":
+    if trains_otherwise(case):
         trials.append(Trial(case, seed, training=True))
     ways = (
         one for one in _tried(trials[0]) if not _cuts_sizes(case, one) and all(_holds(trial, one) for trial in trials)

@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 from torch import Tensor
-from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 import archspec
@@ -27,11 +27,14 @@ def initialised(name: str, seed: int, device: str = "cpu") -> dict[str, Tensor]:
     return dict(module.state_dict())
 
 
-def different(name: str, device: str) -> list[str]:
-    """The parameters of a module distributed at random that are not the parts of those of the whole one."""
-    whole = initialised(name, 3)
+def different(name: str) -> list[str]:
+    """The parameters of modules distributed at random that are not the parts of those of the whole one."""
     mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "tensor"))
-    draw = random.Random(1)
+    return [one for device in ("cpu", "meta") for one in different_on(device, name, mesh)]
+
+
+def different_on(device: str, name: str, mesh: DeviceMesh) -> list[str]:
+    whole, draw = initialised(name, 3), random.Random(1)
     with torch.device(device):
         module = archspec.compile(reduced(name))
     replace(module, lambda one: distribute_tensor(one, mesh, drawn_placements(draw, one.dim(), mesh)))
@@ -48,8 +51,7 @@ def different(name: str, device: str) -> list[str]:
 
 @pytest.mark.parametrize("name", ["mixtral-8x7b", "resnet-50"])
 def test_a_distributed_module_has_the_parts_of_the_whole_one(name: str, ranks: Ranks) -> None:
-    for device in ("cpu", "meta"):
-        assert ranks.run(4, different, name, device) == [[]] * 4
+    assert ranks.run(4, different, name) == [[]] * 4
 
 
 @pytest.mark.parametrize("name", SPECS)

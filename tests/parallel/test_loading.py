@@ -80,10 +80,16 @@ def local(tensor: Tensor) -> Tensor:
     return tensor.detach().to_local() if isinstance(tensor, DTensor) else tensor.detach()
 
 
-def loads(name: str, folder: Path, ours: dict[str, Tensor], device: str, seed: int) -> tuple[int, int]:
-    """Load into a module whose parameters are distributed at random; returns the bytes read and the bytes held."""
+def loads(name: str, folder: Path, ours: dict[str, Tensor]) -> list[tuple[int, int]]:
+    """Load into modules with and without memory; returns the bytes read and the bytes held of each."""
     mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "tensor"))
-    draw = random.Random(seed)
+    return [loads_on(device, name, folder, ours, mesh, random.Random(device)) for device in ("cpu", "meta")]
+
+
+def loads_on(
+    device: str, name: str, folder: Path, ours: dict[str, Tensor], mesh: DeviceMesh, draw: random.Random
+) -> tuple[int, int]:
+    """Load into a module whose parameters are distributed at random."""
     with torch.device(device):
         module = archspec.compile(reduced(name))
     replace(module, lambda one: distribute_tensor(one, mesh, drawn_placements(draw, one.dim(), mesh)))
@@ -103,14 +109,18 @@ def loads(name: str, folder: Path, ours: dict[str, Tensor], device: str, seed: i
 def test_a_rank_holds_its_part_and_reads_nothing_else(name: str, ranks: Ranks, tmp_path: Path) -> None:
     ours = published(name, tmp_path)
     whole = sum(one.nbytes for one in ours.values())
-    for seed, device in enumerate(("cpu", "meta")):
-        for read, held in ranks.run(4, loads, name, tmp_path, ours, device, seed):
+    for found in ranks.run(4, loads, name, tmp_path, ours):
+        for read, held in found:
             assert held < 0.8 * whole
             # A part of a head, which nobody would choose, costs what the rearrangement widens it to.
-            assert read == held if name != "bloom-560m" else held <= read < whole, (seed, device)
+            assert read == held if name != "bloom-560m" else held <= read < whole
 
 
-def by_styles(folder: Path, device: str) -> tuple[list[int], int, int]:
+def by_styles(folder: Path) -> list[tuple[list[str], int, int]]:
+    return [by_styles_on(device, folder) for device in ("cpu", "meta")]
+
+
+def by_styles_on(device: str, folder: Path) -> tuple[list[str], int, int]:
     """Tensor parallelism inside FSDP2, as torch makes them, and one head of keys on a mesh of its own."""
     mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "tensor"))
     with torch.device(device):
@@ -131,12 +141,12 @@ def by_styles(folder: Path, device: str) -> tuple[list[int], int, int]:
     return different, sum(read), sum(local(one).nbytes for one in module.state_dict().values())
 
 
-@pytest.mark.parametrize("device", ["cpu", "meta"])
-def test_tensor_parallelism_inside_fsdp(device: str, ranks: Ranks, tmp_path: Path) -> None:
+def test_tensor_parallelism_inside_fsdp(ranks: Ranks, tmp_path: Path) -> None:
     published("llama-3-8b", tmp_path)
-    for different, read, held in ranks.run(4, by_styles, tmp_path, device):
-        assert different == []
-        assert read == held
+    for found in ranks.run(4, by_styles, tmp_path):
+        for different, read, held in found:
+            assert different == []
+            assert read == held
 
 
 def few_heads(folder: Path) -> tuple[Tensor, int]:

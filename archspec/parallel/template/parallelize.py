@@ -1,0 +1,318 @@
+"""What every emitted `parallelize.py` holds beside its own tables, empty here."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.distributed.device_mesh import DeviceMesh
+from torch.distributed.fsdp import fully_shard
+from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
+from torch.utils.checkpoint import checkpoint
+
+
+class Broadcast(Replicate):
+    """All of a value on every rank, and a term of its gradient: the sum is whole."""
+
+
+class SharedShard(NamedTuple):
+    """Parts of an axis, each on several ranks, as they share a head of keys."""
+
+    axis: int
+    copies: int
+
+
+Held = Placement | SharedShard
+Conversion = tuple[Held, Held]
+S = TypeVar("S")
+T = TypeVar("T")
+
+# --- tables ---
+RANKS = 1
+PARAMETERS: dict[str, Held] = {}
+INPUTS: dict[str, dict[int, Conversion]] = {}
+OUTPUTS: dict[str, dict[int, Conversion]] = {}
+LOOKUPS: dict[str, Conversion] = {}
+DIVIDED: dict[str, tuple[str, ...]] = {}
+LAYERS: tuple[str, ...] = ()
+# --- end of tables ---
+
+
+def parallelize(
+    module: nn.Module,
+    mesh: DeviceMesh,
+    *,
+    checkpoint_layers: bool = False,
+    **options: Any,
+) -> nn.Module:
+    """Split a module over the ranks of a mesh, in place.
+
+    Args:
+        module: the module, with its weights or on the meta device.
+        mesh: has a dim "tensor" of the ranks that share every layer, a dim "data" of
+            those that have data of their own, or both.
+        checkpoint_layers: whether the values in layers are computed again for the
+            backward pass, and not kept.
+        options: further arguments of `fully_shard`.
+    """
+    names = mesh.mesh_dim_names or ()
+    if "tensor" in names:
+        split(module, mesh["tensor"])
+    if checkpoint_layers:
+        for layer in found(module, LAYERS):
+            vars(layer)["forward"] = partial(
+                checkpoint, layer.forward, use_reentrant=False
+            )
+    if "data" in names:
+        for layer in found(module, LAYERS):
+            fully_shard(layer, mesh=mesh["data"], **options)
+        fully_shard(module, mesh=mesh["data"], **options)
+    return module
+
+
+def split(module: nn.Module, mesh: DeviceMesh) -> None:
+    """Split parameters over the tensor ranks, and convert values between modules."""
+    if mesh.size() != RANKS:
+        raise ValueError(f"this plan is for {RANKS} tensor ranks, not {mesh.size()}")
+    meshes = groups(mesh)
+    for one in (module, *found(module, LAYERS)):
+        vars(one)["forward"] = partial(read_parts, one.forward)
+    for path, one in list(module.named_modules()):
+        hold(one, path, meshes)
+        for pattern, names in DIVIDED.items():
+            if matches(pattern, path):
+                for name in names:
+                    setattr(one, name, getattr(one, name) // RANKS)
+        for pattern, inputs in INPUTS.items():
+            if matches(pattern, path):
+                hook = partial(convert_inputs, mesh=mesh, table=inputs)
+                one.register_forward_pre_hook(hook, with_kwargs=True)
+        for pattern, outputs in OUTPUTS.items():
+            if matches(pattern, path):
+                one.register_forward_hook(
+                    partial(convert_outputs, mesh=mesh, table=outputs)
+                )
+
+
+class LocalReads:
+    """How many forwards are running, in which parameters are read as parts."""
+
+    depth = 0
+
+
+def read_parts(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Run a forward that reads of every parameter the part that this rank holds."""
+    LocalReads.depth += 1
+    try:
+        return forward(*args, **kwargs)
+    finally:
+        LocalReads.depth -= 1
+
+
+def found(module: nn.Module, patterns: tuple[str, ...]) -> Iterator[nn.Module]:
+    """Modules by the patterns of their paths, inner ones first."""
+    paths = [
+        path
+        for path, _ in module.named_modules()
+        if any(matches(one, path) for one in patterns)
+    ]
+    return (module.get_submodule(path) for path in reversed(paths))
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether a path has a pattern: `*` is any number, `2-4+7` is 2, 3, 4 or 7."""
+    parts, given = pattern.split("."), path.split(".")
+    return len(parts) == len(given) and all(map(part_matches, parts, given))
+
+
+def part_matches(pattern: str, part: str) -> bool:
+    """Whether one part of a path has a part of a pattern."""
+    if pattern == part or not part.isdigit():
+        return pattern == part
+    if pattern == "*":
+        return True
+    runs = [one.partition("-") for one in pattern.split("+")]
+    return all(first.isdigit() for first, _, _ in runs) and any(
+        int(first) <= int(part) <= int(last or first) for first, _, last in runs
+    )
+
+
+def hold(module: nn.Module, path: str, meshes: dict[int, DeviceMesh]) -> None:
+    """Make a module's tensors DTensors, of which its code reads the rank's part."""
+    reads: dict[str, property] = {}
+    tensors: tuple[dict[str, Any], ...] = (module._parameters, module._buffers)
+    for name, tensor in [item for kind in tensors for item in kind.items()]:
+        own = f"{path}.{name}" if path else name
+        held: Held = first(PARAMETERS, own, Replicate())
+        is_parameter = isinstance(tensor, nn.Parameter)
+        if tensor is None or (not is_parameter and held == Replicate()):
+            continue
+        made = parted(tensor.detach(), held, meshes)
+        if is_parameter:
+            made = nn.Parameter(made, requires_grad=tensor.requires_grad)
+        tensors[not is_parameter][name] = made
+        lookup = first(LOOKUPS, own, None)
+        reads[name] = property(
+            partial(read, name=name, held=held, meshes=meshes, lookup=lookup)
+        )
+    if reads:
+        own_kind = type(module)
+        names = {**reads, "__module__": own_kind.__module__}
+        module.__class__ = type(own_kind.__name__, (own_kind,), names)
+
+
+def first(table: Mapping[str, S], path: str, default: T) -> S | T:
+    """The first entry of a table whose pattern a path has."""
+    return next((one for key, one in table.items() if matches(key, path)), default)
+
+
+def groups(mesh: DeviceMesh) -> dict[int, DeviceMesh]:
+    """The tensor ranks by the number of those that share a part."""
+    shared = {
+        held.copies for held in PARAMETERS.values() if isinstance(held, SharedShard)
+    }
+    names = ("parts", "copies")
+    made = {n: mesh._unflatten(0, (mesh.size() // n, n), names) for n in sorted(shared)}
+    return {1: mesh, **made}
+
+
+def parted(tensor: Tensor, held: Held, meshes: dict[int, DeviceMesh]) -> Tensor:
+    """A tensor of which every rank has all, as a DTensor; nothing is sent."""
+    placements: list[Placement]
+    mesh, placements = meshes[1], [held if isinstance(held, Shard) else Replicate()]
+    if isinstance(held, SharedShard):
+        mesh, placements = meshes[held.copies], [Shard(held.axis), Replicate()]
+    whole = DTensor.from_local(tensor, mesh, [Replicate()] * mesh.ndim)
+    made = whole.redistribute(placements=placements)
+    return made if made is whole else made.clone()
+
+
+def read(
+    module: nn.Module,
+    *,
+    name: str,
+    held: Held,
+    meshes: dict[int, DeviceMesh],
+    lookup: Conversion | None,
+) -> Tensor:
+    """What code reads of a parameter or a buffer: the part that this rank holds."""
+    kind = module._parameters if name in module._parameters else module._buffers
+    whole, mesh = kind[name], meshes[1]
+    assert isinstance(whole, DTensor)
+    if not LocalReads.depth:
+        return whole
+    local = whole.to_local()
+    if isinstance(held, Partial) and mesh.get_local_rank() > 0:
+        # Terms add up to the first rank's; each has all of the gradient.
+        local = local - local.detach()
+    if isinstance(held, SharedShard):
+        local = convert(local, meshes[held.copies]["copies"], Replicate(), Broadcast())
+    if isinstance(held, Broadcast):
+        local = convert(local, mesh, Replicate(), Broadcast())
+    return TableRows.of(local, mesh, lookup) if lookup else local
+
+
+class TableRows(Tensor):
+    """The rows of a table that a rank holds: lookups give zeros for those of others."""
+
+    mesh: DeviceMesh
+    conversion: Conversion
+
+    @staticmethod
+    def of(table: Tensor, mesh: DeviceMesh, conversion: Conversion) -> TableRows:
+        """The rows of a rank, and how what is looked up is converted."""
+        rows = table.as_subclass(TableRows)
+        rows.mesh, rows.conversion = mesh, conversion
+        return rows
+
+    @classmethod
+    def __torch_function__(
+        cls,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        with torch._C.DisableTorchFunctionSubclass():
+            if func is not F.embedding:
+                return func(*args, **(kwargs or {}))
+            ids, table = args
+            own = ids - table.mesh.get_local_rank() * table.shape[0]
+            elsewhere = (own < 0) | (own >= table.shape[0])
+            rows = F.embedding(own.masked_fill(elsewhere, 0), table).masked_fill(
+                elsewhere[..., None], 0
+            )
+            return convert(rows, table.mesh, *table.conversion)
+
+
+def convert(x: Tensor, mesh: DeviceMesh, source: Held, target: Held) -> Tensor:
+    """A value with another placement; its gradient is converted back."""
+    if isinstance(source, Partial) and isinstance(target, Partial):
+        return x
+    if isinstance(target, SharedShard):
+        # Ranks that share a part each send back a term of its gradient.
+        whole = (
+            x
+            if isinstance(source, Broadcast)
+            else convert(x, mesh, source, Broadcast())
+        )
+        return whole.chunk(mesh.size() // target.copies, target.axis)[
+            mesh.get_local_rank() // target.copies
+        ]
+    assert not isinstance(source, SharedShard)
+    if isinstance(source, Broadcast) and isinstance(target, Shard):
+        # The gradient is a term: zeros around the part.
+        return x.chunk(mesh.size(), target.dim)[mesh.get_local_rank()]
+    made = DTensor.from_local(x, mesh, (plain(source),)).redistribute(
+        placements=(plain(target),)
+    )
+    return made.to_local(
+        grad_placements=(Partial() if isinstance(target, Broadcast) else plain(target),)
+    )
+
+
+def plain(held: Placement) -> Placement:
+    """A placement as `torch.distributed.tensor` has it."""
+    return Replicate() if isinstance(held, Broadcast) else held
+
+
+def convert_inputs(
+    module: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    mesh: DeviceMesh,
+    table: dict[int, Any],
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Convert arguments of a module before its forward."""
+    _, *names = inspect.signature(type(module).forward).parameters
+    converted = list(args)
+    for number, (source, target) in table.items():
+        if number < len(args):
+            converted[number] = convert(args[number], mesh, source, target)
+        elif names[number] in kwargs:
+            kwargs[names[number]] = convert(kwargs[names[number]], mesh, source, target)
+    return tuple(converted), kwargs
+
+
+def convert_outputs(
+    module: nn.Module,
+    args: Any,
+    result: Any,
+    *,
+    mesh: DeviceMesh,
+    table: dict[int, Any],
+) -> Any:
+    """Convert results of a module after its forward."""
+    if isinstance(result, Tensor):
+        return convert(result, mesh, *table[0])
+    made = [
+        convert(one, mesh, *table[number]) if number in table else one
+        for number, one in enumerate(result)
+    ]
+    return type(result)(*made) if hasattr(result, "_fields") else tuple(made)

@@ -1,0 +1,143 @@
+"""The text of `parallelize.py`: a template of plain torch, and the tables of one plan."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from archspec.analyses.sharding.boundary import Boundaries, Crossing
+from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan
+from archspec.ir.graph import Graph
+from archspec.ir.placement import Copied, Placement, Shard
+from archspec.ir.repeat import Repeat
+from archspec.lower.layout import fits, statement
+from archspec.lower.syntax import parse
+from archspec.parallel.patterns import LayerPlace, Patterns
+
+_TEMPLATE = Path(__file__).parent / "template" / "parallelize.py"
+_BEGIN, _END = "# --- tables ---\n", "# --- end of tables ---\n"
+_HOOKS = "dict[str, dict[int, Conversion]]"
+
+
+def parallelize_text(plan: Plan, graph: Graph, boundaries: Boundaries, about: str) -> str:
+    """The file that applies a plan to the emitted module: it imports only torch and the standard library.
+
+    Args:
+        plan: the plan of the graph.
+        graph: the graph as it is emitted.
+        boundaries: where hooks may stand on the module.
+        about: the docstring of the file.
+    """
+    return with_tables(tables(plan, graph, boundaries), about)
+
+
+def tables(plan: Plan, graph: Graph, boundaries: Boundaries) -> list[str]:
+    """Lines of the tables of a plan."""
+    patterns = Patterns(graph)
+    held = ((LayerPlace(one.group.pattern, one.group.layers), source_of(one.placement)) for one in plan.parameters)
+    layers = [repr_of(f"{module}.*") for module in lists_of_layers(graph)]
+    return [
+        f"RANKS = {plan.ranks}",
+        *mapping("PARAMETERS", "dict[str, Held]", patterns.merged((a, b) for a, b in held if b != "Replicate()")),
+        *mapping("INPUTS", _HOOKS, hooks(plan, patterns, "input")),
+        *mapping("OUTPUTS", _HOOKS, hooks(plan, patterns, "output")),
+        *mapping("LOOKUPS", "dict[str, Conversion]", patterns.merged(lookups(plan, boundaries))),
+        *mapping("DIVIDED", "dict[str, tuple[str, ...]]", patterns.merged(divided(plan, boundaries))),
+        *statement("LAYERS: tuple[str, ...] = ", parse(tuple_of(layers)), indent=""),
+    ]
+
+
+def with_tables(lines: Iterable[str], about: str) -> str:
+    """The template with other tables and another docstring."""
+    text = _TEMPLATE.read_text()
+    _, _, code = text.partition('"""\n\nfrom __future__')
+    before, _, rest = code.partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    return f'"""{about}"""\n\nfrom __future__{before}' + "\n".join(lines) + f"\n{after}"
+
+
+def source_of(placement: Placement) -> str:
+    """A placement as the file writes it."""
+    if isinstance(placement, Shard):
+        if placement.copies > 1:
+            return f"SharedShard({placement.axis}, {placement.copies})"
+        return f"Shard({placement.axis})"
+    return "Broadcast()" if isinstance(placement, Copied) else f"{type(placement).__name__}()"
+
+
+def hooks(plan: Plan, patterns: Patterns, side: str) -> dict[str, str]:
+    """The conversions of arguments or results, by module."""
+    places: dict[LayerPlace, dict[int, str]] = {}
+    for one in plan.conversions:
+        if one.at.side == side:
+            places.setdefault(LayerPlace(one.at.module, one.at.layers), {})[one.at.number] = pair(one)
+    return patterns.merged((place, braced(numbers)) for place, numbers in places.items())
+
+
+def pair(one: Conversion) -> str:
+    """What a conversion takes and gives."""
+    return f"({source_of(one.source)}, {source_of(one.target)})"
+
+
+def lookups(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[LayerPlace, str]]:
+    """The tables that are split by rows, with what becomes of the rows that are looked up."""
+    converted = {one.at: pair(one) for one in plan.conversions if one.at.side == "lookup"}
+    kept = "(Partial(), Partial())"
+    held = {one.group.pattern: one.group.layers for one in plan.parameters}
+    for node, sharding in plan.nodes.items():
+        if sharding is WHOLE or sharding.rows is None:
+            continue
+        at = boundaries.get(Crossing(node, "output", 0))
+        for name, placement in sharding.parameters.items():
+            if placement == Shard(0):
+                path = node.parameters[name].path
+                yield LayerPlace(path, held[path]), converted.get(at, kept) if at is not None else kept
+
+
+def divided(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[LayerPlace, str]]:
+    """The attributes of modules that are divided by the ranks."""
+    for node, sharding in plan.nodes.items():
+        at = boundaries.get(Crossing(node, "output", 0))
+        # Code that is not a module of its own reads the numbers off tensors.
+        if sharding.attributes and at is not None and at.side == "output":
+            yield LayerPlace(at.module, at.layers), tuple_of(map(repr_of, sharding.attributes))
+
+
+def lists_of_layers(graph: Graph) -> Iterable[str]:
+    """The paths of the lists of repeated layers, outer ones first."""
+    return dict.fromkeys(node.op.module for node in graph.walk() if isinstance(node.op, Repeat))
+
+
+def mapping(name: str, type_: str, entries: Mapping[str, str]) -> list[str]:
+    """Lines of one table, one entry a line."""
+    if not entries:
+        return [f"{name}: {type_} = {{}}"]
+    lines = [line for key, value in entries.items() for line in entry(repr_of(key), value)]
+    return [f"{name}: {type_} = {{", *lines, "}"]
+
+
+def entry(key: str, value: str) -> list[str]:
+    """Lines of one entry of a table."""
+    line = f"    {key}: {value},"
+    tree = parse(value)
+    if fits(line) or not isinstance(tree, ast.Dict):
+        return [line]
+    items = (f"{ast.unparse(k)}: {ast.unparse(v)}" for k, v in zip(tree.keys, tree.values, strict=True) if k)
+    return [f"    {key}: {{", *(f"        {item}," for item in items), "    },"]
+
+
+def braced(numbers: Mapping[int, str]) -> str:
+    """Conversions by number."""
+    return "{" + ", ".join(f"{number}: {value}" for number, value in sorted(numbers.items())) + "}"
+
+
+def tuple_of(items: Iterable[str]) -> str:
+    """A tuple of sources."""
+    found = list(items)
+    return f"({', '.join(found)}{',' if len(found) == 1 else ''})"
+
+
+def repr_of(text: str) -> str:
+    """A string as the formatter writes it."""
+    return f'"{text}"'

@@ -1,0 +1,154 @@
+"""Emitted modules split over tensor ranks against the same module in one process, and what they exchange."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
+from torch.distributed.tensor.debug import CommDebugMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from archspec.analyses.sharding.collectives import collectives
+from archspec.analyses.sharding.plan import Plan
+from archspec.record import record
+from archspec.spec import load
+from archspec.spec.shipped import shipped_specs_dir
+from tests.parallel.emitted import Emitted, differs, emitted, gradients, loaded, loss, outputs, whole
+from tests.parallel.ranks import Ranks
+
+# With 96 rows, tables of tokens are split as well.
+FIRST = [
+    ("gpt2", {"vocab": 96}),
+    ("llama-3-8b", {}),
+    ("t5-small", {"vocab": 96}),
+    ("bloom-560m", {}),
+    ("deepseek-v3", {"vocab": 96}),
+    ("mixtral-8x7b", {}),
+    ("gpt-oss-20b", {}),
+    ("qwen3-0.6b", {}),
+    ("albert-base", {}),
+    ("bert-base", {"vocab": 96}),
+    ("whisper-tiny", {}),
+    ("swin-t", {}),
+]
+REST = sorted({path.stem for path in shipped_specs_dir().glob("*.yaml")} - {name for name, _ in FIRST})
+CASES = [
+    *(pytest.param(name, more, id=name) for name, more in FIRST),
+    *(pytest.param(name, {}, id=name, marks=[pytest.mark.slow, pytest.mark.long]) for name in REST),
+]
+KINDS = {"all_reduce": "all-reduce", "all_gather_into_tensor": "all-gather", "reduce_scatter_tensor": "reduce-scatter"}
+
+
+@record
+class Found:
+    """What one rank found: differences, collectives by kind, the elements that it gave to them, what it stores.
+
+    `unmoved` are patterns of parameters that have no gradient, as a bias that only decides which experts are chosen.
+    """
+
+    forward: float
+    backward: float
+    counts: Counter[str]
+    counted_by_torch: int
+    given: Counter[str]
+    stored: int
+    unmoved: frozenset[str]
+
+
+class Exchanges(TorchDispatchMode):
+    """Counts collectives, and adds up the elements of their operands."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+        self.given: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.namespace == "_c10d_functional" and (kind := KINDS.get(func._opname)) is not None:
+            self.counts[kind] += 1
+            self.given[kind] += args[0].numel()
+        return func(*args, **(kwargs or {}))
+
+
+def by_torch() -> CommDebugMode:
+    """The mode of torch, without its tracking of modules, which fails where a module is called twice."""
+    counted = CommDebugMode()
+    tracker = counted.advanced_module_tracker
+    tracker._fw_set_module_hook = lambda *_: None
+    return counted
+
+
+def parity(texts: Emitted, count: int, dtype: torch.dtype) -> Found:
+    """Run the module whole and split, on one rank."""
+    inputs = {name: one.to(dtype) if one.is_floating_point() else one for name, one in texts.inputs.items()}
+    reference = whole(texts, dtype)
+    wanted = outputs(reference, inputs)
+    loss(wanted).backward()
+    module = whole(texts, dtype)
+    loaded(texts.parallelize)["parallelize"](module, init_device_mesh("cpu", (count,), mesh_dim_names=("tensor",)))
+    with by_torch() as counted, Exchanges() as exchanges:
+        found = outputs(module, inputs)
+        loss(found).backward()
+    expected, given = gradients(reference), gradients(module)
+    assert expected.keys() == given.keys()
+    return Found(
+        forward=max(differs(a, b) for a, b in zip(found, wanted, strict=True)),
+        backward=max(differs(given[name], one) for name, one in expected.items()),
+        counts=exchanges.counts,
+        counted_by_torch=counted.get_total_counts(),
+        given=exchanges.given,
+        stored=stored(module),
+        unmoved=frozenset(
+            re.sub(r"[.]\d+[.]", ".*.", name) for name, one in reference.named_parameters() if one.grad is None
+        ),
+    )
+
+
+def stored(module: nn.Module) -> int:
+    """The elements of parameters on a rank."""
+    local = (one.to_local() for one in module.parameters() if isinstance(one, DTensor))
+    return sum(one.numel() for one in local)
+
+
+def of_plan(plan: Plan, sizes: dict[str, int], unmoved: frozenset[str]) -> tuple[Counter[str], Counter[str], int]:
+    """The collectives of a plan by kind, the elements that a rank gives to them, and what it stores."""
+    counts: Counter[str] = Counter()
+    given: Counter[str] = Counter()
+    for one in collectives(plan):
+        if one.where in unmoved:
+            continue
+        counts[one.kind] += one.times
+        given[one.kind] += one.times * one.elements.value(sizes)
+    parameters = (one for one in plan.parameters if not one.parameter.buffer)
+    return counts, given, sum(one.rank_elements * one.group.count for one in parameters)
+
+
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize(("name", "more"), CASES)
+def test_values_gradients_and_exchanges(name: str, more: dict[str, int], count: int, ranks: Ranks) -> None:
+    spec = load(name, reduced=True, set=[f"{key}={value}" for key, value in more.items()])
+    # A table that is read for source and target alike is counted at one length.
+    sizes = {name: dim.typical for name, dim in spec.dims.items()} | ({"tgt": 9} if name == "t5-small" else {})
+    texts, plan = emitted(spec, count, sizes)
+    for found in ranks.run(count, parity, texts, count, torch.float64):
+        counts, given, held = of_plan(plan, sizes, found.unmoved)
+        assert found.forward < 1e-10
+        assert found.backward < 1e-10
+        assert found.counts == counts
+        assert found.counted_by_torch == counts.total()
+        assert found.given == given
+        assert found.stored == held
+
+
+@pytest.mark.parametrize("name", ["llama-3-8b", "t5-small"])
+def test_single_precision(name: str, ranks: Ranks) -> None:
+    texts, _ = emitted(load(name, reduced=True), 2)
+    for found in ranks.run(2, parity, texts, 2, torch.float32):
+        assert found.forward < 1e-5
+        assert found.backward < 1e-5

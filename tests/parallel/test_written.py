@@ -1,0 +1,110 @@
+"""The text of `parallelize.py`, its command, and that it applies at any number of ranks."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+from ruff.__main__ import find_ruff_bin
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
+from torch.testing._internal.distributed.fake_pg import FakeStore
+
+from archspec.analyses.sharding.planner import plan
+from archspec.checking import accepted
+from archspec.lower.boundaries import boundaries
+from archspec.lower.emission import emit, with_masks
+from archspec.parallel.patterns import LayerPlace, Patterns
+from archspec.parallel.text import parallelize_text
+from archspec.spec import Spec, load
+from archspec.spec.shipped import shipped_specs_dir
+from tests.parallel.emitted import class_name, loaded
+
+FIRST = ["llama-3-8b", "deepseek-v3"]
+REST = sorted({path.stem for path in shipped_specs_dir().glob("*.yaml")} - set(FIRST))
+CASES = [*FIRST, *(pytest.param(name, marks=[pytest.mark.slow, pytest.mark.long]) for name in REST)]
+
+
+@pytest.fixture
+def faked(request: pytest.FixtureRequest) -> Iterator[int]:
+    """A process group of which every other rank is imagined."""
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=request.param)
+    yield request.param
+    dist.destroy_process_group()
+
+
+def text_of(spec: Spec, ranks: int) -> str:
+    graph = with_masks(spec)
+    found = boundaries(graph)
+    return parallelize_text(plan(graph, ranks, found), graph, found, "A plan.")
+
+
+@pytest.mark.parametrize("faked", [2, 4, 8, 64], indirect=True)
+@pytest.mark.parametrize("name", CASES)
+def test_the_published_size_is_split(name: str, faked: int) -> None:
+    spec = load(name)
+    graph = with_masks(spec)
+    made = plan(graph, faked, boundaries(graph))
+    with torch.device("meta"):
+        module = loaded(emit(accepted(spec)))[class_name(spec.name)]()
+    mesh = init_device_mesh("cpu", (faked,), mesh_dim_names=("tensor",))
+    loaded(text_of(spec, faked))["parallelize"](module, mesh)
+    stored = sum(one.to_local().numel() for one in module.parameters() if isinstance(one, DTensor))
+    held = (one for one in made.parameters if not one.parameter.buffer)
+    assert stored == sum(one.rank_elements * one.group.count for one in held)
+
+
+@pytest.mark.parametrize("faked", [8], indirect=True)
+def test_data_ranks_beside_heads_of_keys_that_ranks_share(faked: int) -> None:
+    spec = load("llama-3-8b", reduced=True)
+    module = loaded(emit(accepted(spec)))[class_name(spec.name)]()
+    mesh = init_device_mesh("cpu", (2, 4), mesh_dim_names=("data", "tensor"))
+    loaded(text_of(spec, 4))["parallelize"](module, mesh)
+    assert module.get_parameter("states.layers.0.attention.k.weight").to_local().shape == (4, 32)
+
+
+@pytest.mark.parametrize("name", ["llama-3-8b", "deepseek-v3", "bert-base", "swin-t", "gpt-oss-20b"])
+def test_the_file_is_formatted_and_imports_torch_alone(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "parallelize.py"
+    file.write_text(text_of(load(name), 4))
+    subprocess.run([find_ruff_bin(), "format", "--isolated", "--check", str(file)], check=True)
+    tree = ast.parse(file.read_text())
+    roots = {one.module.partition(".")[0] for one in ast.walk(tree) if isinstance(one, ast.ImportFrom) and one.module}
+    roots |= {
+        alias.name.partition(".")[0] for one in ast.walk(tree) if isinstance(one, ast.Import) for alias in one.names
+    }
+    assert roots - set(sys.stdlib_module_names) == {"torch"}
+
+
+def test_a_mesh_of_another_size_is_refused(faked_of_two: int) -> None:
+    spec = load("gpt2", reduced=True)
+    module = loaded(emit(accepted(spec)))[class_name(spec.name)]()
+    mesh = init_device_mesh("cpu", (2,), mesh_dim_names=("tensor",))
+    with pytest.raises(ValueError, match="this plan is for 4 tensor ranks, not 2"):
+        loaded(text_of(spec, 4))["parallelize"](module, mesh)
+
+
+@pytest.fixture
+def faked_of_two() -> Iterator[int]:
+    dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
+    yield 2
+    dist.destroy_process_group()
+
+
+def test_layers_of_one_list_are_named_by_runs() -> None:
+    patterns = Patterns(with_masks(load("deepseek-v3")))
+    path = "states.layers.*.feed_forward"
+    some = LayerPlace(path, ((0, 1, 2, 5),))
+    assert patterns.spelled(some) == "states.layers.0-2+5.feed_forward"
+    assert patterns.spelled(LayerPlace(path, (tuple(range(61)),))) == path
+    matches = loaded(text_of(load("gpt2", reduced=True), 2))["matches"]
+    wanted = [number for number in range(12) if matches("layers.0-2+5+10-11.x", f"layers.{number}.x")]
+    assert wanted == [0, 1, 2, 5, 10, 11]
+    assert not matches("layers.*.x", "layers.x.x")
+    assert matches("", "")
