@@ -45,16 +45,20 @@ REPRESENTATIVES = {
     "opt-125m",
     "opus-mt-en-de",
     "prefix-lm-base",
+    "resnet-50",
     "segformer-b0",
     "siglip-base",
     "swin-t",
     "t5-base",
+    "transformer-base",
     "whisper-tiny",
 }
 """Specs that together use every op in every way in which a shipped spec uses it (see `ways`); long runs try the rest.
 
 A new spec belongs here only if the test of this list says so.
 """
+MINUTES = {"detr-resnet-50"}
+"""Representatives whose slow tests take minutes each: long runs try these too."""
 TWINS = {
     "bert-large",
     "convnext-tiny",
@@ -74,7 +78,9 @@ TWINS = {
 def ranked(names: Iterable[str] = SHIPPED) -> list[Any]:
     """Names as parameters of a slow test, those left to long runs where another spec tells the same."""
     long = [pytest.mark.slow, pytest.mark.long]
-    return [pytest.param(name, marks=pytest.mark.slow if _here(name) else long) for name in names]
+    return [
+        pytest.param(name, marks=pytest.mark.slow if _here(name) and name not in MINUTES else long) for name in names
+    ]
 
 
 def alone_in_kind(names: Iterable[str] = SHIPPED) -> list[Any]:
