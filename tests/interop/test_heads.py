@@ -69,6 +69,17 @@ def test_an_answer_has_two_ends(word: str, name: str, tmp_path: Path) -> None:
         import_model(write_configuration(tmp_path, values))
 
 
+def test_a_cross_encoder_is_imported_with_the_keys_that_its_library_adds(tmp_path: Path) -> None:
+    values = {"model_type": "bert", "architectures": ["BertForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
+    own = {
+        "sentence_transformers": {"activation_fn": "torch.nn.modules.linear.Identity", "version": "4.1.0"},
+        "sbert_ce_default_activation_function": "torch.nn.modules.linear.Identity",
+    }
+    text = import_model(write_configuration(tmp_path, values)).text
+    assert "classes: 1}" in text
+    assert import_model(write_configuration(tmp_path, {**values, **own})).text == text
+
+
 @pytest.mark.parametrize("word", BODIES)
 def test_the_body_alone_is_read_out_of_the_files_of_a_classifier(word: str, tmp_path: Path) -> None:
     kind, name = MODEL_TYPES[word], BODIES[word]

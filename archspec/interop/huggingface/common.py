@@ -15,6 +15,7 @@ _TRAINING = inert("concerns training alone")
 _GENERATION = inert("a setting of generation, which `archspec generate` takes itself")
 _TOKEN = inert("the tokenizer says which token this is")
 _TOKENIZER = inert("concerns the tokenizer")
+_AROUND = inert("sentence-transformers reads it, for what it does with the outputs")
 
 _COMMON: dict[str, tuple[object, ConfigurationKey]] = {
     "model_type": (None, inert("names the type")),
@@ -46,6 +47,8 @@ _COMMON: dict[str, tuple[object, ConfigurationKey]] = {
     "problem_type": (None, inert("selects the loss")),
     "tf_legacy_loss": (False, inert("selects the loss")),
     "finetuning_task": (None, _ORIGIN),
+    "sentence_transformers": (None, _AROUND),
+    "sbert_ce_default_activation_function": (None, _AROUND),
     "transformers.js_config": (None, _ORIGIN),
     "model_max_length": (None, _TOKENIZER),
     "task_specific_params": (None, _GENERATION),
