@@ -58,7 +58,7 @@ REPRESENTATIVES = {
 A new spec belongs here only if the test of this list says so.
 """
 MINUTES = {"detr-resnet-50"}
-"""Representatives whose slow tests take minutes each: long runs try these too."""
+"""Representatives whose slow tests take minutes: long runs try these, too, and so what no other spec uses of them."""
 TWINS = {
     "bert-large",
     "convnext-tiny",
