@@ -28,6 +28,7 @@ def proposal_data(found: Proposal) -> dict[str, object]:
             "training": found.total,
             "cache_row": None if found.cache is None else found.cache[1],
         },
+        "dropout": found.draws,
         "parameters": [_parameter(one) for one in plan.parameters],
         "conversions": [_conversion(one) for one in plan.conversions],
         "collectives": [_collective(found, one) for one in found.exchanged],
@@ -64,8 +65,7 @@ def _conversion(one: Conversion) -> dict[str, object]:
         "name": one.at.name or None,
         "from": _placement(one.source),
         "to": _placement(one.target),
-        "type": str(one.type),
-        "times": one.times,
+        "runs": [{"type": str(type_), "times": times} for type_, times in one.runs],
         "has_gradient": one.has_gradient,
         "line": None if one.span is None else one.span.line,
     }

@@ -19,7 +19,7 @@ _PATH = 46
 
 def show_proposal(found: Proposal) -> None:
     """Print a proposal as tables."""
-    for part in (_head, _parameters, _exchanged, _pipeline, _memory, _unsplit):
+    for part in (_head, _parameters, _exchanged, _pipeline, _memory, _seeds, _unsplit):
         lines = list(part(found))
         if lines:
             click.echo("\n".join(lines))
@@ -138,6 +138,17 @@ def _memory(found: Proposal) -> Iterator[str]:
         rows.append(("cache of one row of maximum length", found.cache[1]))
     for words, size in rows:
         yield f"  {words:50} {in_words(size):>10}"
+
+
+def _seeds(found: Proposal) -> Iterator[str]:
+    """Which ranks drop alike in training."""
+    tensor, groups = found.plan.ranks, found.data * found.pipeline
+    if not found.draws or tensor * groups == 1:
+        return
+    alike = f"the same on the {tensor} tensor ranks{' of a group' if groups > 1 else ''}" if tensor > 1 else ""
+    other = f"another on each {'group' if tensor > 1 else 'rank'}" if groups > 1 else ""
+    yield ""
+    yield f"dropout needs seeds (torch.manual_seed): {', '.join(one for one in (alike, other) if one)}"
 
 
 def _unsplit(found: Proposal) -> Iterator[str]:

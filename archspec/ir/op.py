@@ -48,13 +48,15 @@ class OwnEntries:
 class ParameterSpec:
     """A parameter that an op declares: its type, its role (which selects the default initialisation), and its own init.
 
-    `stacked` says that axis 0 numbers independent maps, so that it does not count towards their fans.
+    `stacked` says that axis 0 numbers independent maps, so that it does not count towards their fans; `chooses` that it
+    decides only what is chosen, so that it has no gradient.
     """
 
     type: TensorType
     role: Role = "weight"
     init: Init | None = None
     stacked: bool = False
+    chooses: bool = False
 
 
 class Emitter(Protocol):
@@ -216,6 +218,11 @@ class Primitive(Op):
         """
         # The sound default: what is not known to shard is computed whole on every rank.
         return ()
+
+    @property
+    def draws(self) -> bool:
+        """Whether the emitted code draws random numbers in training."""
+        return False
 
     @property
     def wraps(self) -> bool:

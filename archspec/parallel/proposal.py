@@ -26,6 +26,7 @@ from archspec.analyses.sharding.stages import PipelineStage, stages
 from archspec.analyses.sharding.state import cache_share
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.ir.graph import Graph
+from archspec.ir.op import Primitive
 from archspec.ir.types import DType, TensorType
 from archspec.lower.boundaries import boundaries
 from archspec.lower.emission import with_masks
@@ -77,6 +78,11 @@ class Proposal:
     def sent(self, types: Sequence[TensorType]) -> int:
         """Bytes that a stage sends to the next one in a forward pass, at the typical dims."""
         return sum(type_.elements().typical() * self.element_bytes(type_.dtype) for type_ in types)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the model draws random numbers in training, so that seeds matter."""
+        return any(isinstance(node.op, Primitive) and node.op.draws for node in self.graph.walk())
 
     @cached_property
     def stored(self) -> int:

@@ -37,6 +37,25 @@ def test_a_plan_as_json(archspec: Command) -> None:
     assert sum(one["bytes"] for one in narrow["collectives"]) * 2 == sum(one["bytes"] for one in data["collectives"])
 
 
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (("--tensor", "2"), "the same on the 2 tensor ranks"),
+        (("--tensor", "2", "--data", "2"), "the same on the 2 tensor ranks of a group, another on each group"),
+        (("--data", "2"), "another on each rank"),
+        (("--data", "1"), None),
+    ],
+)
+def test_dropout_needs_seeds(archspec: Command, options: tuple[str, ...], line: str | None) -> None:
+    start = "dropout needs seeds (torch.manual_seed): "
+    lines = archspec("parallel", "gpt2", "--reduced", *options).out.splitlines()
+    assert [one for one in lines if one.startswith(start)] == ([f"{start}{line}"] if line else [])
+    assert not any(
+        one.startswith(start) for one in archspec("parallel", "llama-3-8b", "--reduced", *options).out.splitlines()
+    )
+    assert archspec("parallel", "gpt2", "--reduced", *options, "--json").data["dropout"] is True
+
+
 def test_the_fewest_ranks_that_fit(archspec: Command) -> None:
     alone = archspec("parallel", "small.yaml", "--memory", "80GB", "--json").data
     assert alone["ranks"] == {"tensor": 1, "data": 1, "pipeline": 1}

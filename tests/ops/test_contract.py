@@ -85,6 +85,33 @@ def test_emitted_code_computes_the_reference(case: Case, rng: np.random.Generato
             np.testing.assert_allclose(found.detach().numpy(), wanted, rtol=1e-10, atol=1e-10)
 
 
+@every_case
+def test_what_draws_in_training_depends_on_the_seed(case: Case, rng: np.random.Generator) -> None:
+    module = module_of(case, case.parameters(rng)).train()
+
+    def drawn(seed: int, values: list[torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        torch.manual_seed(seed)
+        return module(*values)
+
+    # With few operands nothing may be dropped, or all be hidden by a mask.
+    trials = [tensors(case.values(rng)) for _ in range(20 if case.op.draws else 1)]
+    pairs = (zip(drawn(0, values), drawn(1, values), strict=True) for values in trials)
+    same = all(torch.equal(a, b) for pair in pairs for a, b in pair)
+    assert same is not case.op.draws
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.op.parameters(*case.inputs)], ids=str)
+def test_parameters_that_choose_are_those_without_a_gradient(case: Case, rng: np.random.Generator) -> None:
+    module = module_of(case, case.parameters(rng), inline=True)
+    results = module(*tensors(case.values(rng)))
+    # Some ops have a gradient of nothing.
+    nothing = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    sum((one.sum() for one in results if one.requires_grad), nothing).backward()
+    found = {name.rpartition(".")[2] for name, one in module.named_parameters() if one.grad is None}
+    declared = case.op.parameters(*case.inputs)
+    assert found == {name for name, one in declared.items() if one.chooses}
+
+
 @pytest.mark.parametrize("case", WITH_LAYER, ids=str)
 def test_the_layer_computes_the_reference(case: Case, rng: np.random.Generator) -> None:
     parameters, values = case.parameters(rng), case.values(rng)

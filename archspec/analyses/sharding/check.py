@@ -63,7 +63,8 @@ class _Replay:
         for one in self.plan.conversions:
             if (type(one.source), type(one.target)) not in _KINDS:
                 self.faults.append(f"{one.source} cannot be converted to {one.target}")
-            self.parted(one.type, (one.source, one.target), one.at.module)
+            for type_, _ in one.runs:
+                self.parted(type_, (one.source, one.target), one.at.module)
 
     def body(self, graph: Graph) -> None:
         """Replay the nodes of a body."""
@@ -128,7 +129,7 @@ class _Replay:
     def whole(self, node: Node, given: Sequence[Placement], sends: Sequence[bool]) -> list[Placement]:
         """An op that runs whole: all that has a gradient is `Replicate`, or all `Copied`."""
         kinds = {type(one) for one, has in zip(given, sends, strict=True) if has}
-        kinds |= {type(self.stored[one]) for one in node.parameters.values() if one.trainable and not one.buffer}
+        kinds |= {type(self.stored[one]) for one in _derived(node)}
         others = [*given, *(self.stored[one] for one in node.parameters.values())]
         if len(kinds) > 1 or not all(isinstance(one, Replicate | Copied) for one in others):
             self.faults.append(f"{node.path} ({node.op.name}) runs whole, but is given {others}")
@@ -224,7 +225,7 @@ def _spread(graph: Graph, moved: set[Value]) -> None:
         if isinstance(node.op, Primitive):
             reads = {k for row in node.reads for k, relation in enumerate(row) if relation.atoms}
             from_inputs = any(node.inputs[k] in moved for k in reads)
-            if from_inputs or any(map(_is_trained, node.parameters.values())):
+            if from_inputs or _derived(node):
                 moved.update(value for value in node.outputs if value.type.dtype is DType.FLOAT)
         for number, region in enumerate(node.regions):
             moved.update(b for a, b in zip(node.inputs, region.inputs, strict=True) if a in moved)
@@ -238,5 +239,9 @@ def _spread(graph: Graph, moved: set[Value]) -> None:
             moved.update(value for value in node.outputs[1 + len(node.op.taps) :] if value.type.dtype is DType.FLOAT)
 
 
-def _is_trained(parameter: Parameter) -> bool:
-    return parameter.trainable and not parameter.buffer
+def _derived(node: Node) -> list[Parameter]:
+    """The parameters to which an op sends a gradient."""
+    declared = node.op.parameters(*(x.type for x in node.inputs))
+    return [
+        one for name, one in node.parameters.items() if one.trainable and not one.buffer and not declared[name].chooses
+    ]

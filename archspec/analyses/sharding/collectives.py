@@ -64,18 +64,19 @@ def of_conversion(hook: Conversion, ranks: int) -> Iterator[Collective]:
         if hook.at.side == "lookup"
         else hook.at.module
     )
-    if forward is not None:
-        size = _given(forward, hook.type, hook.source, ranks)
-        yield _of(forward, "forward", hook.times, size, hook.type.dtype, ranks, where)
-    if backward is not None and hook.has_gradient:
-        size = _given(backward, hook.type, hook.target, ranks)
-        yield _of(backward, "backward", hook.times, size, hook.type.dtype, ranks, where)
+    for type_, times in hook.runs:
+        if forward is not None:
+            size = _given(forward, type_, hook.source, ranks)
+            yield _of(forward, "forward", times, size, type_.dtype, ranks, where)
+        if backward is not None and hook.has_gradient:
+            size = _given(backward, type_, hook.target, ranks)
+            yield _of(backward, "backward", times, size, type_.dtype, ranks, where)
 
 
 def of_parameter(stored: StoredParameter, ranks: int) -> Iterator[Collective]:
     """The all-reduce of the gradient of a parameter that is whole, or a part, on ranks that each have a term of it."""
     parameter, placed = stored.parameter, stored.placement
-    if parameter.buffer or not parameter.trainable:
+    if not stored.has_gradient:
         return
     joined = ranks if isinstance(placed, Copied) else placed.copies if isinstance(placed, Shard) else 1
     if joined > 1:

@@ -78,5 +78,5 @@ def _units(plan: Plan, data: int) -> Iterator[_Unit]:
         sizes = [(one.group.count * data_elements(one, plan.ranks, data), one) for one in members]
         # Layers of several kinds have other parameters each: the mean of all layers is told.
         total = sum(size for size, _ in sizes) // layers
-        trained = sum(size for size, one in sizes if one.parameter.trainable) // layers
+        trained = sum(size for size, one in sizes if one.has_gradient) // layers
         yield _Unit(module=module, layers=layers, elements=total, trained=trained)

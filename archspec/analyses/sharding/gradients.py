@@ -10,10 +10,14 @@ from archspec.record import record
 
 @record(eq=False)
 class GradientWires:
-    """Wires with a gradient: `trained` of those that depend on a parameter, `possible` also on a float input."""
+    """Wires with a gradient: `trained` of those that depend on a parameter, `possible` also on a float input.
+
+    `received` are those on which a float output depends, so that a backward pass comes to them.
+    """
 
     possible: frozenset[int]
     trained: frozenset[int]
+    received: frozenset[int]
 
 
 def gradients(graph: Graph, wiring: WiredGraph) -> GradientWires:
@@ -21,7 +25,9 @@ def gradients(graph: Graph, wiring: WiredGraph) -> GradientWires:
     given = zip(graph.inputs, wiring.inputs, strict=True)
     inputs = frozenset(wire for value, wire in given if value.type.dtype is DType.FLOAT)
     parameters = frozenset(wire for one, wire in wiring.parameters.items() if one.trainable and not one.buffer)
-    return GradientWires(possible=_reached(wiring, inputs | parameters), trained=_reached(wiring, parameters))
+    return GradientWires(
+        possible=_reached(wiring, inputs | parameters), trained=_reached(wiring, parameters), received=_received(wiring)
+    )
 
 
 def _reached(wiring: WiredGraph, start: frozenset[int]) -> frozenset[int]:
@@ -38,8 +44,23 @@ def _reached(wiring: WiredGraph, start: frozenset[int]) -> frozenset[int]:
     return frozenset(found)
 
 
+def _received(wiring: WiredGraph) -> frozenset[int]:
+    """The wires on which an output depends by way of floats."""
+    found, before = set(wiring.outputs), -1
+    while len(found) > before:
+        before = len(found)
+        found.update(link.source for link in wiring.links if link.target in found)
+        for wired in reversed(wiring.ops):
+            pairs = zip(wired.node.outputs, wired.results, strict=True)
+            if any(wire in found for value, wire in pairs if value.type.dtype is DType.FLOAT):
+                found.update(senders(wired))
+    return frozenset(found)
+
+
 def senders(wired: WiredOp) -> tuple[int, ...]:
-    """The wires of the parameters and of the float operands that an op reads: it sends a gradient back to these."""
+    """The wires of the parameters and of the float operands to which an op sends a gradient back."""
     read = {k for row in wired.node.reads for k, relation in enumerate(row) if relation.atoms}
     floats = (k for k in read if wired.node.inputs[k].type.dtype is DType.FLOAT)
-    return (*(wired.operands[k] for k in sorted(floats)), *wired.parameters.values())
+    declared = wired.op.parameters(*(x.type for x in wired.node.inputs))
+    derived = (wire for name, wire in wired.parameters.items() if not declared[name].chooses)
+    return (*(wired.operands[k] for k in sorted(floats)), *derived)

@@ -24,12 +24,14 @@ class StoredParameter:
 
     `placement` is the placement at every use: `Shard` parts are stored as parts; of the others every rank stores all,
     where the gradient of `Copied` is summed over the ranks after the backward pass, and a `Partial` one is used as it
-    is on the first rank and as zeros on the others. `rank_elements` counts what a rank stores of one tensor.
+    is on the first rank and as zeros on the others. `rank_elements` counts what a rank stores of one tensor;
+    `has_gradient` is false of what is not trained, and of what no output depends on by way of floats.
     """
 
     group: Group
     placement: Placement
     rank_elements: int
+    has_gradient: bool
 
     @property
     def parameter(self) -> Parameter:
@@ -45,18 +47,18 @@ class Conversion:
         at: the module, and which argument or result.
         source: the placement that the value has.
         target: the placement that it is given.
-        type: the type of the whole value.
-        times: how often it is converted in one forward pass.
-        has_gradient: whether a gradient flows back through it; integers, bools and what depends on nothing that is
-            trained have none, so that the conversion costs nothing in the backward pass.
+        runs: the types of the whole value, with how often each is converted in one forward pass: a table may be looked
+            up at several lengths.
+        has_gradient: whether a gradient flows back through it; integers, bools, what depends on nothing that is
+            trained, and what no output depends on by way of floats have none, so that the conversion costs nothing in
+            the backward pass.
         span: the line of the spec that the value comes from.
     """
 
     at: Boundary
     source: Placement
     target: Placement
-    type: TensorType
-    times: int
+    runs: tuple[tuple[TensorType, int], ...]
     has_gradient: bool
     span: Span | None = None
 

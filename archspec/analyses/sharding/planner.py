@@ -186,9 +186,8 @@ class _Planner:
                     at=link.at,
                     source=source,
                     target=target,
-                    type=link.type,
-                    times=link.times,
-                    has_gradient=link.target in self.gradients.trained,
+                    runs=link.runs,
+                    has_gradient=self.has_gradient(link.target),
                     span=link.span,
                 )
 
@@ -198,6 +197,16 @@ class _Planner:
         for group in owned_groups(self.graph):
             groups.setdefault(group.parameter, group)
         for parameter, group in groups.items():
-            placed = placement(self.wiring.parameters[parameter])
+            wire = self.wiring.parameters[parameter]
+            placed = placement(wire)
             count = self.ranks // placed.copies if isinstance(placed, Shard) else 1
-            yield StoredParameter(group=group, placement=placed, rank_elements=group.elements // count)
+            yield StoredParameter(
+                group=group,
+                placement=placed,
+                rank_elements=group.elements // count,
+                has_gradient=self.has_gradient(wire),
+            )
+
+    def has_gradient(self, wire: int) -> bool:
+        """Whether a backward pass comes to a wire and has a parameter behind it."""
+        return wire in self.gradients.trained and wire in self.gradients.received

@@ -94,7 +94,7 @@ def _costs(
 def _of_link(link: Link, labels: Labels) -> Iterator[tuple[int | str, int | str, int | None]]:
     """The costs of a hook."""
     source, target = (labels.wires.get(wire, WHOLE_LABEL) for wire in (link.source, link.target))
-    cost = _CONVERSION * link.times
+    cost = _CONVERSION * sum(times for _, times in link.runs)
     if source == target == WHOLE_LABEL:
         yield link.source, link.target, cost
         # What is a term cannot be made whole again.

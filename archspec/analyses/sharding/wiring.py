@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -35,13 +36,12 @@ class WiredOp:
 
 @record(eq=False)
 class Link:
-    """Two wires between which a hook may convert: the value goes from `source` to `target`."""
+    """Two wires between which a hook may convert: values of these types go from `source` to `target`, each so often."""
 
     source: int
     target: int
     at: Boundary
-    type: TensorType
-    times: int
+    runs: tuple[tuple[TensorType, int], ...]
     span: Span | None
 
 
@@ -88,8 +88,8 @@ class _Wires:
     boundaries: Boundaries
     joining: Joining = field(default_factory=Joining)
     found: list[tuple[Node, tuple[object, ...], tuple[object, ...], int]] = field(default_factory=list)
-    links: dict[Boundary, tuple[object, object, TensorType, Span | None]] = field(default_factory=dict)
-    times: dict[Boundary, int] = field(default_factory=dict)
+    links: dict[Boundary, tuple[object, object, Span | None]] = field(default_factory=dict)
+    runs: dict[Boundary, Counter[TensorType]] = field(default_factory=lambda: defaultdict(Counter))
     values: list[Value] = field(default_factory=list)
     fixed: list[object] = field(default_factory=list)
     inputs: list[object] = field(default_factory=list)
@@ -175,8 +175,8 @@ class _Wires:
             # One hook converts in one way: two calls of a module are placed alike.
             self.joining.join(self.links[at][0], source)
             self.joining.join(self.links[at][1], target)
-        self.links.setdefault(at, (source, target, value.type, span))
-        self.times[at] = self.times.get(at, 0) + times
+        self.links.setdefault(at, (source, target, span))
+        self.runs[at][value.type] += times
         return own
 
     def done(self) -> WiredGraph:
@@ -184,8 +184,8 @@ class _Wires:
         wire = self.joining.number
         ops = tuple(self.ops())
         links = tuple(
-            Link(source=wire(a), target=wire(b), at=at, type=type_, times=self.times[at], span=span)
-            for at, (a, b, type_, span) in self.links.items()
+            Link(source=wire(a), target=wire(b), at=at, runs=tuple(self.runs[at].items()), span=span)
+            for at, (a, b, span) in self.links.items()
         )
         return WiredGraph(
             ops=ops,

@@ -91,6 +91,11 @@ class Attention(Primitive):
         # PyTorch's kernel returns no weights, and takes neither a cap, nor a factor, nor a sink.
         return self.weights or self.softcap is not None or self.factor or self.sink is not None
 
+    @property
+    def draws(self) -> bool:
+        """With dropout of the weights."""
+        return self.dropout > 0
+
     def inner(self) -> Mapping[str, Primitive]:
         """The `weights`."""
         return {} if self.weights else {"weights": replace(self, weights=True)}
@@ -255,8 +260,7 @@ class Attention(Primitive):
         if self.is_explicit or _is_latent(e.types):
             return self._explicit(e, inputs, parameters)
         mask, keep = ("", "") if self._is_causal else self._masking(e, inputs)
-        if self.bias:
-            mask = self._biased(e, inputs[3], mask)
+        mask = self._biased(e, inputs[3], mask) if self.bias else mask
         # A default scale is left out: Torch-TensorRT rounds an explicit one to the dtype of the queries.
         attended = call(
             "F.scaled_dot_product_attention",
@@ -305,14 +309,11 @@ class Attention(Primitive):
         """The source with explicit scores and softmax; weights are the second result if requested."""
         mask, keep = self._masking(e, inputs)
         scores = self._scores(e, inputs)
-        if mask:
-            scores = e.assign("scores", f'{scores}.masked_fill(~{mask}, float("-inf"))')
+        scores = e.assign("scores", f'{scores}.masked_fill(~{mask}, float("-inf"))') if mask else scores
         weights = e.assign("weights", self._softmax(e, scores, parameters))
         if keep:
             weights = e.assign("weights", f"torch.where({keep}, {weights}, 0)")
-        dropped = weights
-        if self.dropout:
-            dropped = call("F.dropout", weights, literal(self.dropout), e.training)
+        dropped = call("F.dropout", weights, literal(self.dropout), e.training) if self.dropout else weights
         result = self._product(e, dropped, inputs[2], heads=weights)
         return (result, weights) if self.weights else (result,)
 
@@ -338,8 +339,7 @@ class Attention(Primitive):
         if self.softcap is not None:
             cap = operand(e.number(self.softcap))
             scores = e.assign("scores", f"{cap} * torch.tanh({scores} / {cap})")
-        if self.factor:
-            scores = e.assign("scores", f"{scores} * {more[0]}")
+        scores = e.assign("scores", f"{scores} * {more[0]}") if self.factor else scores
         return e.assign("scores", f"{scores} + {more[-1]}") if self.bias else scores
 
     def _softmax(self, e: Emitter, scores: str, parameters: Mapping[str, str]) -> str:

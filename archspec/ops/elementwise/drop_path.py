@@ -40,6 +40,11 @@ class DropPath(Elementwise):
     rate: Scalar
 
     @property
+    def draws(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
     def is_linear(self) -> bool:
         """Yes, where every rank draws the same."""
         return True

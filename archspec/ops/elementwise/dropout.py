@@ -29,6 +29,11 @@ class Dropout(Elementwise):
     rate: float
 
     @property
+    def draws(self) -> bool:
+        """Yes."""
+        return True
+
+    @property
     def is_linear(self) -> bool:
         """Yes, where every rank draws the same."""
         return True

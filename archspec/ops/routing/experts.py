@@ -63,6 +63,11 @@ class Experts(Primitive):
         return (inputs[0],)
 
     @property
+    def draws(self) -> bool:
+        """With dropout."""
+        return self.dropout > 0
+
+    @property
     def _maps(self) -> tuple[str, ...]:
         """The names of the maps of each expert."""
         return ("gate", "up", "down") if self.gated else ("up", "down")

@@ -99,7 +99,8 @@ class Routing(Primitive):
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The selection bias."""
         x = inputs[0]
-        return {"bias": ParameterSpec(type=x.with_axes(x.shape[-1]), role="bias")} if self.selection_bias else {}
+        bias = ParameterSpec(type=x.with_axes(x.shape[-1]), role="bias", chooses=True)
+        return {"bias": bias} if self.selection_bias else {}
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same token, all experts."""
