@@ -31,6 +31,9 @@ _BESIDE = "parallelize.py"
     help="Also write parallelize.py beside the output, which splits the module over N tensor ranks.",
 )
 @click.option(
+    "--sequence", is_flag=True, help="With --parallel: norms and residuals on a part of the length on each rank."
+)
+@click.option(
     "--pipeline",
     type=click.IntRange(min=2),
     metavar="P",
@@ -47,6 +50,7 @@ def command(
     unproved: bool,
     output: Path | None,
     parallel: int | None,
+    sequence: bool,
     pipeline: int | None,
     expose: tuple[str, ...],
 ) -> None:
@@ -54,13 +58,17 @@ def command(
     for option, wanted, file in (("--parallel", parallel, _BESIDE), ("--pipeline", pipeline, "pipeline.py")):
         if wanted is not None and output is None:
             raise click.UsageError(f"{option} writes {file} beside the module; give the module's file with --output")
+    if sequence and parallel is None:
+        raise click.UsageError("--sequence is a way of --parallel; give a number of ranks with it")
+    if sequence and pipeline is not None:
+        raise click.UsageError("stages of a pipeline hold the whole length; leave out --sequence or --pipeline")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     source = emit(checked, expose=expose)
     faults = checked.faults
     note_unproved(faults)
     beside: dict[str, str] = {}
     if parallel is not None and pipeline is None:
-        beside = {_BESIDE: emit_parallelize(checked, parallel, expose=expose)}
+        beside = {_BESIDE: emit_parallelize(checked, parallel, expose=expose, sequence=sequence)}
     if pipeline is not None:
         beside = emit_pipeline(checked, pipeline, tensor=parallel, expose=expose)
     if output is not None:
