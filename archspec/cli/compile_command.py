@@ -30,6 +30,9 @@ _BESIDE = "parallelize.py"
     help="Also write parallelize.py beside the output, which splits the module over N tensor ranks.",
 )
 @click.option(
+    "--sequence", is_flag=True, help="With --parallel: norms and residuals on a part of the length on each rank."
+)
+@click.option(
     "--expose", multiple=True, metavar="PATH", help="Add an inner value, such as attention weights, as an output."
 )
 def command(
@@ -40,11 +43,14 @@ def command(
     unproved: bool,
     output: Path | None,
     parallel: int | None,
+    sequence: bool,
     expose: tuple[str, ...],
 ) -> None:
     """Compile SPEC to one PyTorch file that imports only torch."""
     if parallel is not None and output is None:
         raise click.UsageError(f"--parallel writes {_BESIDE} beside the module; give the module's file with --output")
+    if sequence and parallel is None:
+        raise click.UsageError("--sequence is a way of --parallel; give a number of ranks with it")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     source = emit(checked, expose=expose)
     faults = checked.faults
@@ -52,7 +58,8 @@ def command(
     if output is not None:
         write_whole(output, source)
         if parallel is not None:
-            write_whole(output.with_name(_BESIDE), emit_parallelize(checked, parallel, expose=expose))
+            text = emit_parallelize(checked, parallel, expose=expose, sequence=sequence)
+            write_whole(output.with_name(_BESIDE), text)
     if as_json:
         data = {"holds": not faults, "unproved": faults, "output": output, "lines": source.count("\n")}
         print_json({**data, "source": None if output else source})

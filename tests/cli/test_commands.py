@@ -125,6 +125,8 @@ def test_compile_writes_how_ranks_share_the_module(archspec: Command, folder: Pa
     ran = archspec("compile", "small.yaml", "--parallel", "2", "-o", "model.py")
     assert ran.out.splitlines()[1] == "wrote parallelize.py: for 2 tensor ranks"
     assert '"states.layers.*.attention.q.weight": Shard(0),' in (folder / "parallelize.py").read_text()
+    archspec("compile", "small.yaml", "--parallel", "2", "--sequence", "-o", "model.py")
+    assert '"states": {0: (Replicate(), Shard(1))},' in (folder / "parallelize.py").read_text()
     refused = archspec("compile", "small.yaml", "--parallel", "2")
     assert refused.status == 2
     assert "--parallel writes parallelize.py beside the module; give the module's file with --output" in refused.err
