@@ -80,7 +80,9 @@ def printed_by(command: str, folder: Path) -> str:
     if TAKES_TORCH.fullmatch(command):
         printed = _forked("command", {"arguments": shlex.split(command)[1:]}, folder)
     else:
-        own = f'archspec() {{ {shlex.quote(sys.executable)} -m archspec "$@"; }}'
+        modules = {"archspec": "archspec", "torchrun": "torch.distributed.run"}
+        python = shlex.quote(sys.executable)
+        own = "\n".join(f'{name}() {{ {python} -m {module} "$@"; }}' for name, module in modules.items())
         printed = _finished(["bash", "-c", f"{own}\n{command}"], folder)
     return printed.replace(str(folder), HOME).strip("\n")
 

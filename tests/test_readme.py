@@ -16,7 +16,7 @@ README = ROOT / "README.md"
 
 
 def takes_torch(example: Example) -> bool:
-    return example.language == "python" or "archspec build" in example.text
+    return example.language == "python" or any(one in example.text for one in ("archspec build", "torchrun"))
 
 
 def test_examples_that_need_no_torch(tmp_path: Path) -> None:

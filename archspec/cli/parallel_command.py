@@ -23,6 +23,7 @@ _AT_LEAST_ONE = click.IntRange(min=1)
 @click.option("--tensor", type=_AT_LEAST_ONE, metavar="N", help="Number of ranks that split heads and features.")
 @click.option("--data", type=_AT_LEAST_ONE, metavar="M", help="Number of ranks that split the batch and the weights.")
 @click.option("--pipeline", type=_AT_LEAST_ONE, metavar="P", help="Number of stages that split the layers.")
+@click.option("--sequence", is_flag=True, help="Norms and residuals on a part of the length on each tensor rank.")
 @click.option("--memory", metavar="SIZE", help="Memory of one device, such as 80GB: propose the sizes not given.")
 @click.option(
     "--dtype",
@@ -40,19 +41,24 @@ def command(
     tensor: int | None,
     data: int | None,
     pipeline: int | None,
+    sequence: bool,
     memory: str | None,
     dtype: Literal["float32", "bfloat16"],
 ) -> None:
     """Plan SPEC over several devices: what is split, what ranks exchange in a step, and what each of them holds.
 
     `--tensor 8` splits attention by heads, feed-forward networks by features and tables by rows; `--data 4` gives each
-    rank a part of the weights, as `fully_shard` does. With `--memory 80GB` the fewest devices are proposed.
+    rank a part of the weights, as `fully_shard` does. With `--sequence`, tensor ranks hold parts of the length where
+    nothing else is split. With `--memory 80GB` the fewest devices are proposed.
     """
     if memory is None and tensor is None and data is None and pipeline is None:
         raise click.UsageError("give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)")
+    if sequence and tensor is None and memory is None:
+        raise click.UsageError("`--sequence` cuts the length over tensor ranks; give their number with `--tensor`")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     note_unproved(checked.faults)
-    found = propose(checked, tensor, data, pipeline, None if memory is None else bytes_of(memory), dtype)
+    size = None if memory is None else bytes_of(memory)
+    found = propose(checked, tensor, data, pipeline, size, dtype, sequence=sequence)
     if as_json:
         print_json(proposal_data(found))
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.analyses.sharding.collectives import Collective
-from archspec.analyses.sharding.plan import Conversion, StoredParameter, Unsplit
+from archspec.analyses.sharding.plan import Conversion, LengthStack, StoredParameter, Unsplit
 from archspec.analyses.sharding.stages import PipelineStage
 from archspec.ir.placement import Placement, Shard
 from archspec.parallel.proposal import Proposal
@@ -34,6 +34,7 @@ def proposal_data(found: Proposal) -> dict[str, object]:
         "collectives": [_collective(found, one) for one in found.exchanged],
         "stages": [_stage(found, one) for one in found.stages],
         "not_split": [_unsplit(one) for one in plan.unsplit],
+        "sequence": [_stack(one) for one in plan.stacks],
     }
 
 
@@ -85,6 +86,16 @@ def _collective(found: Proposal, one: Collective) -> dict[str, object]:
 
 def _stage(found: Proposal, stage: PipelineStage) -> dict[str, object]:
     return {"units": [unit.path for unit in stage.units], "flops": stage.flops, "sends_bytes": found.sent(stage.sends)}
+
+
+def _stack(one: LengthStack) -> dict[str, object]:
+    return {
+        "layers": one.path,
+        "length": str(one.length),
+        "cut": one.reason is None,
+        "reason": one.reason,
+        "line": None if one.span is None else one.span.line,
+    }
 
 
 def _unsplit(one: Unsplit) -> dict[str, object]:

@@ -19,7 +19,7 @@ _PATH = 46
 
 def show_proposal(found: Proposal) -> None:
     """Print a proposal as tables."""
-    for part in (_head, _parameters, _exchanged, _pipeline, _memory, _seeds, _unsplit):
+    for part in (_head, _stacks, _parameters, _exchanged, _pipeline, _memory, _seeds, _unsplit):
         lines = list(part(found))
         if lines:
             click.echo("\n".join(lines))
@@ -53,6 +53,18 @@ def _head(found: Proposal) -> Iterator[str]:
         own, whole = share.flops.typical(), share.whole_flops.typical()
         flops = f"{scaled(own, 'FLOP')} of {scaled(all_flops, 'FLOP')} ({100 * own / all_flops:.1f}%)"
         yield f"  forward pass on a tensor rank: {flops}; not split: {100 * whole / all_flops:.1f}% of the FLOP"
+
+
+def _stacks(found: Proposal) -> Iterator[str]:
+    """Where the length is cut, and what keeps it from that elsewhere."""
+    ranks = found.plan.ranks
+    for stack in found.plan.stacks:
+        if stack.reason is None:
+            known = "" if stack.length.constant is not None else f", which {ranks} must divide"
+            yield f"  {stack.path}: norms and residuals on 1/{ranks} of `{stack.length}`{known}"
+        else:
+            line = f" (line {stack.span.line})" if stack.span is not None else ""
+            yield f"  {stack.path}: `{stack.length}` is not cut: {stack.reason}{line}"
 
 
 def _parameters(found: Proposal) -> Iterator[str]:

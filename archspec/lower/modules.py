@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from archspec.analyses.memory import require_parameters
@@ -67,6 +68,10 @@ def class_in(source: str, name: str) -> type[nn.Module]:
     Raises:
         SpecError: E503 if the file cannot be stored.
     """
-    module = import_module(f"{PACKAGE}.{store(source)}")
-    found: type[nn.Module] = getattr(module, class_name(name))
+    found: type[nn.Module] = getattr(stored_module(source), class_name(name))
     return found
+
+
+def stored_module(source: str) -> ModuleType:
+    """Store and import an emitted file as `archspec.generated.HASH`. Raises SpecError E503 if it cannot be stored."""
+    return import_module(f"{PACKAGE}.{store(source)}")

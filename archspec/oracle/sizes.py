@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from archspec.algebra.dim import Dim, Symbol
 from archspec.ir.graph import Graph
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def sizes_of(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, int]:
-    """The size of every dim that is by itself an axis of an input; all axes are then checked.
+    """The size of every dim that is by itself an axis of an input, or a multiple as `32*rows`; all are then checked.
 
     Raises ValueError that names the input and the axis where shapes disagree with the graph or with each other.
     """
@@ -22,14 +23,21 @@ def sizes_of(graph: Graph, inputs: Mapping[str, Array]) -> dict[str, int]:
         for value in graph.inputs
         for number, (dim, size) in enumerate(zip(value.type.shape, inputs[value.name].shape, strict=True))
     ]
-    for _, _, dim, size in axes:
-        # Only an axis that is exactly the dim gives its size; others are checked afterwards.
-        (symbol,) = symbols if len(symbols := dim.symbols()) == 1 else (None,)
-        if symbol is not None and str(dim) == symbol.name:
-            sizes.setdefault(symbol.name, size)
+    found = [(symbol, factor, size) for _, _, dim, size in axes for symbol, factor in _multiples(dim)]
+    # An axis that is exactly the dim comes first; one of no whole number of them fails the check.
+    for symbol, factor, size in sorted(found, key=lambda one: one[1]):
+        sizes.setdefault(symbol.name, size // factor)
     # An axis with a dim of unknown size cannot be checked: the caller gives such dims separately.
     for name, number, dim, size in axes:
         if all(symbol.name in sizes for symbol in dim.symbols()) and dim.value(sizes) != size:
             wanted = str(dim) if not dim.symbols() else f"{dim} = {dim.value(sizes)}"
             raise ValueError(f"axis {number} of `{name}` has size {size}, expected {wanted}")
     return sizes
+
+
+def _multiples(dim: Dim) -> Iterator[tuple[Symbol, int]]:
+    """The dim of which an axis is a fixed multiple, and how often, if there is one."""
+    for symbol in dim.symbols() if len(dim.symbols()) == 1 else ():
+        factor = dim.value({symbol.name: symbol.multiple}) // symbol.multiple
+        if factor > 0 and dim == factor * Dim.of(symbol):
+            yield symbol, factor

@@ -137,6 +137,8 @@ def propose(
     pipeline: int | None,
     memory: int | None,
     dtype: ActivationDType = "float32",
+    *,
+    sequence: bool = False,
 ) -> Proposal:
     """The plan of a spec at the given numbers of ranks; those that are not given are 1, or found by the memory.
 
@@ -147,27 +149,34 @@ def propose(
         pipeline: stages.
         memory: bytes of a device; without, nothing is searched for.
         dtype: type of activations and of what is exchanged.
+        sequence: whether tensor ranks hold parts of the length in repeated layers, where nothing else is split.
 
     Raises:
         SpecError: E900 if nothing can be split over the tensor ranks, E901 if the model has fewer layers than stages,
             E902 if no plan fits the memory.
     """
     largest: Proposal | None = None
-    for largest in _proposals(checked.spec, tensor, data, pipeline or 1, memory, dtype):
+    for largest in _proposals(checked.spec, tensor, data, pipeline or 1, memory, dtype, sequence):
         if memory is None or largest.total <= memory:
             return largest
     raise _too_large(largest, memory or 0)
 
 
 def _proposals(
-    spec: Spec, tensor: int | None, data: int | None, pipeline: int, memory: int | None, dtype: ActivationDType
+    spec: Spec,
+    tensor: int | None,
+    data: int | None,
+    pipeline: int,
+    memory: int | None,
+    dtype: ActivationDType,
+    sequence: bool,
 ) -> Iterator[Proposal]:
     """Proposals, fewest ranks first."""
     graph = with_masks(spec)
     hooks = boundaries(graph)
     known: dict[int, Plan] = {}
     for ranks, copies in _sizes(tensor, data, memory):
-        found = known[ranks] = known.get(ranks) or plan(graph, ranks, hooks)
+        found = known[ranks] = known.get(ranks) or plan(graph, ranks, hooks, sequence=sequence)
         if ranks == 1 or any(found.is_split(node) for node in found.nodes):
             yield _proposal(spec, graph, found, copies, pipeline, dtype)
         elif tensor is not None:

@@ -18,28 +18,13 @@ import torch.distributed as dist
 from tasks import TASKS, Batch, Language, Reversal, summed_loss
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor
-from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.optim import AdamW
 
 import archspec
-from archspec.parallel import initialise, resume, save
+from archspec.parallel import initialise, parallelize, resume, save
 
 SEED, RATE, WARMUP = 0, 3e-3, 20
-
-
-def distribute(module: nn.Module, mesh: DeviceMesh) -> None:
-    """Split heads and hidden features over the ranks of `tensor`, and every layer's parameters over those of `data`."""
-    styles = {"q": ColwiseParallel(), "k": ColwiseParallel(), "v": ColwiseParallel(), "out": RowwiseParallel()}
-    styles |= {"gate": ColwiseParallel(), "up": ColwiseParallel(), "down": RowwiseParallel()}
-    for stack in [one for one in module.modules() if isinstance(one, nn.ModuleList)]:
-        for layer in stack:
-            for part in layer.children():
-                if mesh["tensor"].size() > 1:
-                    parallelize_module(part, mesh["tensor"], {k: v for k, v in styles.items() if hasattr(part, k)})
-            fully_shard(layer, mesh=mesh["data"])
-    fully_shard(module, mesh=mesh["data"])
 
 
 def batch_of(task: Reversal | Language, step: int, mesh: DeviceMesh) -> Batch:
@@ -65,7 +50,8 @@ def train(options: argparse.Namespace, mesh: DeviceMesh) -> nn.Module:
     task = TASKS[options.task]()
     with torch.device("meta"):
         module = archspec.compile(task.spec)
-    distribute(module, mesh)
+    # As `archspec parallel` plans it, by the code that `archspec compile --parallel` writes.
+    parallelize(module, task.spec, mesh)
     initialise(module, task.spec, seed=SEED)
     optimizer = AdamW(module.parameters(), lr=RATE)
     found = resume(options.folder, module, optimizer)

@@ -125,9 +125,20 @@ def test_compile_writes_how_ranks_share_the_module(archspec: Command, folder: Pa
     ran = archspec("compile", "small.yaml", "--parallel", "2", "-o", "model.py")
     assert ran.out.splitlines()[1] == "wrote parallelize.py: for 2 tensor ranks"
     assert '"states.layers.*.attention.q.weight": Shard(0),' in (folder / "parallelize.py").read_text()
+    archspec("compile", "small.yaml", "--parallel", "2", "--sequence", "-o", "model.py")
+    assert '"states": {0: (Replicate(), Shard(1))},' in (folder / "parallelize.py").read_text()
     refused = archspec("compile", "small.yaml", "--parallel", "2")
     assert refused.status == 2
     assert "--parallel writes parallelize.py beside the module; give the module's file with --output" in refused.err
+
+
+def test_compile_writes_the_stages_of_a_pipeline(archspec: Command, folder: Path) -> None:
+    ran = archspec("compile", "small.yaml", "--pipeline", "2", "--parallel", "2", "-o", "model.py")
+    names = ["stage_0.py", "stage_1.py", "parallelize_0.py", "parallelize_1.py", "pipeline.py"]
+    assert [line.split(":")[0] for line in ran.out.splitlines()[1:]] == [f"wrote {name}" for name in names]
+    assert '"states.layers": 1' in (folder / "pipeline.py").read_text()
+    refused = archspec("compile", "small.yaml", "--pipeline", "2")
+    assert "--pipeline writes pipeline.py beside the module; give the module's file with --output" in refused.err
 
 
 def test_compile_into_a_folder_that_is_not_there(archspec: Command) -> None:

@@ -37,6 +37,19 @@ def test_a_plan_as_json(archspec: Command) -> None:
     assert sum(one["bytes"] for one in narrow["collectives"]) * 2 == sum(one["bytes"] for one in data["collectives"])
 
 
+def test_parts_of_the_length(archspec: Command) -> None:
+    whole = archspec("parallel", "small.yaml", "--tensor", "2", "--json").data
+    cut = archspec("parallel", "small.yaml", "--tensor", "2", "--sequence", "--json").data
+    assert whole["sequence"] == []
+    assert [(one["layers"], one["length"], one["cut"]) for one in cut["sequence"]] == [
+        ("states.layers", "length", True)
+    ]
+    for kept in ("activations", "activations_checkpointed"):
+        assert cut["memory"][kept] < whole["memory"][kept]
+    shown = archspec("parallel", "small.yaml", "--tensor", "2", "--sequence").out
+    assert "  states.layers: norms and residuals on 1/2 of `length`, which 2 must divide" in shown.splitlines()
+
+
 @pytest.mark.parametrize(
     ("options", "line"),
     [
@@ -70,6 +83,7 @@ def test_the_fewest_ranks_that_fit(archspec: Command) -> None:
     [
         ((), "give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)"),
         (("--memory", "much"), "`much` is not a size such as 80GB"),
+        (("--data", "2", "--sequence"), "`--sequence` cuts the length over tensor ranks; give their number"),
         (("--tensor", "0"), "0 is not in the range x>=1"),
     ],
 )

@@ -30,9 +30,9 @@ from archspec.rules.kinds.receptive_field import ReceptiveFieldRule
 from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.cover import first_unread, in_one_row
-from archspec.rules.wiring.grid import bits_of
+from archspec.rules.wiring.grid import CellGrid, bits_of
 from archspec.rules.wiring.search import Bad, Witness, inside, outside
-from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.wire import Wiring, wirings
 from archspec.rules.wiring.world import Tensor, World
 from archspec.rules.wiring.worlds import Inputs, open_worlds, reach
 from archspec.spec import Rule, Spec
@@ -91,12 +91,15 @@ def _upper(judge: Judge, rule: Rule, kind: UpperKind) -> _Claim:
 def _too_wide(rule: Rule) -> Bad:
     """All that an output position reads, if the first and the last of it are too far apart."""
     (axis,) = rule.axes[1]
+    extents: dict[tuple[CellGrid, int], int] = {}
 
     def bad(wiring: Wiring, bit: int) -> int:
-        read = wiring.read(rule.output, 1 << bit, rule.input)
-        places = [wiring.grid(rule.input).index(one)[axis] for one in bits_of(read)]
-        extent = max(places) - min(places) + 1 if places else 0
-        return read if extent > rule.most.value(wiring.world.sizes) else 0
+        grid, read = wiring.grid(rule.input), wiring.read(rule.output, 1 << bit, rule.input)
+        # Worlds of one size read the same positions where no control restricts them.
+        if (grid, read) not in extents:
+            places = [grid.index(one)[axis] for one in bits_of(read)]
+            extents[grid, read] = max(places) - min(places) + 1 if places else 0
+        return read if extents[grid, read] > rule.most.value(wiring.world.sizes) else 0
 
     return bad
 
@@ -108,8 +111,7 @@ def _wrong(spec: Spec, claims: Sequence[_Claim], batches: tuple[int, ...], lengt
         own = [claim for claim in claims if claim.reads is reads]
         cells = Cells(spec.graph, reads, [(claim.output, claim.source, claim.pairs) for claim in own])
         for sizes in _sizes(spec, batches, lengths):
-            for world in worlds(spec, reads, sizes):
-                wiring = Wiring(spec.graph, reads, cells, world)
+            for wiring in wirings(spec.graph, reads, cells, worlds(spec, reads, sizes)):
                 for claim in own:
                     found = _pair(wiring, claim)
                     if found is not None:
@@ -133,8 +135,8 @@ def _unseen(spec: Spec, reads: Reads, rule: Rule, kind: LowerKind) -> str | None
     cells = Cells(spec.graph, reads, [(rule.output, rule.input, wanted)])
 
     def missed(sizes: Mapping[str, int], truth: int) -> Witness | None:
-        wirings = (Wiring(spec.graph, reads, cells, one) for one in open_worlds(spec, reads, sizes, wanted, truth))
-        unread = (first_unread(wiring, rule.output, rule.input, wanted, rule.axes) for wiring in wirings)
+        tried = wirings(spec.graph, reads, cells, open_worlds(spec, reads, sizes, wanted, truth))
+        unread = (first_unread(wiring, rule.output, rule.input, wanted, rule.axes) for wiring in tried)
         return next((found for found in unread if found), None)
 
     for sizes in _sizes(spec, (1,), _lengths(spec, [wanted])):

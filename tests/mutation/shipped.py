@@ -27,6 +27,7 @@ REPRESENTATIVES = {
     "convnext-small",
     "deepseek-v3",
     "deit-s-distilled",
+    "detr-resnet-50",
     "dinov2-base",
     "dinov3-small",
     "dit-xl-2",
@@ -56,6 +57,8 @@ REPRESENTATIVES = {
 
 A new spec belongs here only if the test of this list says so.
 """
+MINUTES = {"detr-resnet-50"}
+"""Representatives whose slow tests take minutes: long runs try these, too, and so what no other spec uses of them."""
 TWINS = {
     "bert-large",
     "convnext-tiny",
@@ -75,7 +78,9 @@ TWINS = {
 def ranked(names: Iterable[str] = SHIPPED) -> list[Any]:
     """Names as parameters of a slow test, those left to long runs where another spec tells the same."""
     long = [pytest.mark.slow, pytest.mark.long]
-    return [pytest.param(name, marks=pytest.mark.slow if _here(name) else long) for name in names]
+    return [
+        pytest.param(name, marks=pytest.mark.slow if _here(name) and name not in MINUTES else long) for name in names
+    ]
 
 
 def alone_in_kind(names: Iterable[str] = SHIPPED) -> list[Any]:

@@ -16,6 +16,8 @@ from archspec.ir.repeat import Schedule
 from archspec.ir.types import DType, TensorType, axis
 from archspec.ops.linear.linear import Linear
 from archspec.oracle.interpreter import interpret
+from archspec.oracle.sizes import sizes_of
+from archspec.spec import load
 
 BATCH = Symbol("batch", 1, 2, 4)
 
@@ -92,3 +94,14 @@ def test_a_shape_that_does_not_fit_is_refused() -> None:
     graph = stack(Schedule.uniform(1), 1)
     with pytest.raises(ValueError, match=r"axis 1 of `x` has size 4, expected 3"):
         interpret(graph, {"x": np.zeros((2, 4))}, random_parameters(graph))
+
+
+@pytest.mark.parametrize(("rows", "wrong"), [(64, None), (65, r"has size 65, expected 32\*rows = 64")])
+def test_an_axis_of_a_multiple_of_a_dim_gives_its_size(rows: int, wrong: str | None) -> None:
+    graph = load("detr-resnet-50", reduced=True).graph
+    arrays = {"pixels": np.zeros((3, 3, rows, 32)), "valid": np.ones((3, rows, 32), dtype=bool)}
+    if wrong is None:
+        assert sizes_of(graph, arrays) == {"batch": 3, "rows": 2, "columns": 1}
+        return
+    with pytest.raises(ValueError, match=wrong):
+        sizes_of(graph, arrays)

@@ -31,11 +31,13 @@ class Emitted:
     inputs: Mapping[str, Tensor]
 
 
-def emitted(spec: Spec, count: int, sizes: Mapping[str, int] | None = None) -> tuple[Emitted, Plan]:
+def emitted(
+    spec: Spec, count: int, sizes: Mapping[str, int] | None = None, *, sequence: bool = False
+) -> tuple[Emitted, Plan]:
     """The texts of a spec for a number of tensor ranks, and its plan."""
     graph = with_masks(spec)
     found = boundaries(graph)
-    made = plan(graph, count, found)
+    made = plan(graph, count, found, sequence=sequence)
     sizes = sizes or {name: dim.typical for name, dim in spec.dims.items()}
     texts = Emitted(
         name=class_name(spec.name),

@@ -39,17 +39,18 @@ def test_the_losses_are_those_of_one_process(data: int, tensor: int, alone: list
 def test_training_goes_on_in_another_layout_and_on_other_numbers_of_ranks(
     alone: list[float], ranks: Ranks, tmp_path: Path
 ) -> None:
-    """Tensor 2, then FSDP 2, both together on four ranks, and one process: each goes on where another stopped."""
+    """Tensor 2, FSDP 2, both together, tensor 4 with shared heads of keys, one process: each goes on from another."""
     losses = ranks.run(2, train, 1, 2, 15, tmp_path, 15)[0]
     losses += ranks.run(2, train, 2, 1, 30, tmp_path, 15)[0]
     losses += ranks.run(4, train, 2, 2, 40, tmp_path, 10)[0]
+    losses += ranks.run(4, train, 1, 4, 45, tmp_path, 5)[0]
     losses += train(1, 1, STEPS, tmp_path, STEPS)
     assert losses == pytest.approx(alone, **EXACT)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"step-{step:08d}" for step in (15, 30, 40, 50)]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"step-{step:08d}" for step in (15, 30, 40, 45, 50)]
     assert {path.suffix for path in tmp_path.rglob("*.*")} == {".safetensors", ".json"}
     # And from one process to two.
     shutil.rmtree(tmp_path / "step-00000050")
-    assert ranks.run(2, train, 2, 1, STEPS, tmp_path)[0] == pytest.approx(alone[40:], **EXACT)
+    assert ranks.run(2, train, 2, 1, STEPS, tmp_path)[0] == pytest.approx(alone[45:], **EXACT)
 
 
 def killed(folder: Path, when: str) -> list[float]:

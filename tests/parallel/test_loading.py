@@ -12,15 +12,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Placement, Replicate, Shard, distribute_tensor
-from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 
 import archspec
 from archspec.checking import accepted
 from archspec.diagnostics import SpecError
 from archspec.layouts.deferred import Box
 from archspec.model.checked import Checked
+from archspec.parallel import parallelize
 from archspec.weights import export_weights, layouts, parameter_shapes
 from archspec.weights.files import WeightsFile, write_weights
 from tests.parallel.ranks import Ranks
@@ -116,21 +115,16 @@ def test_a_rank_holds_its_part_and_reads_nothing_else(name: str, ranks: Ranks, t
             assert read == held if name != "bloom-560m" else held <= read < whole
 
 
-def by_styles(folder: Path) -> list[tuple[list[str], int, int]]:
-    return [by_styles_on(device, folder) for device in ("cpu", "meta")]
+def by_plan(folder: Path, sizes: dict[str, int]) -> list[tuple[list[str], int, int]]:
+    mesh = init_device_mesh("cpu", (*sizes.values(),), mesh_dim_names=(*sizes,))
+    return [by_plan_on(device, folder, mesh) for device in ("cpu", "meta")]
 
 
-def by_styles_on(device: str, folder: Path) -> tuple[list[str], int, int]:
-    """Tensor parallelism inside FSDP2, as torch makes them, and one head of keys on a mesh of its own."""
-    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "tensor"))
+def by_plan_on(device: str, folder: Path, mesh: DeviceMesh) -> tuple[list[str], int, int]:
+    """Load into a module that its own plan splits."""
     with torch.device(device):
         module = archspec.compile(reduced("llama-3-8b"))
-    styles = {"attention.q": ColwiseParallel(), "attention.v": ColwiseParallel(), "attention.out": RowwiseParallel()}
-    styles |= {"feed_forward.gate": ColwiseParallel(), "feed_forward.down": RowwiseParallel()}
-    for layer in module.states.layers:
-        parallelize_module(layer, mesh["tensor"], styles)
-        fully_shard(layer, mesh=mesh["data"])
-    fully_shard(module, mesh=mesh["data"])
+    parallelize(module, reduced("llama-3-8b"), mesh)
     with pytest.MonkeyPatch.context() as patch:
         read = counting(patch)
         archspec.load_weights(module, reduced("llama-3-8b"), folder)
@@ -141,27 +135,14 @@ def by_styles_on(device: str, folder: Path) -> tuple[list[str], int, int]:
     return different, sum(read), sum(local(one).nbytes for one in module.state_dict().values())
 
 
-def test_tensor_parallelism_inside_fsdp(ranks: Ranks, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sizes", [{"data": 2, "tensor": 2}, {"tensor": 4}], ids=["inside fsdp", "shared heads"])
+def test_a_module_that_its_plan_splits(sizes: dict[str, int], ranks: Ranks, tmp_path: Path) -> None:
+    """Two heads of keys over four ranks: each rank holds the one that its queries read."""
     published("llama-3-8b", tmp_path)
-    for found in ranks.run(4, by_styles, tmp_path):
+    for found in ranks.run(4, by_plan, tmp_path, sizes):
         for different, read, held in found:
             assert different == []
             assert read == held
-
-
-def few_heads(folder: Path) -> tuple[Tensor, int]:
-    """Two heads of keys over four ranks: each rank holds the one that its queries read."""
-    module = archspec.compile(reduced("llama-3-8b"))
-    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("heads", "copies"))
-    replace(module, lambda one: distribute_tensor(one, mesh, [Shard(0), Replicate()]))
-    archspec.load_weights(module, reduced("llama-3-8b"), folder)
-    return local(module.states.layers[0].attention.k.weight), dist.get_rank()
-
-
-def test_a_part_that_several_ranks_share(ranks: Ranks, tmp_path: Path) -> None:
-    keys = published("llama-3-8b", tmp_path)["states.layers.0.attention.k.weight"]
-    for held, rank in ranks.run(4, few_heads, tmp_path):
-        assert torch.equal(held, keys.chunk(2)[rank // 2])
 
 
 def refused(name: str, folder: Path, dtype: torch.dtype, sharded: bool) -> tuple[str, bool]:

@@ -16,7 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archspec.analyses.sharding.collectives import collectives
 from archspec.analyses.sharding.plan import Plan
 from archspec.record import record
-from archspec.spec import load
+from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
 from tests.parallel.emitted import Emitted, differs, emitted, gradients, loaded, loss, outputs, whole
 from tests.parallel.ranks import Ranks
@@ -40,6 +40,13 @@ REST = sorted({path.stem for path in shipped_specs_dir().glob("*.yaml")} - {name
 CASES = [
     *(pytest.param(name, more, id=name) for name, more in FIRST),
     *(pytest.param(name, {}, id=name, marks=[pytest.mark.slow, pytest.mark.long]) for name in REST),
+]
+# With a table of angles, one of buckets for two stacks, positions that are added, and norms after the sums.
+SEQUENCES = [
+    pytest.param("llama-3.2-1b", {"length": 8}, id="llama-3.2-1b"),
+    pytest.param("t5-small", {"src": 8, "tgt": 8}, id="t5-small"),
+    pytest.param("gpt2", {"length": 8}, id="gpt2", marks=pytest.mark.slow),
+    pytest.param("bert-base", {"length": 8}, id="bert-base", marks=pytest.mark.slow),
 ]
 KINDS = {"all_reduce": "all-reduce", "all_gather_into_tensor": "all-gather", "reduce_scatter_tensor": "reduce-scatter"}
 
@@ -124,7 +131,33 @@ def of_plan(plan: Plan, sizes: dict[str, int]) -> tuple[Counter[str], Counter[st
 def test_values_gradients_and_exchanges(name: str, more: dict[str, int], count: int, ranks: Ranks) -> None:
     spec = load(name, reduced=True, set=[f"{key}={value}" for key, value in more.items()])
     sizes = {name: dim.typical for name, dim in spec.dims.items()}
-    texts, plan = emitted(spec, count, sizes)
+    compare(spec, count, sizes, ranks)
+
+
+@pytest.mark.parametrize(("name", "lengths"), SEQUENCES)
+def test_parts_of_the_length(name: str, lengths: dict[str, int], ranks: Ranks) -> None:
+    spec = load(name, reduced=True)
+    sizes = {name: dim.typical for name, dim in spec.dims.items()} | lengths
+    compare(spec, 4, sizes, ranks, sequence=True)
+
+
+def test_lengths_that_ranks_do_not_divide_are_refused(ranks: Ranks) -> None:
+    texts, _ = emitted(load("llama-3.2-1b", reduced=True), 2, {"batch": 2, "length": 7}, sequence=True)
+    assert ranks.run(2, refused, texts) == ["axis 1 of (2, 7, 32) is not divisible by 2 tensor ranks"] * 2
+
+
+def refused(texts: Emitted) -> str:
+    """What a module says about its inputs."""
+    module = whole(texts)
+    loaded(texts.parallelize)["parallelize"](module, init_device_mesh("cpu", (2,), mesh_dim_names=("tensor",)))
+    with pytest.raises(ValueError, match="divisible") as found:
+        outputs(module, texts.inputs)
+    return str(found.value)
+
+
+def compare(spec: Spec, count: int, sizes: dict[str, int], ranks: Ranks, *, sequence: bool = False) -> None:
+    """Run a spec whole and split, and count what ranks exchange."""
+    texts, plan = emitted(spec, count, sizes, sequence=sequence)
     for found in ranks.run(count, parity, texts, count, torch.float64):
         counts, given, held = of_plan(plan, sizes)
         assert found.forward < 1e-10

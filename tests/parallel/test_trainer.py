@@ -10,7 +10,7 @@ from torch import Tensor
 
 import archspec
 from archspec.parallel import for_trainer, next_token_loss
-from tests.parallel.training import ROWS, STEPS, batch, built, checked, train
+from tests.parallel.training import LARGEST, ROWS, STEPS, batch, built, checked, train
 
 transformers = pytest.importorskip("transformers")
 pytest.importorskip("accelerate")
@@ -25,7 +25,7 @@ def test_trainer_gives_the_losses_of_a_plain_loop_and_saves_the_module(tmp_path:
         max_steps=STEPS,
         per_device_train_batch_size=ROWS,
         train_sampling_strategy="sequential",
-        max_grad_norm=0.0,
+        max_grad_norm=LARGEST,
         lr_scheduler_type="constant",
         logging_steps=1,
         save_strategy="no",

@@ -9,16 +9,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel, parallelize_module
 from torch.optim import AdamW, Optimizer
 
 import archspec
 from archspec.checking import accepted
 from archspec.model.checked import Checked
-from archspec.parallel import initialise, next_token_loss, resume, save
+from archspec.parallel import clip_gradients, initialise, next_token_loss, parallelize, resume, save
 
 ROWS, LENGTH, STEPS = 4, 12, 50
+LARGEST = 1.0
+"""The largest norm of gradients, which the first steps have beyond it."""
 
 
 @cache
@@ -28,18 +28,12 @@ def checked() -> Checked:
 
 def built(data: int, tensor: int) -> tuple[nn.Module, Optimizer]:
     """The module in float64 on data x tensor ranks, made without memory and then initialised; and its optimizer."""
-    with torch.device("meta" if data * tensor > 1 else "cpu"):
+    sizes = {"data": data, "tensor": tensor}
+    dims = {name: size for name, size in sizes.items() if size > 1}
+    with torch.device("meta" if dims else "cpu"):
         module = archspec.compile(checked()).double()
-    if data * tensor > 1:
-        mesh = init_device_mesh("cpu", (data, tensor), mesh_dim_names=("data", "tensor"))
-        for layer in module.states.layers:
-            if tensor > 1:
-                styles = {"feed_forward.gate": ColwiseParallel(), "feed_forward.up": ColwiseParallel()}
-                parallelize_module(layer, mesh["tensor"], styles | {"feed_forward.down": RowwiseParallel()})
-            if data > 1:
-                fully_shard(layer, mesh=mesh["data"])
-        if data > 1:
-            fully_shard(module, mesh=mesh["data"])
+    if dims:
+        parallelize(module, checked(), init_device_mesh("cpu", (*dims.values(),), mesh_dim_names=(*dims,)))
     initialise(module, checked(), seed=0)
     return module, AdamW(module.parameters(), lr=1e-2, betas=(0.9, 0.95))
 
@@ -57,6 +51,10 @@ def one_step(module: nn.Module, optimizer: Optimizer, step: int, data: int, plac
     loss = next_token_loss(module(ids), ids)
     optimizer.zero_grad()
     loss.backward()
+    if dist.is_initialized():
+        clip_gradients(module.parameters(), LARGEST)
+    else:
+        nn.utils.clip_grad_norm_(module.parameters(), LARGEST)
     optimizer.step()
     mean = loss.detach().clone()
     if data > 1:

@@ -36,6 +36,8 @@ COUNTS = {
     "mit-b0": 3_319_392,
     "segformer-b0": 3_752_694,
     "mobilenet-v2": 3_506_153,
+    # As the class of transformers counts them, whose frozen norms are buffers.
+    "detr-resnet-50": 41_524_768,
     "whisper-tiny": 37_760_640,
     "conformer-m": 24_351_232,
     "conformer-m-causal": 24_351_232,

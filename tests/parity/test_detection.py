@@ -14,6 +14,7 @@ from archspec.checking import check, compile
 from archspec.ops.position.grid_sinusoidal import GridSinusoidal
 from archspec.rules.judge import Judge
 from archspec.spec import load
+from archspec.spec.files import locate
 from tests.editing import edited
 from tests.options import option
 from tests.parity.models import TOLERANCE, filled
@@ -21,7 +22,7 @@ from tests.parity.test_vision import given_weights, image
 
 transformers = pytest.importorskip("transformers")
 
-DETR = str(Path(__file__).parent / "detr-resnet-50.yaml")
+DETR = "detr-resnet-50"
 SIZES = {"classes": 7, "width": 4, "d_model": 32, "heads": 4, "d_ff": 48, "layers": 2, "queries": 5}
 
 
@@ -95,7 +96,7 @@ def test_a_rule_on_features_is_asked_for_where_none_on_pixels_holds(output: str,
     """Convolutions mix pixels of padding into those beside them, and the masks hide whole places of the map."""
     rule = f"- ignores: {{output: {output}, input: features, where: not known}}"
     path = tmp_path / "detr.yaml"
-    path.write_text(edited(Path(DETR).read_text("utf-8"), (f"  {rule}\n", "")))
+    path.write_text(edited(locate(DETR).read_text("utf-8"), (f"  {rule}\n", "")))
     assert check(DETR).diagnostics == ()
     (found,) = check(path).diagnostics
     assert (found.code, found.help) == ("W421", f"add `{rule}` to `rules`")
@@ -109,7 +110,7 @@ def test_features_of_padding_do_not_matter() -> None:
     places = valid[:, ::32, ::32][:, None]
     before = module(x, valid=valid)
     for chosen, still in ((~places, True), (places, False)):
-        noise = 8 * torch.randn(2, 32, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+        noise = 8 * torch.randn(2, 16, 2, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
         changed = torch.where(chosen, noise, 0)
         hook = module.features["0"].register_forward_hook(lambda _, __, y, changed=changed: y + changed)
         after = module(x, valid=valid)

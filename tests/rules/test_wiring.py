@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
+from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
 
-from archspec.ir.graph import Value
+from archspec.ir.graph import Graph, Node, Value
 from archspec.rules.reads import Reads
-from archspec.rules.wiring import table
+from archspec.rules.wiring import path, table
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, bits_of
-from archspec.rules.wiring.path import shortest
+from archspec.rules.wiring.path import shortest, way
 from archspec.rules.wiring.search import Witness
-from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.wire import Wiring, wirings
 from archspec.rules.wiring.world import Tensor, World
 from tests.rules.brute import Brute, coordinates, random_inputs
 from tests.rules.random_graphs import random_graph, random_sizes
@@ -51,14 +54,37 @@ def worlds(seeds: range):
         r, graph = random.Random(seed), random_graph(seed)
         sizes = random_sizes(r)
         inputs = random_inputs(graph, r, sizes)
-        tensors = {
-            value.name: Tensor(coordinates(value.type, sizes), tuple(int(k) for k in inputs[value.name].reshape(-1)))
-            for value in graph.inputs
-            if value.name in inputs
-        }
         reads = Reads(graph)
-        wiring = Wiring(graph, reads, Cells(graph, reads), World(sizes, tensors))
+        wiring = Wiring(graph, reads, Cells(graph, reads), world_of(graph, sizes, inputs))
         yield graph, wiring, Brute(graph, inputs, sizes, erasing=False).states
+
+
+def world_of(graph: Graph, sizes: Mapping[str, int], inputs: Mapping[str, np.ndarray]) -> World:
+    tensors = {
+        value.name: Tensor(coordinates(value.type, sizes), tuple(int(k) for k in inputs[value.name].reshape(-1)))
+        for value in graph.inputs
+        if value.name in inputs
+    }
+    return World(sizes, tensors)
+
+
+def test_what_worlds_of_equal_sizes_share_is_what_each_of_them_has_alone() -> None:
+    """A wiring after others of its sizes reads as one that is made anew; other controls read otherwise."""
+    changed = 0
+    for seed in range(40):
+        r, graph = random.Random(seed), random_graph(seed)
+        sizes, reads = random_sizes(r), Reads(graph)
+        cells, other = Cells(graph, reads), random_sizes(r)
+        tried = [world_of(graph, one, random_inputs(graph, r, one)) for one in (sizes, sizes, sizes, other, sizes)]
+        before: dict[tuple[Value, Value], np.ndarray] = {}
+        for wiring in wirings(graph, reads, cells, tried):
+            alone = Wiring(graph, reads, cells, wiring.world)
+            for pair in product(graph.outputs, graph.inputs):
+                found = wired(wiring, *pair)
+                assert np.array_equal(found, wired(alone, *pair))
+                changed += pair in before and not np.array_equal(found, before[pair])
+                before[pair] = found
+    assert changed > 30
 
 
 @pytest.mark.parametrize("few", [0, 32])
@@ -93,6 +119,40 @@ def test_the_shortest_way_leads_from_the_output_to_the_input_step_by_step() -> N
                 assert [step.at for step in steps] == places[:-1]
                 ways += 1
     assert ways > 30
+
+
+class Some:
+    """A replay that confirms some steps, always the same."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def reads(self, node: Node, place: int, other: int, made: Value, bit: int) -> bool:
+        step = (node.path, node.op.name, place, other, made.index, bit, self.seed)
+        return crc32(repr(step).encode()) % 5 > 0
+
+
+def test_a_way_is_the_same_where_steps_off_the_shortest_paths_are_not_asked_about(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    longer = found = 0
+    for seed, (graph, wiring, _) in enumerate(worlds(range(100, 160))):
+        for out in graph.outputs:
+            for source in graph.inputs:
+                for j in list(bits_of(wiring.read(out, 1, source)))[:3]:
+                    places = {"i": wiring.grid(out).index(0), "j": wiring.grid(source).index(j)}
+                    declared = shortest(Witness(wiring=wiring, **places), out, source)
+                    witness = Witness(wiring=wiring, replay=Some(seed), **places)  # type: ignore[arg-type]
+                    taken = way(witness, out, source)
+                    with monkeypatch.context() as patch:
+                        patch.setattr(path, "between", lambda *_: None)
+                        assert way(witness, out, source) == taken
+                        assert shortest(Witness(wiring=wiring, **places), out, source) == declared
+                    found += bool(taken)
+                    longer += len(taken) > len(declared)
+    # Some are as short as declared reads allow, and some are not.
+    assert found > 60
+    assert longer
 
 
 def test_features_are_followed_together_and_the_positions_one_by_one(tmp_path: Path) -> None:

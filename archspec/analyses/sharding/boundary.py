@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from archspec.ir.graph import Node
@@ -28,6 +29,10 @@ class Boundary:
     number: int
     name: str = ""
     layers: tuple[tuple[int, ...], ...] = ()
+
+    def on_layers(self, layers: tuple[int, ...]) -> Boundary:
+        """The same at some of the layers of the innermost list alone."""
+        return replace(self, layers=(*self.layers[:-1], layers))
 
 
 @record(kw_only=False)

@@ -60,6 +60,11 @@ class _Replay:
     def __post_init__(self) -> None:
         self.conversions: Mapping[Boundary, Conversion] = {one.at: one for one in self.plan.conversions}
         self.stored = {one.parameter: one.placement for one in self.plan.parameters}
+        self.of_layer = {
+            (one.at.on_layers(()), layer): one
+            for one in self.plan.conversions
+            for layer in (one.at.layers[-1] if one.at.layers else ())
+        }
         for one in self.plan.conversions:
             if (type(one.source), type(one.target)) not in _KINDS:
                 self.faults.append(f"{one.source} cannot be converted to {one.target}")
@@ -77,26 +82,51 @@ class _Replay:
     def region(self, node: Node, number: int, region: Graph) -> None:
         """Replay one body of a call or a repeat, with what goes in and out of it."""
         values = self.plan.values
+        # What layers hand on is followed layer by layer.
+        own = 1 if isinstance(node.op, Repeat) else 0
         for k, (outer, inner) in enumerate(zip(node.inputs, region.inputs, strict=True)):
-            self.pass_on(values[outer], values[inner], Crossing(node, "input", k, number), inner)
+            if k >= own:
+                self.pass_on(values[outer], values[inner], Crossing(node, "input", k, number), inner)
         self.body(region)
         for k, inner in enumerate(region.outputs):
-            for outer in _outside(node, number, k):
+            for outer in _outside(node, number, k) if k >= own else ():
                 self.pass_on(values[inner], values[outer], Crossing(node, "output", k, number), inner)
-        if isinstance(node.op, Repeat) and values[node.inputs[0]] != values[node.outputs[0]]:
-            self.faults.append(f"{node.path}: layers start with another placement than they end with")
+        if isinstance(node.op, Repeat) and number == len(node.regions) - 1:
+            self.layers(node, node.op)
 
-    def pass_on(self, source: Placement, target: Placement, crossing: Crossing, value: Value) -> None:
+    def layers(self, node: Node, op: Repeat) -> None:
+        """Replay what layers hand on, each of which may have hooks of its own."""
+        values = self.plan.values
+        given = values[node.inputs[0]]
+        for layer, number in enumerate(op.schedule):
+            region, place = node.regions[number], op.schedule.first(number) if op.shared else layer
+            first, last = region.inputs[0], region.outputs[0]
+            self.pass_on(given, values[first], Crossing(node, "input", 0, number), first, place)
+            crossing = Crossing(node, "output", 0, number)
+            given = self.given(values[last], crossing, place)
+            for out, tap in enumerate(op.taps, 1):
+                if (tap.layer, tap.output) == (layer, 0):
+                    self.expect(given, values[node.outputs[out]], crossing, last)
+        self.expect(given, values[node.outputs[0]], Crossing(node, "output", 0), node.outputs[0])
+
+    def pass_on(
+        self, source: Placement, target: Placement, crossing: Crossing, value: Value, layer: int | None = None
+    ) -> None:
         """A value goes over an edge, where a hook may convert it."""
-        given = self.given(source, crossing)
+        self.expect(self.given(source, crossing, layer), target, crossing, value)
+
+    def expect(self, given: Placement, target: Placement, crossing: Crossing, value: Value) -> None:
+        """A value is placed as it must be."""
         if not self.same(given, target, value):
             where = crossing.node.path if crossing.node else "the graph"
             self.faults.append(f"{where}: {crossing.side} {crossing.number} is {given}, expected {target}")
 
-    def given(self, source: Placement, crossing: Crossing) -> Placement:
-        """What a hook makes of a value."""
+    def given(self, source: Placement, crossing: Crossing, layer: int | None = None) -> Placement:
+        """What a hook makes of a value; `layer` is the number of a layer that may have one of its own."""
         at = self.boundaries.get(crossing)
         hook = self.conversions.get(at) if at is not None else None
+        if hook is None and at is not None and layer is not None:
+            hook = self.of_layer.get((at.on_layers(()), layer))
         if hook is None:
             return source
         self.used.add(hook.at)
@@ -186,6 +216,9 @@ class _Replay:
         for one in placements:
             if isinstance(one, Shard):
                 size = type_.axes[one.axis].factors[0].constant
+                if size is None and type_.axes[one.axis].size in self.plan.lengths:
+                    # The hooks divide it at run time.
+                    continue
                 if size is None or self.plan.ranks % one.copies or size % (self.plan.ranks // one.copies):
                     self.faults.append(f"{where}: {self.plan.ranks} ranks do not divide axis {one.axis} of {type_}")
 

@@ -96,8 +96,8 @@ def rank_elements(type_: TensorType, placement: Placement, ranks: int) -> Dim:
     total = Dim.of(1)
     for number, axis in enumerate(type_.axes):
         first, *rest = axis.factors
-        # The ranks divide the outermost factor, which is a number.
-        own = (first.constant or 0) * placement.copies // ranks if number == placement.axis else first
+        # The ranks divide the outermost factor.
+        own = first * placement.copies // ranks if number == placement.axis else first
         for one in (own, *rest):
             total = total * one
     return total

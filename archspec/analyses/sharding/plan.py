@@ -79,6 +79,20 @@ class Unsplit:
     help: str | None = None
 
 
+@record
+class LengthStack:
+    """Repeated layers, and whether ranks hold parts of a sequence in them where nothing else is split.
+
+    `length` is the size that is cut, which the ranks must divide where it is known at run time only; `reason` says why
+    it is not cut, None where it is, and `span` marks what keeps it from that.
+    """
+
+    path: str
+    length: Dim
+    reason: str | None = None
+    span: Span | None = None
+
+
 @record(eq=False)
 class Plan:
     """How a graph runs on `ranks` tensor ranks.
@@ -90,6 +104,7 @@ class Plan:
         nodes: how every primitive runs; `WHOLE` where it is not split.
         conversions: every hook, in the order of the nodes.
         unsplit: ops with FLOPs, and tables, that are not split.
+        stacks: the repeated layers where parts of the length were asked for.
     """
 
     ranks: int
@@ -98,6 +113,12 @@ class Plan:
     nodes: Mapping[Node, Sharding]
     conversions: tuple[Conversion, ...]
     unsplit: tuple[Unsplit, ...]
+    stacks: tuple[LengthStack, ...] = ()
+
+    @property
+    def lengths(self) -> frozenset[Dim]:
+        """The lengths that are cut, which the ranks must divide."""
+        return frozenset(stack.length for stack in self.stacks if stack.reason is None)
 
     def is_split(self, node: Node) -> bool:
         """Whether the ranks run a primitive on parts."""

@@ -7,14 +7,15 @@ split as the full one, where the ranks divide both.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from archspec.analyses.parameters import Group, owned_groups
 from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.check import check_plan
 from archspec.analyses.sharding.gradients import GradientWires, gradients
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
-from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan, StoredParameter, is_whole
+from archspec.analyses.sharding.plan import WHOLE, Conversion, LengthStack, Plan, StoredParameter, is_whole
+from archspec.analyses.sharding.sequence import in_parts_of_length
 from archspec.analyses.sharding.terms import copied
 from archspec.analyses.sharding.unsplit import Reason, runs_flops, sized, unsplit
 from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, plain, splits_weights, ways
@@ -30,21 +31,27 @@ _GATHERED = Budget(gathers=True)
 _LOOSE = Budget(gathers=True, cuts=True)
 
 
-def plan(graph: Graph, ranks: int, boundaries: Boundaries) -> Plan:
+def plan(graph: Graph, ranks: int, boundaries: Boundaries, *, sequence: bool = False) -> Plan:
     """How a graph runs on `ranks` tensor ranks.
 
     Args:
         graph: the graph as it is emitted.
         ranks: the number of ranks; with 1, nothing is split.
         boundaries: where hooks may stand on the emitted module.
+        sequence: whether ranks hold parts of the length in repeated layers, where nothing else is split.
 
     Returns:
         the plan; what it does not split is listed in it with the reason.
     """
-    wired = wiring(graph, boundaries)
+    is_cut = sequence and ranks > 1
+    wired = wiring(graph, boundaries, by_layer=is_cut)
     planner = _Planner(graph, wired, ranks)
     planner.run()
+    if is_cut:
+        planner.cut_lengths()
     made = planner.plan()
+    if is_cut and not made.lengths:
+        return replace(plan(graph, ranks, boundaries), stacks=made.stacks)
     faults = check_plan(graph, made, boundaries)
     # The checker shares no code with the search, so that a fault in either ends here and not in a wrong gradient.
     assert not faults, faults[0]
@@ -60,6 +67,7 @@ class _Planner:
     ranks: int
     labels: Labels = field(default_factory=Labels)
     reasons: dict[int, Reason] = field(default_factory=dict)
+    stacks: tuple[LengthStack, ...] = ()
 
     def __post_init__(self) -> None:
         copies = frozenset(
@@ -80,6 +88,11 @@ class _Planner:
                     self.take(number, way, budget)
         for number in self.before_cuts():
             self.take_alone(number)
+
+    def cut_lengths(self) -> None:
+        """Cut the length between the groups."""
+        found = in_parts_of_length(self.graph, self.wiring, self.labels, self.gradients, self.ranks)
+        self.labels, self.stacks = found
 
     def seeds(self, ends: type[Partial] | type[Shard]) -> Iterator[tuple[int, PartWay]]:
         """The ways of ops with weights that split these, and whose results are terms or parts."""
@@ -174,6 +187,7 @@ class _Planner:
             nodes=nodes,
             conversions=tuple(self.conversions(placement)),
             unsplit=unsplit(self.wiring, nodes, self.ways, self.reasons),
+            stacks=self.stacks,
         )
 
     def conversions(self, placement: _Placed) -> Iterator[Conversion]:

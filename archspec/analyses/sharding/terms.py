@@ -12,7 +12,7 @@ from archspec.analyses.sharding.gradients import GradientWires, senders
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Labels
 from archspec.analyses.sharding.joining import Joining
 from archspec.analyses.sharding.wiring import Link, WiredGraph
-from archspec.ir.placement import Copied
+from archspec.ir.placement import Copied, Shard
 
 _End = int | str
 _Edge = tuple[_End, _End]
@@ -100,8 +100,9 @@ def _of_link(link: Link, labels: Labels) -> Iterator[tuple[int | str, int | str,
         # What is a term cannot be made whole again.
         yield link.target, link.source, None
     elif target == WHOLE_LABEL:
-        # Sums and parts are made whole at once in the forward pass, and terms are joined in the backward pass.
-        yield _REPLICATE, link.target, cost
+        # Sums and parts are made whole at once in the forward pass, and terms are joined in the backward pass: into
+        # parts by a reduce-scatter, which is half of an all-reduce.
+        yield _REPLICATE, link.target, cost // 2 if isinstance(source, Shard) else cost
     elif source == WHOLE_LABEL:
         # A part of what is whole is gathered in the backward pass, a part of a term is not.
-        yield link.source, _COPIED, cost
+        yield link.source, _COPIED, cost // 2

@@ -68,9 +68,14 @@ class WiredGraph:
     outputs: frozenset[int]
 
 
-def wiring(graph: Graph, boundaries: Boundaries) -> WiredGraph:
-    """The wires of a graph whose emitted module has these boundaries."""
-    building = _Wires(boundaries)
+def wiring(graph: Graph, boundaries: Boundaries, *, by_layer: bool = False) -> WiredGraph:
+    """The wires of a graph whose emitted module has these boundaries.
+
+    With `by_layer`, what repeated layers hand on has a wire of its own, so that the first layer may have another hook
+    on what it is given than the rest, and the last one on what it gives; else it has one placement before, between and
+    after all of them.
+    """
+    building = _Wires(boundaries, by_layer)
     for number, value in enumerate(graph.inputs):
         building.inputs.append(building.link(("input", value), value, Crossing(None, "input", number), value, None, 1))
     building.body(graph, 1)
@@ -86,6 +91,7 @@ class _Wires:
     """The wires under construction; a key is a value, a parameter, or an end of a link."""
 
     boundaries: Boundaries
+    by_layer: bool
     joining: Joining = field(default_factory=Joining)
     found: list[tuple[Node, tuple[object, ...], tuple[object, ...], int]] = field(default_factory=list)
     links: dict[Boundary, tuple[object, object, Span | None]] = field(default_factory=dict)
@@ -129,23 +135,54 @@ class _Wires:
             self.link(inner, outer, Crossing(node, "output", k), inner, node.span, times)
 
     def repeat(self, node: Node, op: Repeat, times: int) -> None:
-        """Add repeated layers: the carried value has one placement before, between and after all of them."""
-        self.joining.join(node.inputs[0], node.outputs[0])
+        """Add repeated layers."""
+        # Layers that share one module cannot have hooks of their own.
+        is_apart = self.by_layer and not op.shared and not op.scans and len(op.schedule) > 0
+        if not is_apart:
+            self.joining.join(node.inputs[0], node.outputs[0])
         # A layer takes its part of a stack, and adds its part to one: these are not followed.
         self.fixed += [node.inputs[k] for k in op.stacked]
         self.fixed += list(node.outputs[1 + len(op.taps) :])
         for number, region in enumerate(node.regions):
             runs = times * op.schedule.count(number)
-            for k, (outer, inner) in enumerate(zip(node.inputs, region.inputs, strict=True)):
-                self.link(outer, inner, Crossing(node, "input", k, number), inner, node.span, runs)
+            captured = 1 if is_apart else 0
+            for k, (outer, inner) in enumerate(zip(node.inputs[captured:], region.inputs[captured:], strict=True)):
+                self.link(outer, inner, Crossing(node, "input", captured + k, number), inner, node.span, runs)
+            if is_apart:
+                self.first(node, op, number, times)
             self.body(region, runs)
-            self.results(node, op, number, runs)
+            if is_apart:
+                self.last(node, op, number, times)
+            self.results(node, op, number, runs, captured)
 
-    def results(self, node: Node, op: Repeat, number: int, runs: int) -> None:
-        """Add the outputs of one body of repeated layers."""
+    def first(self, node: Node, op: Repeat, number: int, times: int) -> None:
+        """Add what the layers of one body are given: by what is before the layers, or by the layer before."""
+        inner, crossing = node.regions[number].inputs[0], Crossing(node, "input", 0, number)
+        layers = op.schedule.layers(number)
+        for layer in layers[:1] if layers[:1] == [0] else ():
+            self.link(node.inputs[0], inner, crossing, inner, node.span, times, layers=(layer,))
+        rest = tuple(layer for layer in layers if layer > 0)
+        if rest:
+            self.link(_handed(node), inner, crossing, inner, node.span, times * len(rest), layers=rest)
+
+    def last(self, node: Node, op: Repeat, number: int, times: int) -> None:
+        """Add what the layers of one body hand on: to the next layer, or to what is after the layers."""
+        inner, crossing = node.regions[number].outputs[0], Crossing(node, "output", 0, number)
+        layers, end = op.schedule.layers(number), len(op.schedule) - 1
+        rest = tuple(layer for layer in layers if layer < end)
+        if rest:
+            self.link(inner, _handed(node), crossing, inner, node.span, times * len(rest), layers=rest)
+        for layer in layers[-1:] if layers[-1:] == [end] else ():
+            self.link(inner, node.outputs[0], crossing, inner, node.span, times, layers=(layer,))
+        taps = ((out, tap.layer) for out, tap in enumerate(op.taps, 1) if tap.output == 0 and tap.layer in layers)
+        for out, layer in taps:
+            self.joining.join(node.outputs[0] if layer == end else _handed(node), node.outputs[out])
+
+    def results(self, node: Node, op: Repeat, number: int, runs: int, first: int) -> None:
+        """Add the outputs of one body of repeated layers, from number `first` on."""
         region = node.regions[number]
         layers = set(op.schedule.layers(number))
-        for k, inner in enumerate(region.outputs):
+        for k, inner in enumerate(region.outputs[first:], first):
             taps = [out for out, tap in enumerate(op.taps) if tap.output == k and tap.layer in layers]
             outer = [node.outputs[0]] if k == 0 else [node.outputs[1 + out] for out in taps]
             end: object = outer[0] if outer else ("unused", node, number, k)
@@ -164,10 +201,16 @@ class _Wires:
         times: int,
         *,
         fixed: bool = False,
+        layers: tuple[int, ...] | None = None,
     ) -> object:
-        """Connect two ends, by a link where a hook may stand; returns the end that is not a value."""
+        """Connect two ends, by a link where a hook may stand; returns the end that is not a value.
+
+        With `layers`, the hook is one of these layers alone.
+        """
         own = target if fixed else source
         at = self.boundaries.get(crossing)
+        if at is not None and layers is not None:
+            at = at.on_layers(layers)
         if at is None:
             self.joining.join(source, target)
             return own
@@ -214,3 +257,8 @@ class _Wires:
     def numbers(self, keys: Sequence[object]) -> tuple[int, ...]:
         """The wires of keys."""
         return tuple(self.joining.number(key) for key in keys)
+
+
+def _handed(node: Node) -> object:
+    """What repeated layers hand to the next one."""
+    return ("handed", node)

@@ -61,9 +61,10 @@ def export_type(
         return found
     try:
         tensors = _named(found, weights, folder)
-    except (SpecError, _Unnamed) as error:
+    except (SpecError, _Refused) as error:
         (folder / CONFIG).unlink()
-        return NoType(reason=f"{found.architecture} does not take its tensors: {str(error).splitlines()[0]}")
+        reason = str(error) if isinstance(error, _Refused) else f"its tensors: {error.diagnostics[0].message}"
+        return NoType(reason=f"{found.architecture} does not take {reason}")
     write_weights(folder / WEIGHTS, tensors)
     config = json.loads((folder / CONFIG).read_bytes())
     settings = write_settings(folder, spec.decode, start_key(spec, found.model_type), config, files)
@@ -141,24 +142,24 @@ def _usual(kind: ModelType, key: str) -> Any:
     return getattr(CONFIG_MAPPING[_word(kind)](), key, None)
 
 
-class _Unnamed(Exception):
-    """The class of transformers cannot be made, or has tensors that the spec lacks."""
+class _Refused(Exception):
+    """What the class of transformers does not take, and why: its configuration, or the tensors that there are."""
 
 
 def _named(found: Imported, weights: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
-    """The tensors under the names of the class. Raises _Unnamed, or SpecError where no layout fits."""
+    """The tensors under the names of the class. Raises _Refused, or SpecError where no layout fits."""
     model, parameters = _made(found.architecture, folder), parameter_shapes(found.spec.graph)
     layout, shapes = _layout(found.spec, parameters, _shapes(model))
     tensors = export_weights(parameters, layout, weights, like=shapes)
     skipped = check_layout(parameters, layout, shapes).skipped
     tensors |= _fixed(model, [name for name in skipped if name not in tensors])
     if drawn := sorted(shapes.keys() - tensors.keys()):
-        raise _Unnamed(f"the spec has no `{drawn[0]}`")
+        raise _Refused(f"its tensors: the spec has no `{drawn[0]}`")
     return {name: tensors[name] for name in shapes}
 
 
 def _made(architecture: str, folder: Path) -> PreTrainedModel:
-    """A class of transformers without memory. Raises _Unnamed where it does not take its configuration."""
+    """A class of transformers without memory. Raises _Refused where it does not take its configuration."""
     import torch
     import transformers
 
@@ -169,7 +170,7 @@ def _made(architecture: str, folder: Path) -> PreTrainedModel:
             model: PreTrainedModel = made(config)
     except Exception as error:
         # transformers raises anything for values that it does not take together.
-        raise _Unnamed(f"{type(error).__name__}: {error}") from error
+        raise _Refused(f"its configuration: {' '.join(str(error).split())}") from error
     return model
 
 

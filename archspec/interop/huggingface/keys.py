@@ -108,11 +108,10 @@ class DecimalKey(ConfigurationKey):
         return {self.path: None if value == self.absent else value}
 
     def told(self, document: Told) -> Any:
-        """The number at the path, `absent` where there is none."""
+        """The number at the path, `absent` where there is none; always decimal: transformers compares the types."""
         found = document.number(self.path)
-        if found is None:
-            return UNTOLD if self.absent is None else self.absent
-        return found
+        found = self.absent if found is None else found
+        return UNTOLD if found is None else float(found)
 
 
 @record

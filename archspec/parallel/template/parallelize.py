@@ -254,6 +254,9 @@ def convert(x: Tensor, mesh: DeviceMesh, source: Held, target: Held) -> Tensor:
     """A value with another placement; its gradient is converted back."""
     if isinstance(source, Partial) and isinstance(target, Partial):
         return x
+    if isinstance(target, Shard) and x.shape[target.dim] % mesh.size():
+        size = f"axis {target.dim} of {tuple(x.shape)}"
+        raise ValueError(f"{size} is not divisible by {mesh.size()} tensor ranks")
     if isinstance(target, SharedShard):
         # Ranks that share a part each send back a term of its gradient.
         whole = (

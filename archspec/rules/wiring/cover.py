@@ -13,7 +13,7 @@ from archspec.rules.reads import Reads
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.search import LONGEST, Witness, rows
-from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.wire import Wiring, wirings
 from archspec.rules.wiring.worlds import SMALL, open_worlds, reach, small_sizes
 from archspec.spec import Spec
 from archspec.spec.rules import Axes
@@ -78,9 +78,9 @@ def _missed(
     found: Witness | None = None
     for truth in (1, 0):
         worlds = open_worlds(spec, reads, sizes, wanted, truth)
-        wirings = (Wiring(spec.graph, reads, cells, world) for world in worlds)
+        tried = wirings(spec.graph, reads, cells, worlds)
         missed = next(
-            (w for wiring in wirings if (w := first_unread(wiring, output, source, wanted, axes)) is not None), None
+            (w for wiring in tried if (w := first_unread(wiring, output, source, wanted, axes)) is not None), None
         )
         # It is enough that all pairs are read for one truth value of those inputs.
         if missed is None:

@@ -15,7 +15,7 @@ from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, Index, bits_of
 from archspec.rules.wiring.path import Witness, reaching
 from archspec.rules.wiring.table import Table
-from archspec.rules.wiring.wire import Wiring
+from archspec.rules.wiring.wire import Wiring, wirings
 from archspec.rules.wiring.worlds import SMALL, reach, small_sizes, worlds
 from archspec.spec import Spec
 
@@ -88,8 +88,8 @@ def _searched(
     unconfirmed = before.unconfirmed
     if before.witness is not None or unconfirmed == _MOST_REPLAYS:
         return before
-    for world in (world for sizes in tried for world in worlds(spec, reads.terms, sizes)):
-        wiring = Wiring(spec.graph, reads, cells, world)
+    chosen = (world for sizes in tried for world in worlds(spec, reads.terms, sizes))
+    for wiring in wirings(spec.graph, reads, cells, chosen):
         replay, out = Replay(spec, wiring, output, source), wiring.grid(output)
         for bit in rows(out):
             wrong = bad(wiring, bit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
@@ -29,16 +29,23 @@ class Wiring:
         cells: how axes are divided into cells.
         world: the sizes and the values of the controls.
 
-    Tables and bodies are cached for this world only.
+    Tables and bodies are cached for this world, or for all of its sizes where no control restricts them.
     """
 
     def __init__(self, graph: Graph, reads: Reads, cells: Cells, world: World) -> None:
         self.graph, self.reads, self.cells, self.world = graph, reads, cells, world
         self._grids: dict[Value, CellGrid] = {}
         self._shapes: dict[tuple[object, ...], CellGrid] = {}
-        self._tables: dict[tuple[Value, int], Table] = {}
-        self._made: dict[tuple[Relation, CellGrid, CellGrid], Table] = {}
-        self._bodies: dict[tuple[Graph, tuple[int, ...]], tuple[int, ...]] = {}
+        self._own, self._still = _Found(), _Found()
+        self._controlled: dict[Graph, bool] = {}
+
+    def in_world(self, world: World) -> Wiring:
+        """The same graph in another world of the same sizes: both share what no control restricts."""
+        assert world.sizes == self.world.sizes
+        other = Wiring(self.graph, self.reads, self.cells, world)
+        other._grids, other._shapes = self._grids, self._shapes
+        other._still, other._controlled = self._still, self._controlled
+        return other
 
     def grid(self, value: Value) -> CellGrid:
         """The positions of a value. Raises TooManyPositions."""
@@ -54,18 +61,20 @@ class Wiring:
     def table(self, node: Node, output: int, operand: int) -> Table | None:
         """What an output of a primitive reads of an operand; None for nothing."""
         key = (node.outputs[output], operand)
-        if key not in self._tables:
+        table = self._still.tables.get(key) or self._own.tables.get(key)
+        if table is None:
             relation = self.reads.of(node)[output][operand]
-            self._tables[key] = self.between(node.outputs[output], node.inputs[operand], relation)
-        table = self._tables[key]
+            table = self.between(node.outputs[output], node.inputs[operand], relation)
+            self._found(_is_controlled(relation)).tables[key] = table
         return table if table.reads_something else None
 
     def between(self, out: Value, inp: Value, relation: Relation) -> Table:
         """The table of a relation between two values in this world."""
         key = (relation, self.grid(out), self.grid(inp))
-        if key not in self._made:
-            self._made[key] = Table(*key, self.world)
-        return self._made[key]
+        made = self._found(_is_controlled(relation)).made
+        if key not in made:
+            made[key] = Table(*key, self.world)
+        return made[key]
 
     def read(self, value: Value, positions: int, source: Value) -> int:
         """The positions of a top-level value `source` that some positions of a value read.
@@ -124,12 +133,25 @@ class Wiring:
     def _body(self, region: Graph, outputs: tuple[int, ...]) -> tuple[int, ...]:
         """The positions of a region's inputs that given positions of its outputs read."""
         key = (region, outputs)
+        bodies = self._found(self._has_control(region)).bodies
         # Layers that get the same set of positions are followed once.
-        if key not in self._bodies:
+        if key not in bodies:
             sets = _given(region, outputs)
             self._walk(region.nodes, sets)
-            self._bodies[key] = tuple(sets.get(value, 0) for value in region.inputs)
-        return self._bodies[key]
+            bodies[key] = tuple(sets.get(value, 0) for value in region.inputs)
+        return bodies[key]
+
+    def _found(self, controlled: bool) -> _Found:
+        """Where what is found is kept: for this world, or for all worlds of its sizes."""
+        return self._own if controlled else self._still
+
+    def _has_control(self, region: Graph) -> bool:
+        """Whether a control restricts what some node of a region reads."""
+        if region not in self._controlled:
+            primitives = (node for node in region.walk() if isinstance(node.op, Primitive))
+            relations = (one for node in primitives for row in self.reads.of(node) for one in row)
+            self._controlled[region] = any(map(_is_controlled, relations))
+        return self._controlled[region]
 
     def _repeat(self, node: Node, op: Repeat, sets: Sets) -> None:
         """Follow sets of positions backwards through all layers of a repeat."""
@@ -168,6 +190,31 @@ class Wiring:
         for value, positions in zip(node.inputs, found, strict=True):
             if positions:
                 sets[value] = sets.get(value, 0) | positions
+
+
+class _Found:
+    """What was found of tables and of the bodies of calls and repeats."""
+
+    def __init__(self) -> None:
+        self.tables: dict[tuple[Value, int], Table] = {}
+        self.made: dict[tuple[Relation, CellGrid, CellGrid], Table] = {}
+        self.bodies: dict[tuple[Graph, tuple[int, ...]], tuple[int, ...]] = {}
+
+
+def wirings(graph: Graph, reads: Reads, cells: Cells, worlds: Iterable[World]) -> Iterator[Wiring]:
+    """A wiring for each world; one of the sizes of the world before it shares what no control restricts."""
+    last: Wiring | None = None
+    for world in worlds:
+        if last is not None and last.world.sizes == world.sizes:
+            last = last.in_world(world)
+        else:
+            last = Wiring(graph, reads, cells, world)
+        yield last
+
+
+def _is_controlled(relation: Relation) -> bool:
+    """Whether values of controls decide which positions are related."""
+    return any(atom.guards or atom.prefixes or atom.segments for atom in relation.atoms)
 
 
 def _given(region: Graph, outputs: Sequence[int]) -> Sets:

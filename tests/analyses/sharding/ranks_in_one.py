@@ -7,7 +7,7 @@ is used: only the plan, what it converts, and the boundaries.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -117,10 +117,13 @@ class Ranks:
         named = zip(graph.output_names, made, strict=True)
         return {name: self.converted(each, Crossing(None, "output", k)) for k, (name, each) in enumerate(named)}
 
-    def converted(self, each: Each, crossing: Crossing) -> Each:
-        """A value after the hook at a crossing, if there is one."""
+    def converted(self, each: Each, crossing: Crossing, layer: int | None = None) -> Each:
+        """A value after the hook at a crossing, if there is one, or one of a layer alone."""
         at = self.boundaries.get(crossing)
         hook = self.conversions.get(at) if at is not None else None
+        if hook is None and at is not None and layer is not None:
+            own = (one for one in self.plan.conversions if one.at.layers and layer in one.at.layers[-1])
+            hook = next((one for one in own if replace(one.at, layers=at.layers) == at), None)
         if hook is None:
             return each
         if not each[0].is_floating_point():
@@ -145,10 +148,12 @@ class Ranks:
             known.update(zip(node.outputs, made, strict=True))
         return [known[value] for value in graph.outputs]
 
-    def region(self, node: Node, number: int, given: Sequence[Each], layers: tuple[int, ...]) -> list[Each]:
-        inside = [self.converted(each, Crossing(node, "input", k, number)) for k, each in enumerate(given)]
+    def region(
+        self, node: Node, number: int, given: Sequence[Each], layers: tuple[int, ...], layer: int | None = None
+    ) -> list[Each]:
+        inside = [self.converted(each, Crossing(node, "input", k, number), layer) for k, each in enumerate(given)]
         made = self.body(node.regions[number], inside, layers)
-        return [self.converted(each, Crossing(node, "output", k, number)) for k, each in enumerate(made)]
+        return [self.converted(each, Crossing(node, "output", k, number), layer) for k, each in enumerate(made)]
 
     def repeat(self, node: Node, op: Repeat, given: list[Each], layers: tuple[int, ...]) -> list[Each]:
         assert not op.scans
@@ -157,7 +162,7 @@ class Ranks:
         for layer, number in enumerate(op.schedule):
             holder = op.schedule.first(number) if op.shared else layer
             self.sizes["layer"] = layer
-            results = self.region(node, number, [carried, *given[1:]], (*layers, holder))
+            results = self.region(node, number, [carried, *given[1:]], (*layers, holder), holder)
             carried = results[0]
             taken.update({(layer, k): each for k, each in enumerate(results)})
         if outer is not None:

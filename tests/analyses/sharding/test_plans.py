@@ -12,7 +12,7 @@ from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.check import check_plan
 from archspec.analyses.sharding.collectives import collectives
 from archspec.analyses.sharding.fully_sharded import data_elements
-from archspec.analyses.sharding.held import rank_share
+from archspec.analyses.sharding.held import activations, rank_share
 from archspec.analyses.sharding.plan import WHOLE, Plan
 from archspec.analyses.sharding.planner import plan
 from archspec.analyses.sharding.stages import stages
@@ -72,6 +72,63 @@ def test_llama_is_split_as_by_megatron() -> None:
         ("all-gather", "forward"): 1,
     }
     assert made.unsplit == ()
+
+
+def test_norms_and_residuals_are_on_parts_of_the_length() -> None:
+    graph, hooks = emitted("llama-3-8b")
+    made = plan(graph, 8, hooks, sequence=True)
+    assert check_plan(graph, made, hooks) == []
+    assert [(one.path, str(one.length), one.reason) for one in made.stacks] == [("states.layers", "length", None)]
+    norms = {path: one for path, one in placements(made).items() if "norm" in path}
+    assert set(norms.values()) == {Copied()}
+    assert all(one == placements(plan(graph, 8, hooks))[path] for path, one in placements(made).items() - norms.items())
+    # Each all-reduce of a layer is a reduce-scatter and an all-gather (arXiv 2205.05198, section 4.2.2), and so is that
+    # before the head; the table is looked up whole, since the table of angles reads the length there.
+    found: Counter[tuple[str, str]] = Counter()
+    for one in collectives(made):
+        found[one.kind, one.phase] += one.times if "norm" not in one.where or one.kind != "all-reduce" else 0
+    assert {key: count for key, count in found.items() if count} == {
+        ("reduce-scatter", "forward"): 2 * 32,
+        ("all-gather", "forward"): 2 * 32 + 1 + 1,
+        ("reduce-scatter", "backward"): 2 * 32 + 1,
+        ("all-gather", "backward"): 2 * 32 + 1,
+        ("all-reduce", "forward"): 1,
+    }
+    places = [(one.at.module, one.at.layers) for one in made.conversions if one.source == Replicate()]
+    assert places == [("states.layers.*", ((0,),))]
+
+
+def test_parts_of_the_length_take_an_eighth() -> None:
+    graph, hooks = emitted("llama-3-8b")
+    whole, cut = (activations(graph, plan(graph, 8, hooks, sequence=one)) for one in (False, True))
+    # A layer keeps the operands of its two norms and sums, and what is carried when it is computed again.
+    entries = [value.typical() for value in (*whole, *cut)]
+    stream = graph.nodes[0].outputs[0].type.elements().typical()
+    assert entries[1] - entries[3] >= 32 * stream * 7 // 8
+    assert entries[0] - entries[2] >= 2 * 32 * stream * 7 // 8
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("vit-b16", "197 is not divisible by 4"),
+        ("dinov2-small", "`learned` needs all of it"),
+        ("gated-attention", "`unnormalised_attention` needs all of it"),
+    ],
+)
+def test_stacks_that_keep_the_length_whole(name: str, reason: str) -> None:
+    graph, hooks = emitted(name)
+    made = plan(graph, 4, hooks, sequence=True)
+    assert [one.reason for one in made.stacks] == [reason]
+    assert made.conversions == plan(graph, 4, hooks).conversions
+
+
+def test_every_stack_of_a_shipped_decoder_or_encoder_is_cut() -> None:
+    for name in ("gpt2", "bert-base", "t5-base", "deepseek-v3", "mixtral-8x7b", "gemma-2-2b", "bart-base"):
+        graph, hooks = emitted(name)
+        made = plan(graph, 2, hooks, sequence=True)
+        assert made.stacks
+        assert all(one.reason is None for one in made.stacks)
 
 
 def emitted_for(name: str, ranks: int, *, reduced: bool = False, **constants: object) -> tuple[Graph, int, Boundaries]:
@@ -170,9 +227,10 @@ def wrong(made: Plan) -> Iterator[Plan]:
             yield replace(made, values={**made.values, value: Replicate()})
 
 
-def test_wrong_plans_are_caught() -> None:
+@pytest.mark.parametrize("sequence", [False, True])
+def test_wrong_plans_are_caught(sequence: bool) -> None:
     graph, hooks = emitted("llama-3-8b", reduced=True, vocab=96)
-    made = plan(graph, 4, hooks)
+    made = plan(graph, 4, hooks, sequence=sequence)
     faulty = list(wrong(made))
     assert len(faulty) > 80
     assert [one for one in faulty if not check_plan(graph, one, hooks)] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ from archspec.model.ports import interface_of
 from archspec.model.samples import sample
 from archspec.model.sizes import example
 from archspec.oracle.interpreter import interpret
-from archspec.spec import load
+from archspec.spec import Spec, load
 from tests.analyses.sharding.ranks_in_one import Ranks, joined_gradient
 from tests.mutation.shipped import ranked
 
@@ -25,6 +27,14 @@ BOUND = 1e-10
 WIDER = {
     name: ["vocab=96"] for name in ("llama-3.2-1b", "t5-base", "deepseek-v3", "minilm-l6", "opus-mt-en-de", "gpt2")
 }
+SEQUENCES = [
+    "llama-3.2-1b",
+    "gpt2",
+    "minilm-l6",
+    "t5-base",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("bloom-560m", "deepseek-v3", "olmo2-1b", "albert-base")),
+]
+LENGTHS = {"t5-base": {"src": 8, "tgt": 4}}
 
 
 def close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
@@ -34,9 +44,19 @@ def close(found: torch.Tensor, wanted: torch.Tensor) -> bool:
 @pytest.mark.parametrize("name", ranked())
 def test_ranks_compute_what_the_whole_computes(name: str) -> None:
     spec = load(name, reduced=True, set=WIDER.get(name, ()))
+    compare(spec, example(spec.dims.values()))
+
+
+@pytest.mark.parametrize("name", SEQUENCES)
+def test_ranks_compute_on_parts_of_the_length(name: str) -> None:
+    spec = load(name, reduced=True, set=WIDER.get(name, ()))
+    compare(spec, {**example(spec.dims.values()), **LENGTHS.get(name, {"length": 8})}, sequence=True)
+
+
+def compare(spec: Spec, sizes: Mapping[str, int], *, sequence: bool = False) -> None:
+    """Run a spec whole and as 2 and 4 ranks."""
     graph = with_masks(spec)
     hooks = boundaries(graph)
-    sizes = example(spec.dims.values())
     inputs = {key: torch.tensor(one) for key, one in sample(interface_of(spec), sizes, 0).items()}
     inputs = {key: one.double() if one.is_floating_point() else one for key, one in inputs.items()}
     parameters = drawn(graph)
@@ -45,7 +65,9 @@ def test_ranks_compute_what_the_whole_computes(name: str) -> None:
     arrays = {key: one.numpy() for key, one in inputs.items()}
     expected = interpret(graph, arrays, {key: one.numpy() for key, one in parameters.items()}, sizes)
     for ranks in (2, 4):
-        run = Ranks(plan(graph, ranks, hooks), hooks, dict(sizes), parameters)
+        made_plan = plan(graph, ranks, hooks, sequence=sequence)
+        assert not sequence or all(stack.reason is None for stack in made_plan.stacks)
+        run = Ranks(made_plan, hooks, dict(sizes), parameters)
         made = run.run(graph, inputs)
         for output, each in made.items():
             for one in each:
