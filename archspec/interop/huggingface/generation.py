@@ -122,7 +122,7 @@ def untaken(settings: JsonValue, decode: Decode | None) -> tuple[str, ...]:
     lines = (
         (_OPTIONS, "`archspec generate` takes options for them"),
         (_BANS, "`decode: {ban: [ID, ...]}` bans single ids"),
-        (changing.keys() - _OPTIONS - _BANS, "`archspec generate` does nothing of the kind"),
+        (changing.keys() - _OPTIONS - _BANS, "`archspec generate` has no such option"),
     )
     told = (([said for name, said in changing.items() if name in names], where) for names, where in lines)
     return tuple(f"not taken: {', '.join(found)}; {where}" for found, where in told if found)
