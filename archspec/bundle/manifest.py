@@ -68,7 +68,7 @@ class OriginalEntry(_Model):
 class WeightsEntry(_Model):
     """The weights file and its origin: `given`, or a fresh module `initialised` under a seed.
 
-    `original` is what given weights were held to; None if nothing tied them to their original.
+    `original` is what given weights were held to; None if they were not compared with it.
     """
 
     path: str

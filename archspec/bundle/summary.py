@@ -56,7 +56,7 @@ def _lines(bundle: Described) -> Iterator[str]:
 
 
 def _original(weights: WeightsEntry) -> Iterator[str]:
-    """Say what given weights were held to, or that nothing tied them to their original."""
+    """Say what given weights were held to, or that they were not compared with their original."""
     if weights.original is not None:
         yield f"  {CLAIM}: {weights.original}"
     elif weights.is_untied:

@@ -90,7 +90,7 @@ def _module(bundle: Bundle, claims: Claims, weights: Mapping[str, Array], seed: 
 
 
 def _original(bundle: Bundle, claims: Claims, subject: Subject) -> Iterator[Finding]:
-    """Yield a comparison of the module with the original, or that nothing tied given weights to theirs.
+    """Yield a comparison of the module with the original, or that given weights were not compared with theirs.
 
     If the bundle carries the reference, the module is compared again; else the finding is that of the build.
     """

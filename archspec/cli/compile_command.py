@@ -13,6 +13,7 @@ from archspec.cli.verdicts import note_unproved
 from archspec.cli.writing import write_whole
 from archspec.lower import emit
 from archspec.parallel.emission import emit_parallelize
+from archspec.parallel.pipeline import emit_pipeline
 
 _BESIDE = "parallelize.py"
 
@@ -33,6 +34,12 @@ _BESIDE = "parallelize.py"
     "--sequence", is_flag=True, help="With --parallel: norms and residuals on a part of the length on each rank."
 )
 @click.option(
+    "--pipeline",
+    type=click.IntRange(min=2),
+    metavar="P",
+    help="Also write P stages of consecutive layers beside the output, and pipeline.py, which runs them.",
+)
+@click.option(
     "--expose", multiple=True, metavar="PATH", help="Add an inner value, such as attention weights, as an output."
 )
 def command(
@@ -44,22 +51,30 @@ def command(
     output: Path | None,
     parallel: int | None,
     sequence: bool,
+    pipeline: int | None,
     expose: tuple[str, ...],
 ) -> None:
     """Compile SPEC to one PyTorch file that imports only torch."""
-    if parallel is not None and output is None:
-        raise click.UsageError(f"--parallel writes {_BESIDE} beside the module; give the module's file with --output")
+    for option, wanted, file in (("--parallel", parallel, _BESIDE), ("--pipeline", pipeline, "pipeline.py")):
+        if wanted is not None and output is None:
+            raise click.UsageError(f"{option} writes {file} beside the module; give the module's file with --output")
     if sequence and parallel is None:
         raise click.UsageError("--sequence is a way of --parallel; give a number of ranks with it")
+    if sequence and pipeline is not None:
+        raise click.UsageError("stages of a pipeline hold the whole length; leave out --sequence or --pipeline")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     source = emit(checked, expose=expose)
     faults = checked.faults
     note_unproved(faults)
+    beside: dict[str, str] = {}
+    if parallel is not None and pipeline is None:
+        beside = {_BESIDE: emit_parallelize(checked, parallel, expose=expose, sequence=sequence)}
+    if pipeline is not None:
+        beside = emit_pipeline(checked, pipeline, tensor=parallel, expose=expose)
     if output is not None:
         write_whole(output, source)
-        if parallel is not None:
-            text = emit_parallelize(checked, parallel, expose=expose, sequence=sequence)
-            write_whole(output.with_name(_BESIDE), text)
+        for name, text in beside.items():
+            write_whole(output.with_name(name), text)
     if as_json:
         data = {"holds": not faults, "unproved": faults, "output": output, "lines": source.count("\n")}
         print_json({**data, "source": None if output else source})
@@ -67,5 +82,6 @@ def command(
         click.echo(source, nl=False)
     else:
         click.echo(f"wrote {output}: {source.count(chr(10))} lines")
-        if parallel is not None:
-            click.echo(f"wrote {output.with_name(_BESIDE)}: for {parallel} tensor ranks")
+        for name in beside:
+            ranks = f": for {parallel} tensor ranks" if name.startswith("parallelize") else ""
+            click.echo(f"wrote {output.with_name(name)}{ranks}")

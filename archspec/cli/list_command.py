@@ -31,7 +31,7 @@ def _specs() -> dict[str, str]:
 
 
 def _model_types() -> dict[str, str]:
-    """The model types of Hugging Face by word, with their descriptions."""
+    """The model types of Hugging Face as configurations spell them, with their descriptions."""
     from archspec.interop.huggingface.model_type import MODEL_TYPES
 
-    return {word: kind.about for word, kind in MODEL_TYPES.items()}
+    return {kind.spelled or word: kind.about for word, kind in MODEL_TYPES.items()}

@@ -15,7 +15,7 @@ from archspec.record import record
 from archspec.spec.claims import Claims
 
 CLAIM = "equal to the original"
-UNTIED = "nothing tied the weights to their original"
+UNTIED = "the weights were not compared with their original"
 _FLOAT64 = 8
 """Bytes."""
 EXACT = 1e-9

@@ -210,6 +210,7 @@ _TITLES = {
     "E900": "nothing can be split",
     "E901": "more stages than layers",
     "E902": "does not fit in memory",
+    "E920": "cannot be cut into stages",
     "E940": "another rank failed",
     "E941": "checkpoint is damaged",
     "E942": "checkpoint of another module",

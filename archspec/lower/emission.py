@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from archspec.algebra.dim import Symbol
 from archspec.diagnostics import SpecError
 from archspec.ir.graph import Graph
 from archspec.lower.body_site import BodyInterface, BodySite
@@ -75,6 +76,19 @@ def require_module(spec: Spec) -> None:
         )
     except LoweringError as error:
         error.refuse()
+
+
+def sizes_not_given(graph: Graph) -> list[Symbol]:
+    """The run-time sizes that the code of a graph needs and that the shapes of its inputs do not tell.
+
+    Raises:
+        SpecError: E501 or E502 if a module cannot express the graph.
+    """
+    try:
+        code, _ = Lowering().body(graph, BodySite(), BodyInterface(forced=range(len(graph.inputs))))
+    except LoweringError as error:
+        error.refuse()
+    return [need.what for need in code.needs if isinstance(need.what, Symbol)]
 
 
 def emit_graph(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from archspec.analyses.parameters import owned_groups
 from archspec.ir.graph import Graph
@@ -18,9 +18,13 @@ class LayerPlace:
 
 
 class Patterns:
-    """Writes the places of one graph."""
+    """Writes the places of one graph.
 
-    def __init__(self, graph: Graph) -> None:
+    `first_layers` gives the number that the first layer of a list has, where it is not 0.
+    """
+
+    def __init__(self, graph: Graph, first_layers: Mapping[str, int] | None = None) -> None:
+        self.first_layers = first_layers or {}
         self.lists: dict[str, set[int]] = {}
         for group in owned_groups(graph):
             for prefix, numbers in zip(prefixes(group.pattern), group.layers, strict=True):
@@ -51,6 +55,7 @@ class Patterns:
         """The numbers of some layers of a list."""
         if set(numbers) == self.lists.get(prefix):
             return "*"
+        numbers = tuple(number + self.first_layers.get(prefix, 0) for number in numbers)
         return "+".join(str(first) if first == last else f"{first}-{last}" for first, last in runs(numbers))
 
 

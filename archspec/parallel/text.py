@@ -15,12 +15,14 @@ from archspec.lower.layout import fits, statement
 from archspec.lower.syntax import parse
 from archspec.parallel.patterns import LayerPlace, Patterns
 
-_TEMPLATE = Path(__file__).parent / "template" / "parallelize.py"
+_TEMPLATES = Path(__file__).parent / "template"
 _BEGIN, _END = "# --- tables ---\n", "# --- end of tables ---\n"
 _HOOKS = "dict[str, dict[int, Conversion]]"
 
 
-def parallelize_text(plan: Plan, graph: Graph, boundaries: Boundaries, about: str) -> str:
+def parallelize_text(
+    plan: Plan, graph: Graph, boundaries: Boundaries, about: str, first_layers: Mapping[str, int] | None = None
+) -> str:
     """The file that applies a plan to the emitted module: it imports only torch and the standard library.
 
     Args:
@@ -28,13 +30,16 @@ def parallelize_text(plan: Plan, graph: Graph, boundaries: Boundaries, about: st
         graph: the graph as it is emitted.
         boundaries: where hooks may stand on the module.
         about: the docstring of the file.
+        first_layers: the number of the first layer of a list, for a part of a model that does not begin with 0.
     """
-    return with_tables(tables(plan, graph, boundaries), about)
+    return with_tables(tables(plan, graph, boundaries, first_layers), about)
 
 
-def tables(plan: Plan, graph: Graph, boundaries: Boundaries) -> list[str]:
+def tables(
+    plan: Plan, graph: Graph, boundaries: Boundaries, first_layers: Mapping[str, int] | None = None
+) -> list[str]:
     """Lines of the tables of a plan."""
-    patterns = Patterns(graph)
+    patterns = Patterns(graph, first_layers)
     held = ((LayerPlace(one.group.pattern, one.group.layers), source_of(one.placement)) for one in plan.parameters)
     layers = [repr_of(f"{module}.*") for module in lists_of_layers(graph)]
     return [
@@ -48,9 +53,9 @@ def tables(plan: Plan, graph: Graph, boundaries: Boundaries) -> list[str]:
     ]
 
 
-def with_tables(lines: Iterable[str], about: str) -> str:
-    """The template with other tables and another docstring."""
-    text = _TEMPLATE.read_text()
+def with_tables(lines: Iterable[str], about: str, template: str = "parallelize.py") -> str:
+    """A template with other tables and another docstring."""
+    text = (_TEMPLATES / template).read_text()
     _, _, code = text.partition('"""\n\nfrom __future__')
     before, _, rest = code.partition(_BEGIN)
     _, _, after = rest.partition(_END)

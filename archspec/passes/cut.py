@@ -5,7 +5,7 @@ Generation by an encoder-decoder model runs the encoder once and the decoder for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from archspec.algebra.dim import Symbol
@@ -103,17 +103,33 @@ def _part(
     """A graph of some of the nodes, with `given` among its inputs; None where a parameter would have no owner."""
     body = Graph(name=graph.name, inputs=(), nodes=tuple(nodes), outputs=tuple(outputs), output_names=tuple(names))
     body = replace(body, inputs=(*(value for value in graph.inputs if body.uses(value)), *given))
-    uses = [parameter for node in body.walk() for parameter in node.parameters.values()]
-    owned = {node.parameters[local] for node in body.walk() for local in node.owned}
-    missing = dict.fromkeys(parameter for parameter in uses if parameter not in owned)
-    made = _owning(body, missing, "", given)
-    if missing:
+    try:
+        made = own_parameters(body, given)
+    except OwnerElsewhere:
         return None
     verify(made)
     return made
 
 
-def _owning(graph: Graph, missing: dict[Parameter, None], module: str, names: dict[Value, str]) -> Graph:
+class OwnerElsewhere(Exception):
+    """A parameter is outside the module that uses it, and its owner is not in the graph."""
+
+
+def own_parameters(body: Graph, given: Mapping[Value, str] | None = None) -> Graph:
+    """Let every parameter have an owner in a part of a graph: the first node that uses it.
+
+    `given` are names for inputs of the part that are values of the whole. Raises OwnerElsewhere where no node can own.
+    """
+    uses = [parameter for node in body.walk() for parameter in node.parameters.values()]
+    owned = {node.parameters[local] for node in body.walk() for local in node.owned}
+    missing = dict.fromkeys(parameter for parameter in uses if parameter not in owned)
+    made = _owning(body, missing, "", given or {})
+    if missing:
+        raise OwnerElsewhere
+    return made
+
+
+def _owning(graph: Graph, missing: dict[Parameter, None], module: str, names: Mapping[Value, str]) -> Graph:
     """A copy in which the first node that uses a missing parameter owns it.
 
     Parameters that found an owner are removed from `missing`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
@@ -42,13 +43,36 @@ def choose(layouts: Sequence[Layout], ours: Mapping[str, Shape], theirs: Mapping
 
 
 def _refuse(tried: Sequence[tuple[Layout, Match]], ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> NoReturn:
-    """Raise E521 with one note for each layout that was tried, the nearest first."""
+    """Raise E521 with one note for each layout that was tried, the nearest first; the only one that fits all kinds."""
+    for layout, found in tried:
+        _refuse_length(layout, found, ours, theirs)
     misses = {f"layout `{layout.name}`": (found.misses, found.diagnostics[0].message) for layout, found in tried}
     # The module's own names are a candidate like any layout, so their misses are listed with the others.
     misses["own names"] = own_misses(ours, theirs)
     notes = [_miss(what, misses[what]) for what in sorted(misses, key=lambda what: misses[what][0])]
     help = "name a layout to see every mismatch with it, or add one under `weights`"
     fail("E521", "no layout matches these weights", None, notes=notes, help=help)
+
+
+def _refuse_length(layout: Layout, found: Match, ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> None:
+    """Raise E521 where a layout misses only tensors of a kind that it finds under other numbers: of other layers."""
+    matched = {name for step in found.steps for name in step.ours}
+    used = {*found.skipped, *(name for step in found.steps for name in step.names), *(one.other for one in found.equal)}
+    missing, extra = ({*ours} - matched, {*theirs} - used)
+    if any(one.code not in ("E513", "E514") for one in found.diagnostics):
+        return
+    if not (_kinds(missing) <= _kinds(matched) and _kinds(extra) <= _kinds(used)):
+        return
+    what = f"layout `{layout.name}` fits these weights but for {found.misses} name{'s' * (found.misses != 1)}"
+    help = "the spec has fewer layers than the file: the two numbers must agree"
+    if missing:
+        help = "the file is incomplete, or the spec has more layers than the file: the two numbers must agree"
+    fail("E521", what, None, notes=[one.message for one in found.diagnostics[:2]], help=help)
+
+
+def _kinds(names: Iterable[str]) -> set[str]:
+    """The names with every number as `*`."""
+    return {re.sub(r"\d+", "*", name) for name in names}
 
 
 def own_match(ours: Mapping[str, Shape], theirs: Mapping[str, Shape]) -> Match | None:

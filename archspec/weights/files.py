@@ -105,6 +105,9 @@ def read_weights(path: str | Path) -> WeightsFile:
     with ExitStack() as stack:
         shards = find_shards(Path(path))
         for shard in shards.files:
+            if shards.index and not is_there(shard):
+                help = "the download is incomplete: fetch the file"
+                fail("E523", f"{shard} is missing, which the index beside it lists", None, help=help)
             handle = stack.enter_context(_opened(shard))
             for name in tuple(handle.keys()):
                 if name in files:

@@ -16,7 +16,10 @@ from archspec.spec.files import is_file, is_folder, is_there
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 _OTHER = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack", ".npz", ".onnx", ".tar")
-_HELP = "if you trust the file, convert it: load it, and save its state dict with safetensors.torch.save_file"
+_HELP = (
+    "if you trust the file, convert it: load it, and save its state dict with safetensors.torch.save_file; "
+    "`docs/importing.md` has the lines, under Four published models"
+)
 
 
 @record
@@ -66,7 +69,8 @@ def _refuse_folder(folder: Path) -> NoReturn:
         fail("E523", f"no weights found in {folder} but GGUF", None, help=f"give the file itself, such as {packed}")
     others = sorted(file for file in folder.iterdir() if file.suffix in _OTHER)
     if others:
-        _refuse(others[0])
+        found = f"{folder} has no {SINGLE}, only {others[0].name}, which is neither a safetensors nor a GGUF file"
+        fail("E522", found, None, help=_HELP)
     help = f"give a folder with {SINGLE} or {INDEX}, or the file itself"
     fail("E523", f"no weights found in {folder}", None, help=help)
 

@@ -132,6 +132,15 @@ def test_compile_writes_how_ranks_share_the_module(archspec: Command, folder: Pa
     assert "--parallel writes parallelize.py beside the module; give the module's file with --output" in refused.err
 
 
+def test_compile_writes_the_stages_of_a_pipeline(archspec: Command, folder: Path) -> None:
+    ran = archspec("compile", "small.yaml", "--pipeline", "2", "--parallel", "2", "-o", "model.py")
+    names = ["stage_0.py", "stage_1.py", "parallelize_0.py", "parallelize_1.py", "pipeline.py"]
+    assert [line.split(":")[0] for line in ran.out.splitlines()[1:]] == [f"wrote {name}" for name in names]
+    assert '"states.layers": 1' in (folder / "pipeline.py").read_text()
+    refused = archspec("compile", "small.yaml", "--pipeline", "2")
+    assert "--pipeline writes pipeline.py beside the module; give the module's file with --output" in refused.err
+
+
 def test_compile_into_a_folder_that_is_not_there(archspec: Command) -> None:
     ran = archspec("compile", "small.yaml", "-o", "nowhere/model.py")
     assert ran.status == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,13 +13,15 @@ import torch
 from torch import nn
 
 import archspec
+from archspec.diagnostics import SpecError
 from archspec.interop.huggingface import by_type
 from archspec.interop.huggingface.backwards import difference, values_of
 from archspec.interop.huggingface.by_type import NoType, export_type
 from archspec.interop.huggingface.exported import computed
-from archspec.interop.huggingface.imported import import_configuration
+from archspec.interop.huggingface.imported import import_configuration, imported
+from archspec.interop.huggingface.json_text import JsonValue
 from archspec.interop.huggingface.key_table import KeyTable, NestedKey
-from archspec.interop.huggingface.keys import ACTIVATIONS, InertKey
+from archspec.interop.huggingface.keys import ACTIVATIONS, InertKey, MustKey
 from archspec.interop.huggingface.model_type import MODEL_TYPES, ModelType
 from archspec.model.samples import generate
 from archspec.spec import Spec, load
@@ -77,6 +80,56 @@ def test_a_configuration_is_read_off_its_spec(word: str, architecture: str, exam
     assert [str(one) for one in (found.spec.decode, *found.spec.rules)] == [
         str(one) for one in (wanted.decode, *wanted.rules)
     ]
+
+
+def decimal_keys(table: KeyTable, made: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The keys that transformers' class takes as decimal numbers alone, each with its inner configuration."""
+    for name, key in table.keys.items():
+        if isinstance(key, NestedKey):
+            yield from decimal_keys(key.table, made.sub_configs[name], name)
+        elif not isinstance(key, InertKey | MustKey):
+            kinds = str(next((one.type for one in dataclasses.fields(made) if one.name == name), ""))
+            if "float" in kinds and "int" not in kinds:
+                yield prefix, name
+
+
+def whole(kind: ModelType, architecture: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """A small configuration whose decimal keys are whole numbers where the type takes any; and those keys."""
+    values = json.loads(configuration_class(kind)(**small(kind, 0)).to_json_string(use_diff=False))
+    values = {**values, "architectures": [architecture]}
+    changed = []
+    for prefix, name in decimal_keys(kind.table(kind.architectures[architecture]), configuration_class(kind)):
+        for number in (3, 1, 0):
+            made = {**values, **({prefix: {**values[prefix], name: number}} if prefix else {name: number})}
+            try:
+                imported(given(made), None, "whole")
+            except SpecError:
+                continue
+            values = made
+            changed.append((prefix, name))
+            break
+    return values, changed
+
+
+def given(values: Any, name: str = "config.json") -> JsonValue:
+    members = {key: given(one, key) for key, one in values.items()} if isinstance(values, dict) else {}
+    return JsonValue(name=name, value=values, members=members)
+
+
+@pytest.mark.parametrize("word", types())
+def test_whole_numbers_come_back_as_decimal_ones(word: str) -> None:
+    kind = MODEL_TYPES[word]
+    architecture = next(iter(kind.architectures))
+    values, changed = whole(kind, architecture)
+    found = by_type._values(imported(given(values), None, "whole").spec, kind, architecture)
+    for prefix, name in changed:
+        inner, wanted = (one[prefix] if prefix else one for one in (found, values))
+        if name in inner:
+            assert type(inner[name]) is float, name
+            assert inner[name] == wanted[name], name
+    config = configuration_class(kind)(**found).get_text_config(decoder=True).to_dict()
+    ids = {name: one for name, one in config.items() if name.endswith("_token_id") and isinstance(one, int)}
+    assert {name: one for name, one in ids.items() if not 0 <= one < config.get("vocab_size", 1e9)} == {}
 
 
 @pytest.mark.parametrize(("word", "architecture"), list(cases()))
@@ -229,3 +282,26 @@ def test_a_class_with_a_tensor_that_the_spec_lacks_is_refused(tmp_path: Path, mo
     monkeypatch.setattr(by_type, "_shapes", lambda model: tuple({**one, **added} for one in shapes(model)))
     reason = "BertModel does not take its tensors: the spec has no `embeddings.position_ids`"
     assert refused("bert-base", tmp_path) == reason
+
+
+def test_a_class_that_refuses_its_configuration_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = by_type._values
+    monkeypatch.setattr(by_type, "_values", lambda *of: {**values(*of), "initializer_range": "small"})
+    reason = refused("bert-base", tmp_path)
+    assert reason.startswith(
+        "BertModel does not take its configuration: Validation error for field 'initializer_range':"
+    )
+    assert "expected float, got str" in reason
+    assert "\n" not in reason
+
+
+@pytest.mark.parametrize("scaling", [{"rope_type": "linear", "factor": 4}, {"rope_type": "yarn", "factor": 4}])
+def test_the_factors_of_a_scaling_are_decimal(scaling: dict[str, Any]) -> None:
+    kind = MODEL_TYPES["llama"]
+    values = json.loads(configuration_class(kind)(**small(kind, 0)).to_json_string(use_diff=False))
+    values |= {"rope_parameters": {"rope_theta": 10000, "original_max_position_embeddings": 6, **scaling}}
+    if scaling["rope_type"] == "linear":
+        del values["rope_parameters"]["original_max_position_embeddings"]
+    spec = imported(given(values), "LlamaForCausalLM", "scaled").spec
+    told = by_type._values(spec, kind, "LlamaForCausalLM")["rope_parameters"]
+    assert [type(told[name]) for name in ("factor", "rope_theta")] == [float, float]

@@ -136,13 +136,25 @@ def test_code_of_a_folder_never_runs(bert: Path, tmp_path: Path) -> None:
     assert code_of(raised) == "E642"
 
 
+def test_a_tensor_of_another_size_than_the_configuration_says_is_named(bert: Path, tmp_path: Path) -> None:
+    config = json.loads((bert / "config.json").read_text())
+    rows = config["vocab_size"]
+    os.link(bert / "model.safetensors", tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps({**config, "vocab_size": rows - 1}))
+    with pytest.raises(SpecError) as raised:
+        open_original(tmp_path, load_claims("bert-base", set=BERT.sizes))
+    assert code_of(raised) == "E642"
+    message = raised.value.diagnostics[0].message
+    assert f"word_embeddings.weight` is [{rows}, " in message and f"config.json says [{rows - 1}, " in message
+
+
 def test_tensors_come_from_safetensors_alone(tmp_path: Path) -> None:
     model = BERT.make(BERT.config)
     BERT.config.save_pretrained(tmp_path)
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(SpecError) as raised:
         open_original(tmp_path, load_claims("bert-base", set=BERT.sizes))
-    assert code_of(raised) == "E642"
+    assert code_of(raised) == "E522"
 
 
 def test_without_transformers_the_message_says_how_to_install_it(

@@ -14,6 +14,13 @@ from tests.parallel.emitted import Emitted, differs, emitted, gradients, loaded,
 from tests.parallel.ranks import Ranks
 
 SPECS = ["gpt2", "llama-3-8b", "t5-small", "albert-base", "gemma-2-2b", "deepseek-v3"]
+MORE = [pytest.mark.slow, pytest.mark.long]
+WAYS = [
+    pytest.param(1, False, id="1-kept"),
+    pytest.param(2, True, id="2-recomputed"),
+    pytest.param(1, True, id="1-recomputed", marks=MORE),
+    pytest.param(2, False, id="2-kept", marks=MORE),
+]
 
 
 def parity(texts: Emitted, batches: list[Mapping[str, Tensor]], tensor: int, recompute: bool) -> tuple[float, float]:
@@ -36,8 +43,7 @@ def parity(texts: Emitted, batches: list[Mapping[str, Tensor]], tensor: int, rec
     return forward, max(differs(given[name], one) for name, one in expected.items())
 
 
-@pytest.mark.parametrize("recompute", [False, True], ids=["kept", "recomputed"])
-@pytest.mark.parametrize("tensor", [1, 2])
+@pytest.mark.parametrize(("tensor", "recompute"), WAYS)
 @pytest.mark.parametrize("name", SPECS)
 def test_batches_of_two_data_ranks(name: str, tensor: int, recompute: bool, ranks: Ranks) -> None:
     spec = load(name, reduced=True)

@@ -39,6 +39,23 @@ def test_none_matches_and_the_nearest_come_first() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("spec", "file", "help"),
+    [
+        ((0, 1), (0, 1, 2), "the spec has fewer layers"),
+        ((0, 1, 2), (0, 1), "the file is incomplete, or the spec has more layers"),
+    ],
+)
+def test_another_number_of_layers_is_told_as_such(spec: tuple[int, ...], file: tuple[int, ...], help: str) -> None:
+    layout = layout_of("map: {layers.*: h.*}", "theirs")
+    with pytest.raises(SpecError) as raised:
+        choose([layout], {f"layers.{n}.w": (2,) for n in spec}, {f"h.{n}.w": (2,) for n in file})
+    found = only(raised.value)
+    assert found.message == "layout `theirs` fits these weights but for 1 name"
+    assert len(found.notes) == 1 and "h.2.w" in found.notes[0]
+    assert found.help is not None and found.help.startswith(help)
+
+
 def test_several_match() -> None:
     with pytest.raises(SpecError) as raised:
         choose([FIRST, layout_of("map: {a: x, b: y}", "again")], OURS, {"x": (2,), "y": (3,)})

@@ -139,5 +139,5 @@ def test_what_is_not_a_regular_file_is_not_waited_for(tmp_path: Path) -> None:
         os.mkfifo(tmp_path / name)
         assert refused(tmp_path / name) == ("E523", f"cannot read {tmp_path / name}: not a regular file")
     folder = sharded(tmp_path, {**GOOD, "e": "three.safetensors"})
-    assert refused(folder) == ("E523", f"cannot read {folder / 'three.safetensors'}: no such file")
+    assert refused(folder) == ("E523", f"{folder / 'three.safetensors'} is missing, which the index beside it lists")
     assert refused(tmp_path / ("x" * 300 + ".safetensors"))[0] == "E523"

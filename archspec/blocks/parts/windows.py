@@ -161,7 +161,8 @@ def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | N
     shift = (0, 0) if fields.shift is None else _pair(per_axis(cx, fields.shift, 2, whole, "shift"))
     for side, window, moved in zip((rows, columns), size, shift, strict=True):
         if compare(side % window, "==", 0) is not True:
-            cx.fail("E345", f"windows of {window} do not fill a side of {side} positions", _span(fields.size))
+            found = f"windows of {window} do not fill a side of {side} positions"
+            cx.fail("E345", found, _span(fields.size), help="choose a size that divides the side: nothing is padded")
         if moved >= window:
             assert fields.shift is not None
             cx.fail("E244", f"`shift` is {moved}, expected less than a window of {window}", _span(fields.shift))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +16,7 @@ from archspec.interop.huggingface.imported import CONFIG, Imported, imported
 from archspec.interop.huggingface.json_text import read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, ModelType
 from archspec.interop.huggingface.told import Told
+from archspec.interop.huggingface.unsaid import in_vocabulary, unsaid
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import Shape
 from archspec.layouts.parameters import parameter_shapes
@@ -61,14 +61,16 @@ def export_type(
         return found
     try:
         tensors = _named(found, weights, folder)
-    except (SpecError, _Unnamed) as error:
+    except (SpecError, _Refused) as error:
         (folder / CONFIG).unlink()
-        return NoType(reason=f"{found.architecture} does not take its tensors: {str(error).splitlines()[0]}")
+        reason = str(error) if isinstance(error, _Refused) else f"its tensors: {error.diagnostics[0].message}"
+        return NoType(reason=f"{found.architecture} does not take {reason}")
     write_weights(folder / WEIGHTS, tensors)
     config = json.loads((folder / CONFIG).read_bytes())
     settings = write_settings(folder, spec.decode, start_key(spec, found.model_type), config, files)
     copied(files, folder, (CONFIG, WEIGHTS, *settings))
-    return ExportedFolder(model_type=found.model_type, architecture=found.architecture)
+    notes = tuple(unsaid(spec, config, files))
+    return ExportedFolder(model_type=found.model_type, architecture=found.architecture, notes=notes)
 
 
 def _configured(spec: Spec, folder: Path) -> Imported | NoType:
@@ -120,11 +122,12 @@ def _distance(spec: Spec, kind: ModelType) -> tuple[object, ...]:
 def _values(spec: Spec, kind: ModelType, architecture: str) -> dict[str, Any]:
     """The configuration that the spec tells. The original is to compute in float32, as the module does."""
     told = {**told_by(spec, kind, architecture), "model_type": _word(kind)}
-    usual = told.get("pad_token_id", _usual(kind, "pad_token_id"))
-    if (usual or 0) >= told.get("vocab_size", math.inf):
-        # transformers refuses an id of padding that is no token; an original that reads it needs one.
-        told["pad_token_id"] = 0 if kind.padding else None
-    return {"dtype": "float32", **told}
+    usual = _usual(kind)
+    made = {"dtype": "float32", **in_vocabulary(told, usual)}
+    if kind.padding and made.get("pad_token_id", 0) is None and told.get("pad_token_id", 0) is not None:
+        # An original that reads the id of padding needs one.
+        made["pad_token_id"] = 0
+    return made
 
 
 def _word(kind: ModelType) -> str:
@@ -134,31 +137,32 @@ def _word(kind: ModelType) -> str:
     return next(str(name) for name in CONFIG_MAPPING_NAMES if name.replace("-", "_") == kind.word)
 
 
-def _usual(kind: ModelType, key: str) -> Any:
-    """The value that transformers takes for a key that a configuration of a type leaves out."""
+def _usual(kind: ModelType) -> dict[str, Any]:
+    """The values that transformers takes for keys that a configuration of a type leaves out."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    return getattr(CONFIG_MAPPING[_word(kind)](), key, None)
+    found: dict[str, Any] = CONFIG_MAPPING[_word(kind)]().to_dict()
+    return found
 
 
-class _Unnamed(Exception):
-    """The class of transformers cannot be made, or has tensors that the spec lacks."""
+class _Refused(Exception):
+    """What the class of transformers does not take, and why: its configuration, or the tensors that there are."""
 
 
 def _named(found: Imported, weights: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
-    """The tensors under the names of the class. Raises _Unnamed, or SpecError where no layout fits."""
+    """The tensors under the names of the class. Raises _Refused, or SpecError where no layout fits."""
     model, parameters = _made(found.architecture, folder), parameter_shapes(found.spec.graph)
     layout, shapes = _layout(found.spec, parameters, _shapes(model))
     tensors = export_weights(parameters, layout, weights, like=shapes)
     skipped = check_layout(parameters, layout, shapes).skipped
     tensors |= _fixed(model, [name for name in skipped if name not in tensors])
     if drawn := sorted(shapes.keys() - tensors.keys()):
-        raise _Unnamed(f"the spec has no `{drawn[0]}`")
+        raise _Refused(f"its tensors: the spec has no `{drawn[0]}`")
     return {name: tensors[name] for name in shapes}
 
 
 def _made(architecture: str, folder: Path) -> PreTrainedModel:
-    """A class of transformers without memory. Raises _Unnamed where it does not take its configuration."""
+    """A class of transformers without memory. Raises _Refused where it does not take its configuration."""
     import torch
     import transformers
 
@@ -169,7 +173,7 @@ def _made(architecture: str, folder: Path) -> PreTrainedModel:
             model: PreTrainedModel = made(config)
     except Exception as error:
         # transformers raises anything for values that it does not take together.
-        raise _Unnamed(f"{type(error).__name__}: {error}") from error
+        raise _Refused(f"its configuration: {' '.join(str(error).split())}") from error
     return model
 
 

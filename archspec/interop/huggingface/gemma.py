@@ -36,7 +36,7 @@ def softcap(path: str) -> ConfigurationKey:
             given.refuse("expected a positive number or null")
         return DecimalKey(path=path).changes(given, configuration)
 
-    return reads(read, back=lambda told: told.number(path))
+    return reads(read, back=lambda told: DecimalKey(path=path).told(told) if told.has(path) else None)
 
 
 GEMMA: Keys = {

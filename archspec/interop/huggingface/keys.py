@@ -108,11 +108,10 @@ class DecimalKey(ConfigurationKey):
         return {self.path: None if value == self.absent else value}
 
     def told(self, document: Told) -> Any:
-        """The number at the path, `absent` where there is none."""
+        """The number at the path, `absent` where there is none; always decimal: transformers compares the types."""
         found = document.number(self.path)
-        if found is None:
-            return UNTOLD if self.absent is None else self.absent
-        return found
+        found = self.absent if found is None else found
+        return UNTOLD if found is None else float(found)
 
 
 @record
@@ -311,7 +310,8 @@ def side(path: str) -> ConfigurationKey:
         value = given.value
         pair = value if isinstance(value, Sequence) and not isinstance(value, str) else (value, value)
         if len(pair) != 2 or pair[0] != pair[1] or type(pair[0]) is not int or pair[0] < 1:
-            given.refuse("expected a whole number from 1 up, or two equal ones: other than square is not supported")
+            help = "images and patches of a model type are square here: write the spec of another one by hand"
+            given.refuse("expected a whole number from 1 up, or two equal ones", help)
         return {path: pair[0]}
 
     return reads(read, back=size(path).told)

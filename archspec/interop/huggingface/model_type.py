@@ -35,6 +35,7 @@ class ModelType:
 
     Attributes:
         word: the `model_type`, with `_` for `-`.
+        spelled: the `model_type` itself, where it is not the word.
         about: what the models are, with the paper: the `about` of the spec.
         base: the bare name of the shipped spec that configurations change.
         inputs: by each input of the spec, the argument of the original's `forward`.
@@ -51,6 +52,7 @@ class ModelType:
     """
 
     word: ClassVar[str]
+    spelled: ClassVar[str | None] = None
     about: ClassVar[str]
     base: ClassVar[str]
     inputs: ClassVar[Mapping[str, str]]

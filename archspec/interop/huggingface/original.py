@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
@@ -27,10 +27,12 @@ from archspec.contract.torch_module import TorchRunner
 from archspec.diagnostics import SpecError, fail
 from archspec.interop.huggingface.bindings import Named, known
 from archspec.interop.huggingface.double import Float64Runner, doubled
+from archspec.layouts.report import and_more
 from archspec.model.runner import Arrays
 from archspec.model.samples import generate
 from archspec.record import record
 from archspec.spec.claims import Claims
+from archspec.weights import read_weights
 
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _SHOWN = 4
@@ -180,10 +182,15 @@ def _exact(runner: _Runner) -> Float64Runner | None:
 
 
 def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tuple[str, ...]]:
-    """The model, with NaN for parameters that the folder does not have, and their names. Raises SpecError E642."""
+    """The model, with NaN for parameters that the folder does not have, and their names.
+
+    Raises SpecError E642, and E522 or E523 for files of weights that cannot be read.
+    """
     if not (folder / "config.json").is_file():
         help = "give a folder that transformers saved, with its safetensors files"
         fail("E642", f"{folder} has no config.json", None, help=help)
+    # Files that are missing or cut off are told in our words.
+    read_weights(folder).close()
     try:
         config = _config(folder)
         made = _class(config, folder, claims, named)
@@ -194,6 +201,8 @@ def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tupl
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
+            # It would name none of them; they are told below.
+            ignore_mismatched_sizes=True,
             # In the dtype of the file, constants that the constructor computes would be rounded to it.
             dtype=torch.float32,
             attn_implementation="eager",
@@ -206,11 +215,20 @@ def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tupl
         notes = [f"{type(error).__name__}: {line}" for line in str(error).strip().splitlines()[:3]]
         help = "it is opened offline, from safetensors alone, and without code of the folder"
         fail("E642", f"transformers does not open {folder}", None, notes=notes, help=help)
+    _check_sizes(folder, info["mismatched_keys"])
     missing = tuple(sorted(info["missing_keys"]))
     for name, parameter in model.named_parameters():
         if name in missing:
             parameter.data.fill_(float("nan"))
     return model.eval().requires_grad_(False), missing
+
+
+def _check_sizes(folder: Path, mismatched: Iterable[tuple[str, Sequence[int], Sequence[int]]]) -> None:
+    """Raise SpecError E642 for tensors whose stored size is not that of the configuration."""
+    wrong = [f"`{name}` is {[*stored]}, but config.json says {[*said]}" for name, stored, said in sorted(mismatched)]
+    if wrong:
+        help = "mend config.json, or take the weights that belong to it"
+        fail("E642", f"in {folder}, {wrong[0]}{and_more(wrong)}", None, notes=wrong[1:_SHOWN], help=help)
 
 
 def _config(folder: Path) -> Any:

@@ -22,8 +22,8 @@ def at_keys(error: SpecError, tree: MapNode, base: str) -> SpecError:
         base: the name of the shipped spec that was changed.
 
     Returns:
-        the error with every message at the first constant that its place names, and that the configuration says. Where
-        there is none the place stays, with a note.
+        the error with every message at the first constant that its place names, and that the configuration says, and
+        at no place of the shipped spec, whose sizes are others. Where there is none the place stays, with a note.
     """
     constants = tree.get("constants")
     entries = constants.entries if isinstance(constants, MapNode) else ()
@@ -37,8 +37,8 @@ def _pointed(found: Diagnostic, said: Mapping[str, Span], base: str) -> Diagnost
     place = next((said[word] for word in _WORD.findall(found.primary.span.text) if word in said), None)
     if place is None:
         return replace(found, notes=(*found.notes, f"the configuration makes this of the shipped spec `{base}`"))
-    label = found.primary.text or f"in the shipped spec `{base}`"
-    return replace(found, primary=Label(place), secondary=(Label(found.primary.span, label), *found.secondary))
+    others = tuple(one for one in found.secondary if not _is_shipped(one.span))
+    return replace(found, primary=Label(place), secondary=others)
 
 
 def _is_shipped(span: Span) -> bool:

@@ -55,6 +55,8 @@ _FIELDS: Mapping[str, Mapping[str, str]] = {
     },
 }
 """By kind of scaling, the key of each field of the language."""
+_DECIMAL = frozenset({"factor", "low_freq_factor", "high_freq_factor", "beta_fast", "beta_slow", "attention_factor"})
+"""Keys that transformers takes as decimal numbers alone, also where they are whole."""
 _USUAL_BASE = 10000
 """The base of rotary positions that leave it out."""
 
@@ -118,7 +120,8 @@ def rotation_told(*where: str, in_part: bool = False) -> Callable[[Told], Any]:
         parameters: dict[str, Any] = {"rope_type": kind or "default", "rope_theta": float(base)}
         for ours, theirs in _FIELDS.get(kind or "", {}).items():
             value = told.plain(f"{own[0]}.scaling.{ours}")
-            parameters |= {} if value is None else {theirs: value}
+            is_decimal = theirs in _DECIMAL and isinstance(value, int)
+            parameters |= {} if value is None else {theirs: float(value) if is_decimal else value}
         return {**parameters, "partial_rotary_factor": _part_told(told, where[-1])} if in_part else parameters
 
     return back

@@ -177,5 +177,6 @@ def whole_list(given: JsonValue, count: int) -> list[int]:
     """A list of so many whole numbers from 1 up. Raises SpecError E803 for anything else."""
     value = given.value
     if not isinstance(value, list) or len(value) != count or any(type(one) is not int or one < 1 for one in value):
-        given.refuse(f"expected a list of {count} whole numbers from 1 up")
+        help = f"a model of this type has {count} stages here: write the spec of another number by hand"
+        given.refuse(f"expected a list of {count} whole numbers from 1 up", help)
     return value

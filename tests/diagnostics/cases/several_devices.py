@@ -11,10 +11,33 @@ from torch.optim import AdamW
 
 from archspec.checking import accepted
 from archspec.parallel import resume, save
+from archspec.parallel.pipeline import emit_pipeline
 from archspec.parallel.proposal import propose
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.weights import agreement
 from tests.diagnostics.cases.parts import Case
+
+_TWICE = """\
+archspec: 1
+name: twice
+defaults: {norm: layer_norm}
+dims: {batch: [1, 2, 4], length: [1, 9, 24]}
+inputs:
+  ids: int64[batch, length] < 97
+graph:
+  source: {block: token_embedding, ids: ids, vocab: 97, dim: 32}
+  states:
+    block: encoder
+    input: source
+    layers: 2
+    residual: pre
+    final_norm: true
+    attention: {heads: 4, mask: all}
+    feed_forward: {hidden: 64, activation: relu}
+  again: {reuse: states, input: states}
+outputs:
+  again: float[batch, length, 32]
+"""
 
 
 def _another_rank(folder: Path) -> None:
@@ -31,6 +54,12 @@ def _planned(**sizes: int) -> Case:
         propose(accepted(path), **wanted)
 
     return case
+
+
+def _layers_twice(folder: Path) -> None:
+    path = folder / "spec.yaml"
+    path.write_text(_TWICE, "utf-8")
+    emit_pipeline(accepted(path), 4)
 
 
 def _damaged(folder: Path) -> None:
@@ -55,6 +84,7 @@ CASES: dict[str, Case] = {
     "E900": _planned(tensor=5),
     "E901": _planned(pipeline=40),
     "E902": _planned(memory=4_000_000),
+    "E920": _layers_twice,
     "E940": _another_rank,
     "E941": _damaged,
     "E942": _another_module,

@@ -35,6 +35,7 @@ class AudioSpectrogram(ModelType):
     """The Audio Spectrogram Transformer."""
 
     word = "audio_spectrogram_transformer"
+    spelled = "audio-spectrogram-transformer"
     about = "Audio Spectrogram Transformer, whose patches may overlap (Gong et al. 2021, arXiv 2104.01778)"
     base = "ast-base"
     inputs = {"spectrogram": "input_values"}

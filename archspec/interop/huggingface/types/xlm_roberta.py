@@ -9,6 +9,7 @@ class XlmRoberta(Roberta):
     """XLM-RoBERTa: RoBERTa with a vocabulary of a hundred languages."""
 
     word = "xlm_roberta"
+    spelled = "xlm-roberta"
     about = "XLM-RoBERTa and models of its shape (Conneau et al. 2019, arXiv 1911.02116)"
     architectures = roberta_classes("XLMRoberta")
     defaults = {**Roberta.defaults, "vocab_size": 30522}
