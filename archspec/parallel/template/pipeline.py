@@ -74,7 +74,7 @@ def sendable(module: nn.Module, args: Any, result: Any) -> Any:
 def return_sendable(module: nn.Module, args: Any) -> None:
     """Give gradients of received values as stages send them: contiguous."""
     for one in args:
-        if isinstance(one, Tensor) and one.requires_grad:
+        if getattr(one, "requires_grad", False):
             one.register_hook(Tensor.contiguous)
 
 
