@@ -105,4 +105,5 @@ def _huggingface(opened: Bundle, output: Path, like: Path | None) -> _Told:
 
 
 def _known(made: ExportedFolder) -> _Told:
-    return _Told(data={"architecture": made.architecture, "model_type": made.model_type}, what=made.architecture)
+    data = {"architecture": made.architecture, "model_type": made.model_type, "notes": list(made.notes)}
+    return _Told(data=data, what=made.architecture, notes=made.notes)

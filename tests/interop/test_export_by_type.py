@@ -127,7 +127,9 @@ def test_whole_numbers_come_back_as_decimal_ones(word: str) -> None:
         if name in inner:
             assert type(inner[name]) is float, name
             assert inner[name] == wanted[name], name
-    configuration_class(kind)(**found)
+    config = configuration_class(kind)(**found).get_text_config(decoder=True).to_dict()
+    ids = {name: one for name, one in config.items() if name.endswith("_token_id") and isinstance(one, int)}
+    assert {name: one for name, one in ids.items() if not 0 <= one < config.get("vocab_size", 1e9)} == {}
 
 
 @pytest.mark.parametrize(("word", "architecture"), list(cases()))

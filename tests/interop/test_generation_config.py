@@ -62,6 +62,48 @@ def test_an_id_that_is_none_is_an_error_in_the_settings(tmp_path: Path) -> None:
     assert found.primary.span.source.name.endswith(GENERATION)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("eos_token_id", 999, "`eos_token_id` is 999: the vocabulary has no such id"),
+        ("eos_token_id", [998, 999], "the vocabulary has no such id"),
+        ("num_beams", "x", '`num_beams` is "x": expected a number'),
+        ("num_beams", 1.5, "expected a whole number"),
+        ("num_beams", True, "expected a number"),
+        ("do_sample", 1, "expected true or false"),
+    ],
+)
+def test_settings_of_another_kind_are_errors(tmp_path: Path, name: str, value: object, reason: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        import_model(folder(tmp_path, "llama", {name: value}))
+    (found,) = raised.value.diagnostics
+    assert found.code == "E803"
+    assert reason in found.message
+    assert found.primary is not None
+    assert found.primary.span.source.name.endswith(GENERATION)
+
+
+def test_code_of_the_folder_is_told_and_not_run(tmp_path: Path) -> None:
+    notes = import_model(folder(tmp_path, "llama", None, auto_map={"AutoModel": "own.Model"})).notes
+    assert notes == (
+        "not run: the folder's own code, which `auto_map` names; the type `llama` of transformers was taken",
+    )
+
+
+def test_an_export_tells_what_a_spec_does_not_say(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    second.mkdir()
+    original(MODEL_TYPES["bert"], "BertForSequenceClassification", 0).save_pretrained(first)
+    (tmp_path / "spec.yaml").write_text(import_model(first).text)
+    spec = load(tmp_path / "spec.yaml")
+    made = export_type(spec, load_from(spec, first).tensors, second)
+    assert not isinstance(made, NoType)
+    (note,) = made.notes
+    assert "names of its classes" in note
+    assert "`problem_type`" in note
+    assert note.endswith("`--like FOLDER` takes them from its folder")
+
+
 def test_what_changes_decoding_and_is_not_taken_is_told(tmp_path: Path) -> None:
     settings = {
         "eos_token_id": 2,

@@ -81,6 +81,18 @@ def test_a_spec_that_a_file_cannot_say_is_refused(tmp_path: Path, change: tuple[
     assert not (tmp_path / "w.gguf").exists()
 
 
+def test_a_scaling_whose_numbers_a_file_does_not_hold_is_refused(tmp_path: Path) -> None:
+    fields = "scaling: {kind: llama3, factor: 8, low: 1, high: 4, original: 16}"
+    spec = small(
+        tmp_path, ("positions: {kind: rotary, layout: half", f"positions: {{kind: rotary, {fields}, layout: half")
+    )
+    with pytest.raises(SpecError) as raised:
+        export_gguf(spec, archspec.compile(spec).state_dict(), tmp_path / "w.gguf", "F32")
+    (reason,) = raised.value.diagnostics[0].notes
+    assert "1, 4 and 8192 can be written, the spec has 1, 4 and 16" in reason
+    assert "rope_freqs" not in reason
+
+
 def test_a_spec_without_a_layout_is_refused(tmp_path: Path) -> None:
     spec = load("bert-base", reduced=True)
     with pytest.raises(SpecError, match="has no layout `gguf`"):

@@ -107,7 +107,8 @@ def test_the_command_writes_a_folder_whole(tmp_path: Path, monkeypatch: pytest.M
     known, coded = str(tmp_path / "known"), str(tmp_path / "coded")
     done = CliRunner().invoke(cli, ["export", bundle, "--to", "huggingface", "-o", known])
     assert done.exit_code == 0, done.output
-    assert done.output == f"wrote {known} (BertModel)\n"
+    unsaid = "not as in an original: ids of tokens that it does not name (`pad_token_id` ...)"
+    assert done.output == f"wrote {known} (BertModel)\n  {unsaid}; `--like FOLDER` takes them from its folder\n"
     assert {path.name for path in Path(known).iterdir()} == {path.name for path in Path(out).iterdir()}
     monkeypatch.setattr(by_type, "find_spec", lambda name: None)
     done = CliRunner().invoke(cli, ["export", bundle, "--to", "huggingface", "-o", coded])

@@ -214,8 +214,8 @@ class _Reading:
             size = values.get("head_dim") or self._head_size()
             scaling = llama3_scaling(self.tensors[_FREQUENCIES].tolist(), values["rope_theta"], size)
             if scaling is None:
-                message = f"`{_FREQUENCIES}` holds factors that no known scaling gives"
-                self.found.error("E807", message, None)
+                message = f"`{_FREQUENCIES}` holds no factors of `llama3` with low 1, high 4 and original 8192"
+                self.found.error("E807", message, None, help="import `config.json`: the factors tell no other numbers")
             return {"rope_scaling": scaling}
         # What a file names beside no kind is the length that was trained, which other keys give.
         kind = given.get("rope_type", "none")

@@ -11,7 +11,7 @@ from archspec.diagnostics import SpecError, fail
 from archspec.interop.gguf.architectures import ARCHITECTURES, SCALING, GgufArchitecture
 from archspec.interop.gguf.configuration import configuration
 from archspec.interop.gguf.imported import spec_of
-from archspec.interop.gguf.rotary_factors import llama3_factors
+from archspec.interop.gguf.rotary_factors import llama3_factors, untold
 from archspec.interop.huggingface.backwards import difference, differences, values_of
 from archspec.interop.huggingface.model_type import MODEL_TYPES
 from archspec.layouts.layout import Layout
@@ -88,7 +88,12 @@ def _planned(spec: Spec, tensors: Mapping[str, Tensor], path: Path) -> _Plan:
     for word, known in ARCHITECTURES.items():
         if (kind := MODEL_TYPES.get(known.model_type)) is None:
             continue
-        plan = _plan(word, known, values_of(spec, kind, known.model), tensors, spec.name)
+        values = values_of(spec, kind, known.model)
+        plan = _plan(word, known, values, tensors, spec.name)
+        if (lost := untold(values.get("rope_parameters") or {})) is not None:
+            # Of no architecture: each that rotates has the same scalings.
+            reasons = [(0, lost)]
+            break
         reason = _apart(spec, plan, path)
         if reason is None:
             return plan

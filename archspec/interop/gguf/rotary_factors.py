@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _LOW, _HIGH, _ORIGINAL = 1.0, 4.0, 8192
@@ -28,6 +28,20 @@ def llama3_scaling(factors: Sequence[float], base: float, size: float | None) ->
         "high_freq_factor": _HIGH,
         "original_max_position_embeddings": _ORIGINAL,
     }
+
+
+def untold(rotary: Mapping[str, Any]) -> str | None:
+    """Why a file does not tell a scaling of `config.json`; None if it does, or for another kind of scaling."""
+    if rotary.get("rope_type") != "llama3":
+        return None
+    names = ("low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+    low, high, original = (rotary.get(name) for name in names)
+    if (low, high, original) == (_LOW, _HIGH, _ORIGINAL):
+        return None
+    return (
+        f"of the rotary scaling `llama3` a file holds the factors alone, which tell no `low`, `high` and `original`: "
+        f"{_LOW:g}, {_HIGH:g} and {_ORIGINAL} can be written, the spec has {low:g}, {high:g} and {original}"
+    )
 
 
 def llama3_factors(base: float, size: int, factor: float, low: float, high: float, original: int) -> list[float]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +16,7 @@ from archspec.interop.huggingface.imported import CONFIG, Imported, imported
 from archspec.interop.huggingface.json_text import read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, ModelType
 from archspec.interop.huggingface.told import Told
+from archspec.interop.huggingface.unsaid import in_vocabulary, unsaid
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import Shape
 from archspec.layouts.parameters import parameter_shapes
@@ -69,7 +69,8 @@ def export_type(
     config = json.loads((folder / CONFIG).read_bytes())
     settings = write_settings(folder, spec.decode, start_key(spec, found.model_type), config, files)
     copied(files, folder, (CONFIG, WEIGHTS, *settings))
-    return ExportedFolder(model_type=found.model_type, architecture=found.architecture)
+    notes = tuple(unsaid(spec, config, files))
+    return ExportedFolder(model_type=found.model_type, architecture=found.architecture, notes=notes)
 
 
 def _configured(spec: Spec, folder: Path) -> Imported | NoType:
@@ -121,11 +122,12 @@ def _distance(spec: Spec, kind: ModelType) -> tuple[object, ...]:
 def _values(spec: Spec, kind: ModelType, architecture: str) -> dict[str, Any]:
     """The configuration that the spec tells. The original is to compute in float32, as the module does."""
     told = {**told_by(spec, kind, architecture), "model_type": _word(kind)}
-    usual = told.get("pad_token_id", _usual(kind, "pad_token_id"))
-    if (usual or 0) >= told.get("vocab_size", math.inf):
-        # transformers refuses an id of padding that is no token; an original that reads it needs one.
-        told["pad_token_id"] = 0 if kind.padding else None
-    return {"dtype": "float32", **told}
+    usual = _usual(kind)
+    made = {"dtype": "float32", **in_vocabulary(told, usual)}
+    if kind.padding and made.get("pad_token_id", 0) is None and told.get("pad_token_id", 0) is not None:
+        # An original that reads the id of padding needs one.
+        made["pad_token_id"] = 0
+    return made
 
 
 def _word(kind: ModelType) -> str:
@@ -135,11 +137,12 @@ def _word(kind: ModelType) -> str:
     return next(str(name) for name in CONFIG_MAPPING_NAMES if name.replace("-", "_") == kind.word)
 
 
-def _usual(kind: ModelType, key: str) -> Any:
-    """The value that transformers takes for a key that a configuration of a type leaves out."""
+def _usual(kind: ModelType) -> dict[str, Any]:
+    """The values that transformers takes for keys that a configuration of a type leaves out."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    return getattr(CONFIG_MAPPING[_word(kind)](), key, None)
+    found: dict[str, Any] = CONFIG_MAPPING[_word(kind)]().to_dict()
+    return found
 
 
 class _Refused(Exception):

@@ -35,10 +35,11 @@ WEIGHTS = "model.safetensors"
 
 @record
 class ExportedFolder:
-    """What was written: the model type, and the class of transformers."""
+    """What was written: the model type, the class of transformers, and what a spec does not say of it."""
 
     model_type: str
     architecture: str
+    notes: tuple[str, ...] = ()
 
 
 def export_huggingface(

@@ -89,6 +89,26 @@ def with_ids(given: JsonValue, settings: JsonValue | None) -> JsonValue:
     return replace(given, members=members)
 
 
+def check_settings(settings: JsonValue) -> None:
+    """Raise SpecError E803 for a setting that is no number, or not true or false, where it must be."""
+    for name, one in settings.members.items():
+        if one.value is None or name == "early_stopping" or name not in _USUAL | _SAMPLING:
+            continue
+        usual = (_USUAL | _SAMPLING)[name]
+        is_flag = isinstance(usual, bool)
+        if isinstance(one.value, bool) is not is_flag or not isinstance(one.value, int | float):
+            one.refuse("expected true or false" if is_flag else "expected a number")
+        if type(usual) is int and type(one.value) is not int:
+            one.refuse("expected a whole number")
+
+
+def check_end(settings: JsonValue, decode: Decode | None) -> None:
+    """Raise SpecError E803 for ends of a text that a spec does not take: no id of its vocabulary is among them."""
+    ends = settings.members.get("eos_token_id")
+    if ends is not None and ends.value is not None and decode is not None and not decode.end:
+        ends.refuse("the vocabulary has no such id", "compare `vocab_size` in config.json, or write null for no end")
+
+
 def untaken(settings: JsonValue, decode: Decode | None) -> tuple[str, ...]:
     """What changes the ids that are generated, and no spec says: a line for each way to say it here.
 

@@ -13,7 +13,7 @@ from archspec.diagnostics.error import SpecError
 from archspec.interop.huggingface.bodies import without_prefix
 from archspec.interop.huggingface.changes import Changes, changed
 from archspec.interop.huggingface.fitting import fitted
-from archspec.interop.huggingface.generation import read_settings, untaken, with_ids
+from archspec.interop.huggingface.generation import check_end, check_settings, read_settings, untaken, with_ids
 from archspec.interop.huggingface.json_text import JsonValue, read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, Architecture, ModelType
 from archspec.interop.huggingface.pointing import at_keys
@@ -35,7 +35,8 @@ CONFIG = "config.json"
 class Imported:
     """A model that was read: its spec as text, and the names of the spec, the type and the architecture.
 
-    `settings` are those of generation, or the configuration where no file of their own lies beside it.
+    `settings` are those of generation, or the configuration where no file of their own lies beside it; `remarks` tell
+    what else of the folder was left out.
     """
 
     name: str
@@ -43,11 +44,12 @@ class Imported:
     model_type: str
     architecture: str
     settings: JsonValue | None = None
+    remarks: tuple[str, ...] = ()
 
     @cached_property
     def notes(self) -> tuple[str, ...]:
-        """Settings of generation that the spec does not say."""
-        return () if self.settings is None else untaken(self.settings, self.spec.decode)
+        """The remarks, and settings of generation that the spec does not say."""
+        return self.remarks + (() if self.settings is None else untaken(self.settings, self.spec.decode))
 
     @cached_property
     def spec(self) -> Spec:
@@ -77,8 +79,23 @@ def import_configuration(source: Path, *, architecture: str | None = None, name:
     """
     file = source / CONFIG if is_folder(source) else source
     given, settings = read_json(file), read_settings(file)
+    if settings is not None:
+        check_settings(settings)
     made = imported(with_ids(given, settings), architecture, name or _name(file), folder=file.parent)
-    return replace(made, settings=settings or given)
+    made = replace(made, settings=settings or given, remarks=_remarks(given))
+    if settings is not None:
+        check_end(settings, made.spec.decode)
+    return made
+
+
+def _remarks(given: JsonValue) -> tuple[str, ...]:
+    """What is told of code that a folder has for its model."""
+    code, kind = given.members.get("auto_map"), given.members.get("model_type")
+    if code is None or not code.value or kind is None:
+        return ()
+    return (
+        f"not run: the folder's own code, which `auto_map` names; the type `{kind.value}` of transformers was taken",
+    )
 
 
 def imported(
