@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from archspec.interop.gguf.architectures import ARCHITECTURES, SCALING, GgufArch
 from archspec.interop.gguf.configuration import configuration
 from archspec.interop.gguf.imported import spec_of
 from archspec.interop.gguf.rotary_factors import llama3_factors, untold
-from archspec.interop.huggingface.backwards import difference, values_of
+from archspec.interop.huggingface.backwards import difference, differences, values_of
 from archspec.interop.huggingface.model_type import MODEL_TYPES
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import AddOperation
@@ -72,7 +73,8 @@ def export_gguf(spec: Spec, weights: Mapping[str, Tensor], path: Path, format: s
     """
     layout = next((one for one in layouts(spec) if one.name == LAYOUT), None)
     if layout is None:
-        help = "a layout gives the names of llama.cpp, as `archspec show smollm2-135m` has them"
+        words = ", ".join(dict.fromkeys(known.model_type for known in ARCHITECTURES.values()))
+        help = f"an import writes one for {words}, as far as llama.cpp has names for their tensors"
         fail("E809", f"`{spec.name}` has no layout `{LAYOUT}` in `weights`", None, help=help)
     tensors = export_weights(parameter_shapes(spec.graph), layout, weights)
     plan = _planned(spec, tensors, path)
@@ -82,27 +84,33 @@ def export_gguf(spec: Spec, weights: Mapping[str, Tensor], path: Path, format: s
 
 def _planned(spec: Spec, tensors: Mapping[str, Tensor], path: Path) -> _Plan:
     """Return the file of the one architecture that the spec is of. Raises SpecError E809."""
-    reasons = []
+    reasons: list[tuple[float, str]] = []
     for word, known in ARCHITECTURES.items():
         if (kind := MODEL_TYPES.get(known.model_type)) is None:
             continue
         values = values_of(spec, kind, known.model)
         plan = _plan(word, known, values, tensors, spec.name)
-        reason = untold(values.get("rope_parameters") or {}) or _apart(spec, plan, path)
+        if (lost := untold(values.get("rope_parameters") or {})) is not None:
+            # Of no architecture: each that rotates has the same scalings.
+            reasons = [(0, lost)]
+            break
+        reason = _apart(spec, plan, path)
         if reason is None:
             return plan
-        reasons.append(f"{word}: {reason}")
-    return fail("E809", f"`{spec.name}` is of no architecture that a GGUF file can name", None, notes=reasons)
+        reasons.append((reason[0], f"the nearest is {word}: {reason[1]}"))
+    found = f"`{spec.name}` is of no architecture that a GGUF file can name"
+    return fail("E809", found, None, notes=[min(reasons, key=lambda one: one[0])[1]])
 
 
-def _apart(spec: Spec, plan: _Plan, path: Path) -> str | None:
-    """What an import of the file would make otherwise; None if it makes the same graph."""
+def _apart(spec: Spec, plan: _Plan, path: Path) -> tuple[float, str] | None:
+    """How far an import of the file is from the spec, and where first; None if it makes the same graph."""
     metadata = {"general.architecture": plan.word, **plan.metadata}
     try:
         found = spec_of(configuration(path, metadata, plan), path, None, spec.name).spec
     except SpecError as error:
-        return error.diagnostics[0].message
-    return difference(spec, found)
+        return math.inf, error.diagnostics[0].message
+    reason = difference(spec, found)
+    return None if reason is None else (len(differences(spec, found)), reason)
 
 
 def _plan(
