@@ -15,7 +15,13 @@ from tests.parallel.pipelined import Compared, Pipelined, compared
 from tests.parallel.ranks import Ranks
 
 FIRST = {"llama-3-8b": "GPipe", "gpt2": "1F1B", "bert-base": "GPipe", "t5-small": "1F1B"}
-MORE = {"vit-b16": "GPipe", "albert-base": "1F1B", "modernbert-base": "GPipe", "mixtral-8x7b": "1F1B"}
+MORE = {
+    "segformer-b0": "1F1B",
+    "vit-b16": "GPipe",
+    "albert-base": "1F1B",
+    "modernbert-base": "GPipe",
+    "mixtral-8x7b": "1F1B",
+}
 
 
 def pipelined(name: str, schedule: str, stages: int, tensor: int | None = None, **dims: str) -> Pipelined:

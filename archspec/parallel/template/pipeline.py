@@ -57,6 +57,7 @@ def pipeline_stage(
     """
     number = stage_number(mesh)
     group = mesh.get_group()
+    module.register_forward_pre_hook(return_sendable)
     module.register_forward_hook(sendable)
     return PipelineStage(
         module, number, len(CLASSES), torch.device(device), group=group
@@ -68,6 +69,13 @@ def sendable(module: nn.Module, args: Any, result: Any) -> Any:
     if isinstance(result, Tensor):
         return result.contiguous()
     return tuple(one.contiguous() for one in result)
+
+
+def return_sendable(module: nn.Module, args: Any) -> None:
+    """Give gradients of received values as stages send them: contiguous."""
+    for one in args:
+        if getattr(one, "requires_grad", False):
+            one.register_hook(Tensor.contiguous)
 
 
 def own_inputs(mesh: DeviceMesh, inputs: dict[str, Any]) -> dict[str, Any]:
