@@ -23,6 +23,7 @@ def parallelize(
     mesh: DeviceMesh,
     *,
     unproved: bool = False,
+    sequence: bool = False,
     checkpoint_layers: bool = False,
     **options: Any,
 ) -> nn.Module:
@@ -37,6 +38,7 @@ def parallelize(
         mesh: has a dim "tensor" of the ranks that share every layer, a dim "data" of those that have data of their own,
             or both.
         unproved: go on although something in the spec does not hold.
+        sequence: whether ranks hold parts of the length in repeated layers, where nothing else is split.
         checkpoint_layers: whether the values in layers are computed again for the backward pass, and not kept.
         options: further arguments of `fully_shard`, such as `mp_policy`.
 
@@ -45,7 +47,7 @@ def parallelize(
 
     Raises:
         SpecError: E607 where the module does not belong to the spec, E503 where the code cannot be stored.
-        ValueError: for a mesh with other dims.
+        ValueError: for a mesh with other dims, or `options` without a dim "data".
     """
     sizes = dict(zip(mesh.mesh_dim_names or (), mesh.shape, strict=False))
     if not sizes or sizes.keys() - {_DATA, _TENSOR}:
@@ -57,6 +59,6 @@ def parallelize(
     if ranks == 1 and _DATA in sizes:
         # Nothing is split, so parameters need no second dim.
         mesh = mesh[_DATA]
-    made = stored_module(emit_parallelize(checked, ranks))
+    made = stored_module(emit_parallelize(checked, ranks, sequence=sequence))
     split: nn.Module = made.parallelize(module, mesh, checkpoint_layers=checkpoint_layers, **options)
     return split

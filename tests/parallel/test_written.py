@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
+import archspec
 from archspec.analyses.sharding.planner import plan
 from archspec.checking import accepted
 from archspec.lower.boundaries import boundaries
 from archspec.lower.emission import emit, with_masks
+from archspec.parallel import parallelize
 from archspec.parallel.patterns import LayerPlace, Patterns
 from archspec.parallel.text import parallelize_text
 from archspec.spec import Spec, load
@@ -67,6 +70,38 @@ def test_data_ranks_beside_heads_of_keys_that_ranks_share(faked: int) -> None:
     mesh = init_device_mesh("cpu", (2, 4), mesh_dim_names=("data", "tensor"))
     loaded(text_of(spec, 4))["parallelize"](module, mesh)
     assert module.get_parameter("states.layers.0.attention.k.weight").to_local().shape == (4, 32)
+
+
+@pytest.mark.parametrize("faked", [2], indirect=True)
+@pytest.mark.parametrize(
+    "names, options, message",
+    [
+        (("tp",), {}, r"""expected mesh dims "tensor" and "data", found ('tp',)"""),
+        (None, {}, """expected mesh dims "tensor" and "data", found ()"""),
+        (("tensor",), {"reshard": True}, """the mesh has no dim "data" for reshard"""),
+    ],
+)
+def test_what_the_file_does_not_apply_to_is_refused(
+    names: tuple[str, ...] | None, options: dict[str, bool], message: str, faked: int
+) -> None:
+    spec = load("gpt2", reduced=True)
+    module = loaded(emit(accepted(spec)))[class_name(spec.name)]()
+    with pytest.raises(ValueError, match=re.escape(message)):
+        loaded(text_of(spec, faked))["parallelize"](
+            module, init_device_mesh("cpu", (faked,), mesh_dim_names=names), **options
+        )
+    assert not any(isinstance(one, DTensor) for one in module.parameters())
+
+
+@pytest.mark.parametrize("faked", [2], indirect=True)
+def test_the_length_is_cut_where_it_is_asked_for(faked: int) -> None:
+    checked = accepted("llama-3-8b", reduced=True)
+    mesh = init_device_mesh("cpu", (faked,), mesh_dim_names=("tensor",))
+    for sequence in (False, True):
+        module = parallelize(archspec.compile(checked), checked, mesh, sequence=sequence)
+        norm = module.get_submodule("states.layers.0.attention_norm")
+        # The result of a norm of a part is gathered behind it.
+        assert bool(norm._forward_hooks) is sequence
 
 
 @pytest.mark.parametrize("name", ["llama-3-8b", "deepseek-v3", "bert-base", "swin-t", "gpt-oss-20b"])

@@ -61,6 +61,10 @@ def parallelize(
         options: further arguments of `fully_shard`.
     """
     names = mesh.mesh_dim_names or ()
+    if not names or set(names) - {"tensor", "data"}:
+        raise ValueError(f'expected mesh dims "tensor" and "data", found {names}')
+    if options and "data" not in names:
+        raise ValueError(f'the mesh has no dim "data" for {", ".join(options)}')
     if "tensor" in names:
         split(module, mesh["tensor"])
     if checkpoint_layers:
