@@ -14,15 +14,16 @@ from archspec.cli.parallel_table import show_proposal
 from archspec.cli.verdicts import note_unproved
 from archspec.parallel.proposal import propose
 
-_AT_LEAST_ONE = click.IntRange(min=1)
+# More ranks than any machine has would only take time: a plan looks for numbers that divide.
+_NUMBER = click.IntRange(min=1, max=1_000_000)
 
 
 @click.command("parallel")
 @spec_options
 @UNPROVED
-@click.option("--tensor", type=_AT_LEAST_ONE, metavar="N", help="Number of ranks that split heads and features.")
-@click.option("--data", type=_AT_LEAST_ONE, metavar="M", help="Number of ranks that split the batch and the weights.")
-@click.option("--pipeline", type=_AT_LEAST_ONE, metavar="P", help="Number of stages that split the layers.")
+@click.option("--tensor", type=_NUMBER, metavar="N", help="Number of ranks that split heads and features.")
+@click.option("--data", type=_NUMBER, metavar="M", help="Number of ranks that split the batch and the weights.")
+@click.option("--pipeline", type=_NUMBER, metavar="P", help="Number of stages that split the layers.")
 @click.option("--sequence", is_flag=True, help="Norms and residuals on a part of the length on each tensor rank.")
 @click.option("--memory", metavar="SIZE", help="Memory of one device, such as 80GB: propose the sizes not given.")
 @click.option(
@@ -49,7 +50,8 @@ def command(
 
     `--tensor 8` splits attention by heads, feed-forward networks by features and tables by rows; `--data 4` gives each
     rank a part of the weights, as `fully_shard` does. With `--sequence`, tensor ranks hold parts of the length where
-    nothing else is split. With `--memory 80GB` the fewest devices are proposed.
+    nothing else is split. With `--memory 80GB` the fewest devices are proposed, in powers
+    of two.
     """
     if memory is None and tensor is None and data is None and pipeline is None:
         raise click.UsageError("give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)")

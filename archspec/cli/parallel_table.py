@@ -142,6 +142,7 @@ def _memory(found: Proposal) -> Iterator[str]:
     yield "memory of a rank"
     rows = [
         ("weights, gradients, AdamW (16 bytes a parameter)", memory["training_state"]),
+        ("gathered at once by fully_shard, with gradients", memory["gathered"]),
         ("kept for the backward pass", memory["activations"]),
         ("the same, layers computed again", memory["activations_checkpointed"]),
         ("in training, layers computed again", found.total),

@@ -11,7 +11,7 @@ from archspec.analyses.cache import cache_size
 from archspec.analyses.cost import BYTES
 from archspec.analyses.memory import in_words
 from archspec.analyses.sharding.collectives import Collective, collectives
-from archspec.analyses.sharding.fully_sharded import data_collectives, data_elements
+from archspec.analyses.sharding.fully_sharded import data_collectives, data_elements, gathered_elements
 from archspec.analyses.sharding.held import (
     ELEMENT_BYTES,
     TRAINING_BYTES,
@@ -105,6 +105,7 @@ class Proposal:
         # A stage works on several parts of a batch at a time, which together are about one batch of the whole.
         return {
             "training_state": TRAINING_BYTES * self.stored,
+            "gathered": width * gathered_elements(self.plan, self.data),
             "activations": width * everything,
             "activations_checkpointed": width * again,
         }
@@ -112,7 +113,8 @@ class Proposal:
     @property
     def total(self) -> int:
         """Bytes of a rank in training, with the layers computed again in the backward pass."""
-        return self.memory["training_state"] + self.memory["activations_checkpointed"]
+        memory = self.memory
+        return memory["training_state"] + memory["gathered"] + memory["activations_checkpointed"]
 
     @cached_property
     def cache(self) -> tuple[int, int] | None:

@@ -37,6 +37,16 @@ def test_a_plan_as_json(archspec: Command) -> None:
     assert sum(one["bytes"] for one in narrow["collectives"]) * 2 == sum(one["bytes"] for one in data["collectives"])
 
 
+def test_what_fully_shard_gathers_counts_as_memory(archspec: Command) -> None:
+    """Of Llama 3 8B by hand: table, head and last norm with their gradients; two layers, and the gradients of one."""
+    found = archspec("parallel", "llama-3-8b", "--data", "8", "--json").data["memory"]
+    outside = 2 * 128256 * 4096 + 4096
+    layer = 2 * 4096 * 4096 + 2 * 1024 * 4096 + 3 * 14336 * 4096 + 2 * 4096
+    assert found["gathered"] == 4 * (2 * outside + 3 * layer)
+    assert found["training"] == found["training_state"] + found["gathered"] + found["activations_checkpointed"]
+    assert archspec("parallel", "llama-3-8b", "--tensor", "8", "--json").data["memory"]["gathered"] == 0
+
+
 def test_parts_of_the_length(archspec: Command) -> None:
     whole = archspec("parallel", "small.yaml", "--tensor", "2", "--json").data
     cut = archspec("parallel", "small.yaml", "--tensor", "2", "--sequence", "--json").data
@@ -84,7 +94,8 @@ def test_the_fewest_ranks_that_fit(archspec: Command) -> None:
         ((), "give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)"),
         (("--memory", "much"), "`much` is not a size such as 80GB"),
         (("--data", "2", "--sequence"), "`--sequence` cuts the length over tensor ranks; give their number"),
-        (("--tensor", "0"), "0 is not in the range x>=1"),
+        (("--tensor", "0"), "0 is not in the range 1<=x<=1000000"),
+        (("--tensor", "1000000000"), "1000000000 is not in the range 1<=x<=1000000"),
     ],
 )
 def test_wrong_usage(archspec: Command, options: tuple[str, ...], message: str) -> None:

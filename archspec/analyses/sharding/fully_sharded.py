@@ -46,6 +46,20 @@ def data_collectives(plan: Plan, data: int) -> tuple[Collective, ...]:
     return tuple(one for unit in _units(plan, data) for one in _exchanged(unit, data))
 
 
+def gathered_elements(plan: Plan, data: int) -> int:
+    """The most elements that a rank holds at once of weights that are gathered, and of their gradients before the sum.
+
+    What is in no layer stays gathered from the forward to the backward pass. Beside it, in the backward pass, a layer
+    is gathered while the next one is under way already, and the gradient of one is whole.
+    """
+    if data == 1:
+        return 0
+    units = tuple(_units(plan, data))
+    outside = sum(data * (unit.elements + unit.trained) for unit in units if not unit.module)
+    layers = (data * (min(unit.layers, 2) * unit.elements + unit.trained) for unit in units if unit.module)
+    return outside + max(layers, default=0)
+
+
 def _exchanged(unit: _Unit, data: int) -> Iterator[Collective]:
     kinds: tuple[tuple[CollectiveKind, Phase, int], ...] = (
         ("all-gather", "forward", unit.elements),
