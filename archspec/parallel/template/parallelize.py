@@ -61,7 +61,8 @@ def parallelize(
         options: further arguments of `fully_shard`.
     """
     names = mesh.mesh_dim_names or ()
-    if not names or set(names) - {"tensor", "data"}:
+    dims = set(names)
+    if not dims & {"tensor", "data"} or dims - {"tensor", "data", "pipeline"}:
         raise ValueError(f'expected mesh dims "tensor" and "data", found {names}')
     if options and "data" not in names:
         raise ValueError(f'the mesh has no dim "data" for {", ".join(options)}')
