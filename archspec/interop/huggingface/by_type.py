@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from importlib.util import find_spec
@@ -123,7 +124,7 @@ def _values(spec: Spec, kind: ModelType, architecture: str) -> dict[str, Any]:
     """The configuration that the spec tells. The original is to compute in float32, as the module does."""
     told = {**told_by(spec, kind, architecture), "model_type": _word(kind)}
     usual = _usual(kind)
-    made = {"dtype": "float32", **in_vocabulary(told, usual)}
+    made = {"dtype": "float32", **in_vocabulary(told, usual, _whole(kind))}
     if kind.padding and made.get("pad_token_id", 0) is None and told.get("pad_token_id", 0) is not None:
         # An original that reads the id of padding needs one.
         made["pad_token_id"] = 0
@@ -143,6 +144,13 @@ def _usual(kind: ModelType) -> dict[str, Any]:
 
     found: dict[str, Any] = CONFIG_MAPPING[_word(kind)]().to_dict()
     return found
+
+
+def _whole(kind: ModelType) -> set[str]:
+    """The keys that transformers' class takes as integers alone, never null."""
+    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+
+    return {field.name for field in dataclasses.fields(CONFIG_MAPPING[_word(kind)]) if field.type in (int, "int")}
 
 
 class _Refused(Exception):

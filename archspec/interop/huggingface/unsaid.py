@@ -13,12 +13,13 @@ from archspec.spec import Spec
 _ID = "_token_id"
 
 
-def in_vocabulary(told: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+def in_vocabulary(told: Mapping[str, Any], usual: Mapping[str, Any], whole: Collection[str] = ()) -> dict[str, Any]:
     """A configuration with null for each usual id beyond its vocabulary, of which transformers would warn.
 
     Args:
         told: the values that a spec tells, which stay but for an id of padding.
         usual: what transformers takes for keys that are left out; of inner configurations, too.
+        whole: ids for which transformers takes no null; they become 0.
     """
     made = dict(told)
     size = told.get("vocab_size", usual.get("vocab_size", math.inf))
@@ -27,7 +28,8 @@ def in_vocabulary(told: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str
             made[name] = in_vocabulary(told[name], value)
         elif name.endswith(_ID) and (name not in told or name == f"pad{_ID}"):
             value = told.get(name, value)
-            made |= {name: None} if isinstance(value, int) and not 0 <= value < size else {}
+            unnamed = 0 if name in whole else None
+            made |= {name: unnamed} if isinstance(value, int) and not 0 <= value < size else {}
     return made
 
 
