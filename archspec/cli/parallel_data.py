@@ -66,7 +66,7 @@ def _conversion(one: Conversion) -> dict[str, object]:
         "name": one.at.name or None,
         "from": _placement(one.source),
         "to": _placement(one.target),
-        "runs": [{"type": str(type_), "times": times} for type_, times in one.runs],
+        "runs": [{"type": str(run.type), "times": run.times, "again": run.again} for run in one.runs],
         "has_gradient": one.has_gradient,
         "line": None if one.span is None else one.span.line,
     }
@@ -79,6 +79,7 @@ def _collective(found: Proposal, one: Collective) -> dict[str, object]:
         "phase": one.phase,
         "ranks": one.ranks,
         "times": one.times,
+        "again": one.again,
         "elements": str(one.elements),
         "bytes": found.bytes(one),
     }

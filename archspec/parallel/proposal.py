@@ -64,7 +64,7 @@ class Proposal:
     @cached_property
     def exchanged(self) -> tuple[Collective, ...]:
         """Everything that ranks exchange in a step, except from stage to stage."""
-        over_data = data_collectives(self.plan, self.data) if self.data > 1 else ()
+        over_data = data_collectives(self.graph, self.plan, self.data) if self.data > 1 else ()
         return (*collectives(self.plan), *over_data)
 
     def bytes(self, one: Collective) -> int:
@@ -105,7 +105,7 @@ class Proposal:
         # A stage works on several parts of a batch at a time, which together are about one batch of the whole.
         return {
             "training_state": TRAINING_BYTES * self.stored,
-            "gathered": width * gathered_elements(self.plan, self.data),
+            "gathered": width * gathered_elements(self.graph, self.plan, self.data),
             "activations": width * everything,
             "activations_checkpointed": width * again,
         }

@@ -68,16 +68,33 @@ def parallelize(
         raise ValueError(f'the mesh has no dim "data" for {", ".join(options)}')
     if "tensor" in names:
         split(module, mesh["tensor"])
+    layers = list(found(module, LAYERS))
     if checkpoint_layers:
-        for layer in found(module, LAYERS):
-            vars(layer)["forward"] = partial(
-                checkpoint, layer.forward, use_reentrant=False
-            )
+        inner = {one for layer in layers for one in list(layer.modules())[1:]}
+        for layer in layers:
+            if layer not in inner:
+                vars(layer)["forward"] = partial(
+                    checkpoint, layer.forward, use_reentrant=False
+                )
     if "data" in names:
-        for layer in found(module, LAYERS):
-            fully_shard(layer, mesh=mesh["data"], **options)
-        fully_shard(module, mesh=mesh["data"], **options)
+        cut = partial(data_axis, ranks=mesh["data"].size())
+        options = {"shard_placement_fn": cut, **options}
+        for one in (*layers, module):
+            fully_shard(one, mesh=mesh["data"], **options)
     return module
+
+
+def data_axis(parameter: nn.Parameter, ranks: int) -> Shard:
+    """The axis that data ranks cut: 0, or another where some would have nothing of it."""
+    split: list[int | None] = []
+    shape = parameter.shape
+    if isinstance(parameter, DTensor):
+        split = [getattr(one, "dim", None) for one in parameter.placements]
+        shape = parameter.to_local().shape
+    if not shape or -(-shape[0] // ranks) * (ranks - 1) < shape[0]:
+        return Shard(0)
+    even = (axis for axis in range(1, len(shape)) if shape[axis] % ranks == 0)
+    return Shard(min(even, key=lambda axis: (axis in split, axis), default=0))
 
 
 def split(module: nn.Module, mesh: DeviceMesh) -> None:
