@@ -10,7 +10,7 @@ from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.init import Init
 from archspec.ir.motion import UNKNOWN, Everywhere, Lost, Motion, Still, lost
-from archspec.ir.placement import Sharding
+from archspec.ir.placement import Shard, Sharding
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -223,6 +223,14 @@ class Primitive(Op):
     def draws(self) -> bool:
         """Whether the emitted code draws random numbers in training."""
         return False
+
+    def drawn(self, sharding: Sharding) -> Shard | None:
+        """The parts for which random numbers are drawn, where the op runs in one way; None where all ranks draw alike.
+
+        Values that are whole, and terms of a sum, need the same numbers on every rank.
+        """
+        placed = sharding.results[0]
+        return placed if isinstance(placed, Shard) else None
 
     @property
     def wraps(self) -> bool:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -24,6 +23,7 @@ from archspec.lower.emission import with_masks
 from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
 from tests.parallel.emitted import Emitted, emitted, loaded, loss, outputs, whole
+from tests.parallel.variants import VARIANTS, variant
 
 KINDS = {
     "all_reduce": "all-reduce",
@@ -119,3 +119,23 @@ WAYS = [
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_exchanges_what_the_plan_says(name: str, data: int, tensor: int, recompute: bool) -> None:
     compare(load(name, reduced=True), data, tensor, recompute=recompute)
+
+
+@pytest.mark.parametrize("sequence", [False, True], ids=["whole", "parts of the length"])
+@pytest.mark.parametrize("name", VARIANTS)
+def test_layers_that_run_more_than_once(name: str, sequence: bool, tmp_path: Path) -> None:
+    spec = variant(name, tmp_path)
+    compare(spec, 2, 2, recompute=True, sequence=sequence)
+    compare(spec, 1, 2, recompute=False, sequence=sequence)
+
+
+@pytest.mark.parametrize(("data", "tensor"), [(8, 1), (8, 2), (8, 4), (6, 1)])
+def test_experts_over_more_data_ranks_than_there_are(data: int, tensor: int) -> None:
+    spec = load("mixtral-8x7b", reduced=True, set=["d_ff=48"])
+    compare(spec, data, tensor, recompute=False)
+    _, plan = emitted(spec, tensor)
+    experts = [one for one in plan.parameters if ".experts." in one.parameter.path]
+    assert len(experts) == 3
+    for one in experts:
+        # No rank has more than its share, since features divide where the four experts do not.
+        assert data_elements(one, tensor, data) * data * tensor == one.group.elements

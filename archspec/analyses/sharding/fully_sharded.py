@@ -117,22 +117,26 @@ def _units(graph: Graph, plan: Plan, data: int) -> Iterator[_Unit]:
             lists.setdefault(f"{head}.*" if star else "", []).append(stored)
     calls = _calls(graph)
     for module, members in lists.items():
-        sizes = [(data_elements(one, plan.ranks, data), one) for one in members]
         alike: Counter[tuple[int, int, int]] = Counter()
-        for layer in calls.get(module, {None: 1}):
-            held = [(size, one) for size, one in sizes if layer is None or layer in one.group.layers[-1]]
-            total = sum(size for size, _ in held)
-            trained = sum(size for size, one in held if one.has_gradient)
+        for layer, times in calls[module].items():
+            held = [one for one in members if layer is None or layer in one.group.layers[-1]]
+            total, trained = (
+                sum(data_elements(one, plan.ranks, data) for one in held if one.has_gradient or not only)
+                for only in (False, True)
+            )
             # A list in layers is there once in each of these.
-            lists_of_it = max((one.group.count // len(one.group.layers[-1]) for _, one in held), default=0) if module else 1
-            alike[total, trained, calls.get(module, {}).get(layer, 1)] += lists_of_it
-        for (total, trained, each), layers in alike.items():
-            yield _Unit(module=module, layers=layers, calls=layers * each, elements=total, trained=trained)
+            copies = (one.group.count // len(one.group.layers[-1]) for one in held if one.group.layers)
+            alike[total, trained, times] += max(copies, default=1)
+        for (total, trained, times), layers in alike.items():
+            yield _Unit(module=module, layers=layers, calls=layers * times, elements=total, trained=trained)
 
 
 def _calls(graph: Graph) -> Mapping[str, Mapping[int | None, int]]:
-    """How often each layer of each list runs in a forward pass, by the pattern of the list and the layer's number."""
-    found: dict[str, Counter[int | None]] = {}
+    """How often each layer of each list runs in a forward pass, by the pattern of the list and the layer's number.
+
+    The model itself, at "", has no number, and runs once.
+    """
+    found: dict[str, Counter[int | None]] = {"": Counter({None: 1})}
     _count(graph, 1, found)
     return found
 

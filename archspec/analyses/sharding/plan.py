@@ -25,8 +25,8 @@ class StoredParameter:
     `placement` is the placement at every use: `Shard` parts are stored as parts; of the others every rank stores all,
     where the gradient of `Copied` is summed over the ranks after the backward pass, and a `Partial` one is used as it
     is on the first rank and as zeros on the others. `rank_elements` counts what a rank stores of one tensor;
-    `has_gradient` is false of what is not trained, and of what no output depends on by way of floats. `reads` counts how often a forward pass reads one of these
-    tensors: those of shared layers are read in every layer.
+    `has_gradient` is false of what is not trained, and of what no output depends on by way of floats. `reads` counts
+    how often a forward pass reads any of these tensors: those of shared layers are read in every layer.
     """
 
     group: Group

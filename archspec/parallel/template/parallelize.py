@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
+from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 
@@ -39,7 +41,9 @@ INPUTS: dict[str, dict[int, Conversion]] = {}
 OUTPUTS: dict[str, dict[int, Conversion]] = {}
 LOOKUPS: dict[str, Conversion] = {}
 DIVIDED: dict[str, tuple[str, ...]] = {}
-LAYERS: tuple[str, ...] = ()
+DRAWS: dict[str, tuple[int, ...]] = {}
+LAYERS: dict[str, int] = {}
+SHAPES: dict[str, tuple[int, ...]] = {}
 # --- end of tables ---
 
 
@@ -51,6 +55,9 @@ def parallelize(
     **options: Any,
 ) -> nn.Module:
     """Split a module over the ranks of a mesh, in place.
+
+    Raises ValueError for a mesh with other dims, for a module that is split already,
+    and for one that is not of the model that this file is for.
 
     Args:
         module: the module, with its weights or on the meta device.
@@ -66,6 +73,7 @@ def parallelize(
         raise ValueError(f'expected mesh dims "tensor" and "data", found {names}')
     if options and "data" not in names:
         raise ValueError(f'the mesh has no dim "data" for {", ".join(options)}')
+    check(module)
     if "tensor" in names:
         split(module, mesh["tensor"])
     layers = list(found(module, LAYERS))
@@ -85,7 +93,7 @@ def parallelize(
 
 
 def data_axis(parameter: nn.Parameter, ranks: int) -> Shard:
-    """The axis that data ranks cut: 0, or another where some would have nothing of it."""
+    """The axis that data ranks cut: 0, unless some would then have nothing."""
     split: list[int | None] = []
     shape = parameter.shape
     if isinstance(parameter, DTensor):
@@ -97,15 +105,40 @@ def data_axis(parameter: nn.Parameter, ranks: int) -> Shard:
     return Shard(min(even, key=lambda axis: (axis in split, axis), default=0))
 
 
+def check(module: nn.Module) -> None:
+    """Raise ValueError unless a module is whole and of the model of this file."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    if any(isinstance(one, DTensor) for one in tensors.values()):
+        raise ValueError("the module is split already: parallelize takes it once")
+    wrong = "the module is not of the model that this file is for: "
+    for name, tensor in tensors.items():
+        shape = first(SHAPES, name, None)
+        if shape is None:
+            raise ValueError(f"{wrong}it has {name}")
+        if tuple(tensor.shape) != shape:
+            own = tuple(tensor.shape)
+            raise ValueError(f"{wrong}{name} has shape {own}, expected {shape}")
+    for pattern in SHAPES:
+        if not any(matches(pattern, name) for name in tensors):
+            raise ValueError(f"{wrong}it has no {pattern}")
+    for pattern, count in LAYERS.items():
+        number = len(list(found(module, (pattern,))))
+        if number != count:
+            raise ValueError(f"{wrong}it has {number} {pattern}, expected {count}")
+
+
 def split(module: nn.Module, mesh: DeviceMesh) -> None:
     """Split parameters over the tensor ranks, and convert values between modules."""
     if mesh.size() != RANKS:
         raise ValueError(f"this plan is for {RANKS} tensor ranks, not {mesh.size()}")
-    meshes = groups(mesh)
+    meshes, draws = groups(mesh), Draws(mesh)
     for one in (module, *found(module, LAYERS)):
         vars(one)["forward"] = partial(read_parts, one.forward)
     for path, one in list(module.named_modules()):
         hold(one, path, meshes)
+        alike = first(DRAWS, path, None)
+        if alike is not None:
+            vars(one)["forward"] = partial(draws.run, one, one.forward, alike)
         for pattern, names in DIVIDED.items():
             if matches(pattern, path):
                 for name in names:
@@ -136,7 +169,82 @@ def read_parts(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         LocalReads.depth -= 1
 
 
-def found(module: nn.Module, patterns: tuple[str, ...]) -> Iterator[nn.Module]:
+class Draws(TorchFunctionMode):
+    """Random numbers in training: alike on ranks that hold the same, else apart.
+
+    What draws stands in `DRAWS` by the module whose forward does, in order: how many
+    ranks in a row draw alike.
+    """
+
+    def __init__(self, mesh: DeviceMesh) -> None:
+        super().__init__()
+        self.mesh = mesh
+        self.is_checked = False
+        self.running: list[Iterator[int]] = []
+
+    def run(
+        self,
+        module: nn.Module,
+        forward: Callable[..., Any],
+        alike: tuple[int, ...],
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Run a forward that draws."""
+        if not module.training:
+            return forward(*args, **kwargs)
+        self.check(next(module.parameters(), torch.empty(0)).device)
+        self.running.append(iter(alike))
+        try:
+            if len(self.running) > 1:
+                return forward(*args, **kwargs)
+            with self:
+                return forward(*args, **kwargs)
+        finally:
+            self.running.pop()
+
+    def check(self, device: torch.device) -> None:
+        """Raise ValueError, before the first draw, unless all ranks draw the same."""
+        if self.is_checked:
+            return
+        state = torch.get_rng_state()
+        own = torch.randint(2**62, (1,))
+        torch.set_rng_state(state)
+        every = [torch.empty_like(own, device=device) for _ in range(RANKS)]
+        dist.all_gather(every, own.to(device), group=self.mesh.get_group())
+        if len({int(one) for one in every}) > 1:
+            raise ValueError(
+                "tensor ranks draw different random numbers, but hold the same values: "
+                "call torch.manual_seed with one seed on all of them"
+            )
+        self.is_checked = True
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        given = kwargs or {}
+        attention = func is F.scaled_dot_product_attention and given.get("dropout_p")
+        if func is not F.dropout and not attention:
+            return func(*args, **given)
+        alike = next(self.running[-1])
+        if alike == RANKS:
+            return func(*args, **given)
+        # Drawn by all from one seed, so that they go on alike.
+        seed = int(torch.randint(2**62, ())) + self.mesh.get_local_rank() // alike
+        kind, number = args[0].device.type, args[0].device.index
+        devices = [] if kind == "cpu" else [number]
+        with torch.random.fork_rng(
+            devices, device_type="cuda" if kind == "cpu" else kind
+        ):
+            torch.manual_seed(seed)
+            return func(*args, **given)
+
+
+def found(module: nn.Module, patterns: Iterable[str]) -> Iterator[nn.Module]:
     """Modules by the patterns of their paths, inner ones first."""
     paths = [
         path
