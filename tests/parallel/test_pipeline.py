@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from archspec.checking import accepted
-from archspec.parallel.pipeline import emit_pipeline, stages_of, tied
+from archspec.lower.emission import with_masks
+from archspec.parallel.pipeline import emit_pipeline
+from archspec.parallel.staging import Staged, staged
 from archspec.spec import load
-from tests.parallel.emitted import emitted, whole
+from tests.parallel.emitted import class_name, differs, emitted, loaded, outputs, whole
 from tests.parallel.pipelined import Compared, Pipelined, compared
 from tests.parallel.ranks import Ranks
 
@@ -41,22 +44,57 @@ def check(jobs: list[Pipelined], found: list[list[Compared]]) -> None:
         assert frozenset[str]().union(*(one.names for one in parts)) == set(whole(job.texts).state_dict()), job.name
 
 
+def stages_of(name: str, count: int) -> Staged:
+    spec = load(name, reduced=True)
+    return staged(spec.name, with_masks(spec), count)
+
+
 def test_a_tied_table_is_told() -> None:
-    assert tied(stages_of(load("gpt2", reduced=True), 2)) == {"source.table": [0, 1]}
-    assert tied(stages_of(load("llama-3-8b", reduced=True), 2)) == {}
+    assert stages_of("gpt2", 2).tied == {"source.table": [0, 1]}
+    assert stages_of("llama-3-8b", 2).tied == {}
 
 
 def test_a_stage_receives_what_depends_on_parameters_alone() -> None:
-    first, second = stages_of(load("bert-base", reduced=True), 2)
+    first, second = stages_of("bert-base", 2).graphs
     assert (first.received, second.received) == (0, 1)
     assert [one.name for one in second.graph.inputs[1:]] == ["valid"]
-    # T5's decoder has the encoder's result, its embedded tokens and its table of positions.
-    _, decoder = stages_of(load("t5-small", reduced=True), 2)
-    assert [str(one.type) for one in decoder.graph.inputs[: decoder.received]] == [
+    # T5's decoder embeds its tokens itself, where it has the encoder's result.
+    _, decoder = stages_of("t5-small", 2).graphs
+    assert [str(one.type) for one in decoder.graph.inputs[: decoder.received]] == ["float[batch, src, 32]"]
+    # Its second layer needs what the first one gives as well, and the table of positions.
+    second = stages_of("t5-small", 5).graphs[3]
+    assert sorted(str(one.type) for one in second.graph.inputs[: second.received]) == [
+        "float[1, 4, tgt, tgt]",
         "float[batch, src, 32]",
         "float[batch, tgt, 32]",
-        "float[1, 4, tgt, tgt]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("gpt2", 3), ("t5-small", 5), ("bert-base", 2), ("segformer-b0", 4), ("whisper-tiny", 3)]
+)
+def test_stages_in_a_row_are_the_model_and_send_what_is_told(name: str, count: int) -> None:
+    spec = load(name, reduced=True)
+    made = stages_of(name, count)
+    texts, _ = emitted(spec, 1)
+    sizes = {dim: one.typical for dim, one in spec.dims.items()}
+    files, reference = emit_pipeline(accepted(spec), count), whole(texts)
+    inputs = {key: one.double() if one.is_floating_point() else one for key, one in texts.inputs.items()}
+    given: list[Tensor] = []
+    for number, stage in enumerate(made.graphs):
+        code = loaded(files[f"stage_{number}.py"])
+        module = code[class_name(f"{spec.name}-stage-{number}")]().double().eval()
+        state = reference.state_dict()
+        module.load_state_dict({one: state[stage.name_in_model(one)] for one in module.state_dict()})
+        own = {one.name: inputs[one.name] for one in stage.graph.inputs[stage.received :]}
+        result = module(*given, **own)
+        given = [result] if isinstance(result, Tensor) else list(result)
+        if number < count - 1:
+            assert [tuple(one.shape) for one in given] == [
+                tuple(size.value(sizes) for size in type_.shape) for type_ in made.sends(number)
+            ]
+    wanted = outputs(reference, inputs)
+    assert max(differs(a, b) for a, b in zip(given, wanted, strict=True)) < 1e-10
 
 
 @pytest.mark.parametrize("schedules", [FIRST, pytest.param(MORE, marks=pytest.mark.slow)], ids=["first", "more"])
