@@ -123,5 +123,6 @@ def _unsplit(one: Unsplit) -> dict[str, object]:
         "flops": flops,
         "elements": one.elements,
         "reason": one.reason,
+        "cause_line": None if one.cause is None else one.cause.line,
         "help": one.help,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from textwrap import wrap
 
 import click
 
@@ -189,11 +190,13 @@ def _unsplit(found: Proposal) -> Iterator[str]:
         elements = sum(one.elements for one in members)
         percent = f"{100 * share / total:.1f}%" if total and share else ""
         weights = scaled(elements, "") if elements else ""
-        line = f" (line {members[0].span.line})" if members[0].span is not None else ""
+        line = f" (line {members[0].cause.line})" if members[0].cause is not None else ""
         # The type is in the JSON.
-        reason = _cut(members[0].reason.partition(" (axis")[0], 44 - len(line))
-        yield f"{_cut(path, 38):38} {percent:>6} {weights:>8}  {reason}{line}"
-        yield from (f"{'':56}{one}" for one in dict.fromkeys(member.help for member in members if member.help))
+        reason = members[0].reason.partition(" (axis")[0]
+        helps = dict.fromkeys(member.help for member in members if member.help)
+        first, *more = [part for one in (f"{reason}{line}", *helps) for part in wrap(one, 44, break_long_words=False)]
+        yield f"{_cut(path, 38):38} {percent:>6} {weights:>8}  {first}"
+        yield from (f"{'':56}{one}" for one in more)
 
 
 def _by_path(found: Sequence[Unsplit]) -> Mapping[str, list[Unsplit]]:

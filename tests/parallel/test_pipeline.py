@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from torch import Tensor
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
+import archspec
 from archspec.checking import accepted
+from archspec.diagnostics import SpecError
 from archspec.lower.emission import with_masks
+from archspec.parallel import initialise
 from archspec.parallel.pipeline import emit_pipeline
 from archspec.parallel.staging import Staged, staged
 from archspec.spec import load
 from tests.parallel.emitted import class_name, differs, emitted, loaded, outputs, whole
 from tests.parallel.pipelined import Compared, Pipelined, compared
 from tests.parallel.ranks import Ranks
+from tests.parallel.test_loading import counting, published, reduced
 
 FIRST = {"llama-3-8b": "GPipe", "gpt2": "1F1B", "bert-base": "GPipe", "t5-small": "1F1B"}
 MORE = {
@@ -106,3 +116,52 @@ def test_gradients_of_two_stages(schedules: Mapping[str, str], ranks: Ranks, tmp
 def test_gradients_of_two_stages_on_two_tensor_ranks_each(ranks: Ranks, tmp_path: Path) -> None:
     jobs = [pipelined(name, "1F1B", 2, 2, vocab="96") for name in ("llama-3-8b", "gpt2")]
     check(jobs, ranks.run(4, compared, jobs, str(tmp_path), 2))
+
+
+@contextmanager
+def made_stage(files: Mapping[str, str], folder: Path, number: int, device: str) -> Iterator[nn.Module]:
+    """The module of a stage, on one of two ranks of which the other is imagined."""
+    dist.init_process_group("fake", store=FakeStore(), rank=number, world_size=2)
+    try:
+        mesh = init_device_mesh("cpu", (2,), mesh_dim_names=("pipeline",))
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        code = ModuleType("pipeline")
+        code.__file__ = str(folder / "pipeline.py")
+        exec(compile(files["pipeline.py"], code.__file__, "exec"), code.__dict__)
+        with torch.device(device):
+            module = code.make_stage(mesh)
+        yield module
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_stage_reads_its_own_weights_and_draws_those_of_the_model(device: str, tmp_path: Path) -> None:
+    files = emit_pipeline(reduced("gpt2"), 2)
+    ours = published("gpt2", tmp_path)
+    model = archspec.compile(reduced("gpt2"))
+    initialise(model, reduced("gpt2"), seed=3)
+    names: list[str] = []
+    for number in range(2):
+        with made_stage(files, tmp_path, number, device) as module:
+            with pytest.MonkeyPatch.context() as patch:
+                read = counting(patch)
+                report = archspec.load_weights(module, reduced("gpt2"), tmp_path)
+            state = module.state_dict()
+            assert all(torch.equal(state[name], ours[name]) for name in state)
+            assert sum(read) == sum(one.nbytes for one in state.values())
+            assert report.tensors == len(state) < len(ours)
+            initialise(module, reduced("gpt2"), seed=3)
+            assert all(torch.equal(one, model.state_dict()[name]) for name, one in module.state_dict().items())
+            names += state
+    assert set(names) == set(ours)
+
+
+def test_a_stage_of_another_model_is_refused(tmp_path: Path) -> None:
+    published("gpt2", tmp_path)
+    with made_stage(emit_pipeline(reduced("llama-3-8b"), 2), tmp_path, 1, "cpu") as module:
+        with pytest.raises(SpecError, match="E607"):
+            archspec.load_weights(module, reduced("gpt2"), tmp_path)
+        with pytest.raises(SpecError, match="E607"):
+            initialise(module, reduced("gpt2"), seed=0)

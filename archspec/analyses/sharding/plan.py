@@ -82,7 +82,7 @@ class Unsplit:
     """Something that every rank computes or stores whole.
 
     `flops` are those of all its runs in a forward pass, `elements` those of its weights in all layers; `reason` says
-    why it is not split, and `help` what would let it be.
+    why it is not split, `cause` marks the op that prevents it, and `help` says what would let it be.
     """
 
     path: str
@@ -90,6 +90,7 @@ class Unsplit:
     elements: int
     reason: str
     span: Span | None = None
+    cause: Span | None = None
     help: str | None = None
 
 

@@ -115,7 +115,9 @@ class _Planner:
         """Take the group of an op if it closes."""
         found = self.growth.grow(self.labels, number, way, budget)
         if found is None:
-            if number not in self.reasons and (reason := self.reason()) is not None:
+            # What its parts would meet says more than what would have to give it parts.
+            is_better = number not in self.reasons or isinstance(way.sharding.results[0], Shard)
+            if is_better and (reason := self.reason()) is not None:
                 self.reasons[number] = reason
             return
         if budget is _LOOSE and not self.is_worth_gathers(found):
@@ -165,9 +167,11 @@ class _Planner:
         if stuck is None or stuck.op is None:
             return None
         wired = self.wiring.ops[stuck.op]
-        where = f"`{wired.node.name}` ({wired.op.name})" if wired.node.name else f"`{wired.op.name}`"
+        inside = f" in `{wired.node.scope}`" if wired.node.scope else ""
+        where = f"`{wired.node.path}` ({wired.op.name})" if wired.node.name else f"`{wired.op.name}`{inside}"
         size = sized(self.ways[stuck.op])
-        return (f"{where}: {size}", size.help) if size else (f"{where} needs it whole", None)
+        words = f"{where}: {size}" if size else f"{where} needs all of it"
+        return Reason(words=words, span=wired.node.span, help=size.help if size else None)
 
     def plan(self) -> Plan:
         """The plan of what was found."""

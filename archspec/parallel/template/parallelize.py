@@ -52,6 +52,7 @@ def parallelize(
     mesh: DeviceMesh,
     *,
     checkpoint_layers: bool = False,
+    split_outputs: bool = False,
     **options: Any,
 ) -> nn.Module:
     """Split a module over the ranks of a mesh, in place.
@@ -65,6 +66,8 @@ def parallelize(
             those that have data of their own, or both.
         checkpoint_layers: whether the values in layers are computed again for the
             backward pass, and not kept.
+        split_outputs: whether results of which each rank has a part, such as logits
+            over a vocabulary, are left so: as DTensors, for `loss_parallel`.
         options: further arguments of `fully_shard`.
     """
     names = mesh.mesh_dim_names or ()
@@ -73,9 +76,11 @@ def parallelize(
         raise ValueError(f'expected mesh dims "tensor" and "data", found {names}')
     if options and "data" not in names:
         raise ValueError(f'the mesh has no dim "data" for {", ".join(options)}')
+    if split_outputs and not any(is_part(one) for one in OUTPUTS.get("", {}).values()):
+        raise ValueError("split_outputs: every rank has all of each result")
     check(module)
     if "tensor" in names:
-        split(module, mesh["tensor"])
+        split(module, mesh["tensor"], split_outputs)
     layers = list(found(module, LAYERS))
     if checkpoint_layers:
         inner = {one for layer in layers for one in list(layer.modules())[1:]}
@@ -127,7 +132,12 @@ def check(module: nn.Module) -> None:
             raise ValueError(f"{wrong}it has {number} {pattern}, expected {count}")
 
 
-def split(module: nn.Module, mesh: DeviceMesh) -> None:
+def is_part(conversion: Conversion) -> bool:
+    """Whether parts are made whole."""
+    return isinstance(conversion[0], Shard) and not isinstance(conversion[1], Shard)
+
+
+def split(module: nn.Module, mesh: DeviceMesh, split_outputs: bool = False) -> None:
     """Split parameters over the tensor ranks, and convert values between modules."""
     if mesh.size() != RANKS:
         raise ValueError(f"this plan is for {RANKS} tensor ranks, not {mesh.size()}")
@@ -149,8 +159,9 @@ def split(module: nn.Module, mesh: DeviceMesh) -> None:
                 one.register_forward_pre_hook(hook, with_kwargs=True)
         for pattern, outputs in OUTPUTS.items():
             if matches(pattern, path):
+                leave = split_outputs and one is module
                 one.register_forward_hook(
-                    partial(convert_outputs, mesh=mesh, table=outputs)
+                    partial(convert_outputs, mesh=mesh, table=outputs, leave=leave)
                 )
 
 
@@ -439,13 +450,22 @@ def convert_outputs(
     result: Any,
     *,
     mesh: DeviceMesh,
-    table: dict[int, Any],
+    table: dict[int, Conversion],
+    leave: bool,
 ) -> Any:
-    """Convert results of a module after its forward."""
+    """Convert results of a module after its forward, or `leave` parts as DTensors."""
+
+    def converted(one: Tensor, conversion: Conversion) -> Tensor:
+        if leave and is_part(conversion):
+            placement = conversion[0]
+            assert isinstance(placement, Shard)
+            return DTensor.from_local(one, mesh, (placement,))
+        return convert(one, mesh, *conversion)
+
     if isinstance(result, Tensor):
-        return convert(result, mesh, *table[0])
+        return converted(result, table[0])
     made = [
-        convert(one, mesh, *table[number]) if number in table else one
+        converted(one, table[number]) if number in table else one
         for number, one in enumerate(result)
     ]
     return type(result)(*made) if hasattr(result, "_fields") else tuple(made)
