@@ -145,9 +145,9 @@ def _pipeline(found: Proposal) -> Iterator[str]:
         head, star, _ = _starred(name).partition(".*.")
         key = f"{head}.*" if star else name, tuple(holders)
         shared[key] = shared.get(key, 0) + found.tied_bytes(name)
-    for (name, holders), size in shared.items():
-        stages = f"{', '.join(map(str, holders[:-1]))} and {holders[-1]}"
-        yield f"gradients of {_cut(name, _PATH)} are summed over stages {stages}: {in_words(size)} each way"
+    for (name, numbers), total in shared.items():
+        stages = f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+        yield f"gradients of {_cut(name, _PATH)} are summed over stages {stages}: {in_words(total)} each way"
 
 
 def _memory(found: Proposal) -> Iterator[str]:

@@ -69,9 +69,11 @@ def data_collectives(graph: Graph, plan: Plan, data: int) -> tuple[Collective, .
     """What the data ranks exchange in a step, layer by layer.
 
     The parts of a layer are gathered whenever it runs, and again for the backward pass of that; what is in no layer is
-    kept from the one to the other. Gradients are summed once, and each rank gets its part.
+    kept from the one to the other. Gradients are summed once, and each rank gets its part. Parameters without axes are
+    whole on every rank, which sum their gradients.
     """
-    return tuple(one for unit in _units(graph, plan, data) for one in _exchanged(unit, data))
+    units = (one for unit in _units(graph, plan, data) for one in _exchanged(unit, data))
+    return (*units, *_of_scalars(plan, data))
 
 
 def gathered_elements(graph: Graph, plan: Plan, data: int) -> int:
@@ -108,11 +110,25 @@ def _exchanged(unit: _Unit, data: int) -> Iterator[Collective]:
             )
 
 
+def _of_scalars(plan: Plan, data: int) -> Iterator[Collective]:
+    for one in plan.parameters:
+        if one.has_gradient and not one.parameter.type.shape:
+            yield Collective(
+                kind="all-reduce",
+                phase="backward",
+                times=one.reads,
+                elements=Dim.of(1),
+                dtype=DType.FLOAT,
+                ranks=data,
+                where=one.parameter.path,
+            )
+
+
 def _units(graph: Graph, plan: Plan, data: int) -> Iterator[_Unit]:
     """The layers of each list by what they hold, and all other parameters together."""
     lists: dict[str, list[StoredParameter]] = {}
     for stored in plan.parameters:
-        if not stored.parameter.buffer:
+        if not stored.parameter.buffer and stored.parameter.type.shape:
             head, star, _ = stored.parameter.path.rpartition(".*.")
             lists.setdefault(f"{head}.*" if star else "", []).append(stored)
     calls = _calls(graph)

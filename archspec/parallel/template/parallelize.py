@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -82,6 +82,10 @@ def parallelize(
     if "tensor" in names:
         split(module, mesh["tensor"], split_outputs)
     layers = list(found(module, LAYERS))
+    scalars = hold_scalars(module, mesh) if "data" in names else []
+    if scalars and "tensor" not in names:
+        for one in (module, *layers):
+            vars(one)["forward"] = partial(read_parts, one.forward)
     if checkpoint_layers:
         inner = {one for layer in layers for one in list(layer.modules())[1:]}
         for layer in layers:
@@ -91,7 +95,8 @@ def parallelize(
                 )
     if "data" in names:
         cut = partial(data_axis, ranks=mesh["data"].size())
-        options = {"shard_placement_fn": cut, **options}
+        kept = {"shard_placement_fn": cut, "ignored_params": set(scalars)}
+        options = {**kept, **options}
         for one in (*layers, module):
             fully_shard(one, mesh=mesh["data"], **options)
     return module
@@ -301,10 +306,59 @@ def hold(module: nn.Module, path: str, meshes: dict[int, DeviceMesh]) -> None:
         reads[name] = property(
             partial(read, name=name, held=held, meshes=meshes, lookup=lookup)
         )
+    read_by(module, reads)
+
+
+def read_by(module: nn.Module, reads: dict[str, property]) -> None:
+    """Have the code of a module read some of its tensors in other ways."""
     if reads:
         own_kind = type(module)
         names = {**reads, "__module__": own_kind.__module__}
         module.__class__ = type(own_kind.__name__, (own_kind,), names)
+
+
+def hold_scalars(module: nn.Module, mesh: DeviceMesh) -> list[nn.Parameter]:
+    """Hold parameters without axes, which `fully_shard` does not take, on every rank.
+
+    Their gradients are the mean of those of the data ranks. Returns them.
+    """
+    names = mesh.mesh_dim_names or ()
+    every = mesh[tuple(name for name in ("data", "tensor") if name in names)]
+    scalars: list[nn.Parameter] = []
+    for one in module.modules():
+        reads: dict[str, property] = {}
+        for name, parameter in list(one.named_parameters(recurse=False)):
+            if parameter.ndim:
+                continue
+            whole = parameter.detach()
+            local = whole.to_local() if isinstance(whole, DTensor) else whole
+            made = DTensor.from_local(local, every, [Replicate()] * every.ndim)
+            scalars.append(nn.Parameter(made, requires_grad=parameter.requires_grad))
+            one._parameters[name] = scalars[-1]
+            own = getattr(type(one), name, None)
+            inner = own.fget if isinstance(own, property) else None
+            reads[name] = property(
+                partial(read_scalar, name=name, inner=inner, mesh=mesh["data"])
+            )
+        read_by(one, reads)
+    return scalars
+
+
+def read_scalar(
+    module: nn.Module,
+    *,
+    name: str,
+    inner: Callable[[nn.Module], Tensor] | None,
+    mesh: DeviceMesh,
+) -> Tensor:
+    """What code reads of a parameter without axes."""
+    whole: Any = module._parameters[name]
+    if not LocalReads.depth:
+        return cast(Tensor, whole)
+    local: Tensor = inner(module) if inner else whole.to_local()
+    # Its value, and the sum of the gradients over the number of ranks.
+    summed = convert(local, mesh, Replicate(), Broadcast())
+    return local.detach() + (summed - summed.detach()) / mesh.size()
 
 
 def first(table: Mapping[str, S], path: str, default: T) -> S | T:
