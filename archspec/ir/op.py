@@ -227,10 +227,10 @@ class Primitive(Op):
     def drawn(self, sharding: Sharding) -> Shard | None:
         """The parts for which random numbers are drawn, where the op runs in one way; None where all ranks draw alike.
 
-        Values that are whole, and terms of a sum, need the same numbers on every rank.
+        Values that are whole, and terms of a sum, need the same numbers on every rank. Of attention, they are those of
+        the weights, which queries and keys have, whatever a rank has of the values.
         """
-        placed = sharding.results[0]
-        return placed if isinstance(placed, Shard) else None
+        return next((one for one in sharding.operands[:2] if isinstance(one, Shard)), None)
 
     @property
     def wraps(self) -> bool:

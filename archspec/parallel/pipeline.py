@@ -15,7 +15,7 @@ from archspec.lower.syntax import parse
 from archspec.model.checked import Checked
 from archspec.model.exposing import exposed
 from archspec.parallel.cutting import StageGraph
-from archspec.parallel.staging import Staged, staged
+from archspec.parallel.staging import StagedModel, staged
 from archspec.parallel.text import mapping, parallelize_text, repr_of, tuple_of, with_tables
 from archspec.spec import Spec
 
@@ -51,10 +51,10 @@ def emit_pipeline(
         }
     modules = {f"stage_{number}.py": _stage_text(spec, checked, number, one) for number, one in enumerate(made.graphs)}
     lines = tables(spec.name, made)
-    return {**modules, **files, "pipeline.py": with_tables(lines, f"{about}\n\n{origin}\n", "pipeline.py")}
+    return {**modules, **files, "pipeline.py": with_tables(lines, f"{about}\n\n{origin}\n", "pipeline")}
 
 
-def tables(name: str, made: Staged) -> list[str]:
+def tables(name: str, made: StagedModel) -> list[str]:
     """Lines of the tables of `pipeline.py`."""
     classes = [repr_of(class_name(_stage_name(name, number))) for number in range(len(made.graphs))]
     inputs = [tuple_of(repr_of(one.name) for one in stage.graph.inputs[stage.received :]) for stage in made.graphs]
@@ -67,7 +67,7 @@ def tables(name: str, made: Staged) -> list[str]:
     ]
 
 
-def _split_texts(spec: Spec, made: Staged, ranks: int, origin: str) -> Iterator[str]:
+def _split_texts(spec: Spec, made: StagedModel, ranks: int, origin: str) -> Iterator[str]:
     """The files that split each stage over tensor ranks. Raises SpecError E920."""
     placements: dict[str, Placement] = {}
     ties = made.tied

@@ -31,7 +31,7 @@ from archspec.ir.types import DType, TensorType
 from archspec.lower.boundaries import boundaries
 from archspec.lower.emission import with_masks
 from archspec.model.checked import Checked
-from archspec.parallel.staging import Staged, staged
+from archspec.parallel.staging import StagedModel, staged
 from archspec.passes.incremental.incremental import incremental
 from archspec.record import record
 from archspec.spec import Spec
@@ -54,7 +54,7 @@ class Proposal:
     plan: Plan
     data: int
     pipeline: int
-    staged: Staged | None
+    staged: StagedModel | None
     dtype: ActivationDType
 
     @cached_property

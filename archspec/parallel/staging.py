@@ -12,7 +12,7 @@ from archspec.record import record
 
 
 @record(eq=False)
-class Staged:
+class StagedModel:
     """A model in stages: `parts` are what they are made of, `graphs` what they run."""
 
     parts: tuple[PipelineStage, ...]
@@ -36,7 +36,7 @@ class Staged:
         return {name: numbers for name, numbers in holders.items() if len(numbers) > 1}
 
 
-def staged(name: str, graph: Graph, count: int) -> Staged:
+def staged(name: str, graph: Graph, count: int) -> StagedModel:
     """Cut a model into the stages of a pipeline.
 
     Args:
@@ -51,4 +51,4 @@ def staged(name: str, graph: Graph, count: int) -> Staged:
     if found is None:
         message = f"`{name}` has {parts_that_compute(graph)}: too few for {count} pipeline stages"
         fail("E901", message, None, help="give fewer stages, and split each layer with `--tensor`")
-    return Staged(parts=tuple(found), graphs=tuple(stage_graphs(graph, [len(stage.units) for stage in found])))
+    return StagedModel(parts=tuple(found), graphs=tuple(stage_graphs(graph, [len(stage.units) for stage in found])))

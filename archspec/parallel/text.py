@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from archspec.analyses.sharding.boundary import Boundaries, Crossing
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan
@@ -17,8 +16,8 @@ from archspec.ir.repeat import Repeat
 from archspec.lower.layout import fits
 from archspec.lower.syntax import parse
 from archspec.parallel.patterns import LayerPlace, Patterns
+from archspec.parallel.templates import Template, merged_imports
 
-_TEMPLATES = Path(__file__).parent / "template"
 _BEGIN, _END = "# --- tables ---\n", "# --- end of tables ---\n"
 _HOOKS = "dict[str, dict[int, Conversion]]"
 Layers = tuple[tuple[int, ...], ...]
@@ -61,13 +60,16 @@ def tables(
     ]
 
 
-def with_tables(lines: Iterable[str], about: str, template: str = "parallelize.py") -> str:
-    """A template with other tables and another docstring."""
-    text = (_TEMPLATES / template).read_text()
-    _, _, code = text.partition('"""\n\nfrom __future__')
-    before, _, rest = code.partition(_BEGIN)
+def with_tables(lines: Iterable[str], about: str, template: str = "parallelize") -> str:
+    """A template with other tables and another docstring; what it imports of other templates stands in it."""
+    own = Template(template)
+    parts = [Template(name) for name in own.parts]
+    before, _, rest = own.body.partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    return f'"""{about}"""\n\nfrom __future__{before}' + "\n".join(lines) + f"\n{after}"
+    code = "\n\n\n".join([*(part.body for part in parts), before]).strip("\n")
+    code = f"{code}\n\n" if code else ""
+    imports = merged_imports([own, *parts])
+    return f'"""{about}"""\n\n{imports}\n\n{code}' + "\n".join(lines) + f"\n{after}\n"
 
 
 def source_of(placement: Placement) -> str:

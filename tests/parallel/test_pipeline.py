@@ -20,7 +20,7 @@ from archspec.diagnostics import SpecError
 from archspec.lower.emission import with_masks
 from archspec.parallel import initialise
 from archspec.parallel.pipeline import emit_pipeline
-from archspec.parallel.staging import Staged, staged
+from archspec.parallel.staging import StagedModel, staged
 from archspec.spec import load
 from tests.parallel.emitted import class_name, differs, emitted, loaded, outputs, whole
 from tests.parallel.pipelined import Compared, Pipelined, compared
@@ -54,7 +54,7 @@ def check(jobs: list[Pipelined], found: list[list[Compared]]) -> None:
         assert frozenset[str]().union(*(one.names for one in parts)) == set(whole(job.texts).state_dict()), job.name
 
 
-def stages_of(name: str, count: int) -> Staged:
+def stages_of(name: str, count: int) -> StagedModel:
     spec = load(name, reduced=True)
     return staged(spec.name, with_masks(spec), count)
 

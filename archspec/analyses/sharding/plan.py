@@ -42,7 +42,7 @@ class StoredParameter:
 
 
 @record
-class Run:
+class ConvertedRun:
     """Values of one type that a hook converts: `times` in a forward pass.
 
     `again` of these are in a layer and before the last op of it that keeps something for the backward pass: so often
@@ -72,7 +72,7 @@ class Conversion:
     at: Boundary
     source: Placement
     target: Placement
-    runs: tuple[Run, ...]
+    runs: tuple[ConvertedRun, ...]
     has_gradient: bool
     span: Span | None = None
 

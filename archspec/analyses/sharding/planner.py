@@ -15,7 +15,15 @@ from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.check import check_plan
 from archspec.analyses.sharding.gradients import GradientWires, gradients
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
-from archspec.analyses.sharding.plan import WHOLE, Conversion, LengthStack, Plan, Run, StoredParameter, is_whole
+from archspec.analyses.sharding.plan import (
+    WHOLE,
+    Conversion,
+    ConvertedRun,
+    LengthStack,
+    Plan,
+    StoredParameter,
+    is_whole,
+)
 from archspec.analyses.sharding.recomputed import Recomputed
 from archspec.analyses.sharding.sequence import in_parts_of_length
 from archspec.analyses.sharding.terms import copied
@@ -209,7 +217,8 @@ class _Planner:
                     source=source,
                     target=target,
                     runs=tuple(
-                        Run(type=type_, times=times, again=again.count(link.at, type_)) for type_, times in link.runs
+                        ConvertedRun(type=type_, times=times, again=again.count(link.at, type_))
+                        for type_, times in link.runs
                     ),
                     has_gradient=self.has_gradient(link.target),
                     span=link.span,

@@ -23,7 +23,7 @@ from archspec.ir.op import (
     ShapeError,
 )
 from archspec.ir.operands import FLOAT, broadcast, require
-from archspec.ir.placement import Shard, Sharding
+from archspec.ir.placement import Sharding
 from archspec.ir.signature import bind
 from archspec.ir.source import call, literal, named, operand
 from archspec.ir.types import TensorType, axis
@@ -170,10 +170,6 @@ class Attention(Primitive):
     def is_sum(self) -> bool:
         """Whether the result is a sum over the keys, of which each has its own weight whatever the others are."""
         return False
-
-    def drawn(self, sharding: Sharding) -> Shard | None:
-        """The parts of the weights: those of queries or keys, whatever a rank has of the values."""
-        return next((one for one in sharding.operands[:2] if isinstance(one, Shard)), None)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
         """By heads, rows, features of the values, or queries where the mask allows it; in terms of the values."""

@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import Any, TypeVar, cast
 
-import torch
-import torch.distributed as dist
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
-from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
+from archspec.parallel.template.conversions import (
+    Broadcast,
+    Conversion,
+    Held,
+    SharedShard,
+    TableRows,
+    convert,
+    convert_inputs,
+    convert_outputs,
+    is_part,
+)
+from archspec.parallel.template.drawing import Draws
 
-class Broadcast(Replicate):
-    """All of a value on every rank, and a term of its gradient: the sum is whole."""
-
-
-class SharedShard(NamedTuple):
-    """Parts of an axis, each on several ranks, as they share a head of keys."""
-
-    axis: int
-    copies: int
-
-
-Held = Placement | SharedShard
-Conversion = tuple[Held, Held]
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -137,11 +131,6 @@ def check(module: nn.Module) -> None:
             raise ValueError(f"{wrong}it has {number} {pattern}, expected {count}")
 
 
-def is_part(conversion: Conversion) -> bool:
-    """Whether parts are made whole."""
-    return isinstance(conversion[0], Shard) and not isinstance(conversion[1], Shard)
-
-
 def split(module: nn.Module, mesh: DeviceMesh, split_outputs: bool = False) -> None:
     """Split parameters over the tensor ranks, and convert values between modules."""
     if mesh.size() != RANKS:
@@ -183,81 +172,6 @@ def read_parts(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return forward(*args, **kwargs)
     finally:
         LocalReads.depth -= 1
-
-
-class Draws(TorchFunctionMode):
-    """Random numbers in training: alike on ranks that hold the same, else apart.
-
-    What draws stands in `DRAWS` by the module whose forward does, in order: how many
-    ranks in a row draw alike.
-    """
-
-    def __init__(self, mesh: DeviceMesh) -> None:
-        super().__init__()
-        self.mesh = mesh
-        self.is_checked = False
-        self.running: list[Iterator[int]] = []
-
-    def run(
-        self,
-        module: nn.Module,
-        forward: Callable[..., Any],
-        alike: tuple[int, ...],
-        *args: Any,
-        **kwargs: Any,
-    ) -> Any:
-        """Run a forward that draws."""
-        if not module.training:
-            return forward(*args, **kwargs)
-        self.check(next(module.parameters(), torch.empty(0)).device)
-        self.running.append(iter(alike))
-        try:
-            if len(self.running) > 1:
-                return forward(*args, **kwargs)
-            with self:
-                return forward(*args, **kwargs)
-        finally:
-            self.running.pop()
-
-    def check(self, device: torch.device) -> None:
-        """Raise ValueError, before the first draw, unless all ranks draw the same."""
-        if self.is_checked:
-            return
-        state = torch.get_rng_state()
-        own = torch.randint(2**62, (1,))
-        torch.set_rng_state(state)
-        every = [torch.empty_like(own, device=device) for _ in range(RANKS)]
-        dist.all_gather(every, own.to(device), group=self.mesh.get_group())
-        if len({int(one) for one in every}) > 1:
-            raise ValueError(
-                "tensor ranks draw different random numbers, but hold the same values: "
-                "call torch.manual_seed with one seed on all of them"
-            )
-        self.is_checked = True
-
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        given = kwargs or {}
-        attention = func is F.scaled_dot_product_attention and given.get("dropout_p")
-        if func is not F.dropout and not attention:
-            return func(*args, **given)
-        alike = next(self.running[-1])
-        if alike == RANKS:
-            return func(*args, **given)
-        # Drawn by all from one seed, so that they go on alike.
-        seed = int(torch.randint(2**62, ())) + self.mesh.get_local_rank() // alike
-        kind, number = args[0].device.type, args[0].device.index
-        devices = [] if kind == "cpu" else [number]
-        with torch.random.fork_rng(
-            devices, device_type="cuda" if kind == "cpu" else kind
-        ):
-            torch.manual_seed(seed)
-            return func(*args, **given)
 
 
 def found(module: nn.Module, patterns: Iterable[str]) -> Iterator[nn.Module]:
@@ -410,116 +324,3 @@ def read(
     if isinstance(held, Broadcast):
         local = convert(local, mesh, Replicate(), Broadcast())
     return TableRows.of(local, mesh, lookup) if lookup else local
-
-
-class TableRows(Tensor):
-    """The rows of a table that a rank holds: lookups give zeros for those of others."""
-
-    mesh: DeviceMesh
-    conversion: Conversion
-
-    @staticmethod
-    def of(table: Tensor, mesh: DeviceMesh, conversion: Conversion) -> TableRows:
-        """The rows of a rank, and how what is looked up is converted."""
-        rows = table.as_subclass(TableRows)
-        rows.mesh, rows.conversion = mesh, conversion
-        return rows
-
-    @classmethod
-    def __torch_function__(
-        cls,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        with torch._C.DisableTorchFunctionSubclass():
-            if func is not F.embedding:
-                return func(*args, **(kwargs or {}))
-            ids, table = args
-            own = ids - table.mesh.get_local_rank() * table.shape[0]
-            elsewhere = (own < 0) | (own >= table.shape[0])
-            rows = F.embedding(own.masked_fill(elsewhere, 0), table).masked_fill(
-                elsewhere[..., None], 0
-            )
-            return convert(rows, table.mesh, *table.conversion)
-
-
-def convert(x: Tensor, mesh: DeviceMesh, source: Held, target: Held) -> Tensor:
-    """A value with another placement; its gradient is converted back."""
-    if isinstance(source, Partial) and isinstance(target, Partial):
-        return x
-    if isinstance(target, Shard) and x.shape[target.dim] % mesh.size():
-        size = f"axis {target.dim} of {tuple(x.shape)}"
-        raise ValueError(f"{size} is not divisible by {mesh.size()} tensor ranks")
-    if isinstance(target, SharedShard):
-        # Ranks that share a part each send back a term of its gradient.
-        whole = (
-            x
-            if isinstance(source, Broadcast)
-            else convert(x, mesh, source, Broadcast())
-        )
-        return whole.chunk(mesh.size() // target.copies, target.axis)[
-            mesh.get_local_rank() // target.copies
-        ]
-    assert not isinstance(source, SharedShard)
-    if isinstance(source, Broadcast) and isinstance(target, Shard):
-        # The gradient is a term: zeros around the part.
-        return x.chunk(mesh.size(), target.dim)[mesh.get_local_rank()]
-    made = DTensor.from_local(x, mesh, (plain(source),)).redistribute(
-        placements=(plain(target),)
-    )
-    return made.to_local(
-        grad_placements=(Partial() if isinstance(target, Broadcast) else plain(target),)
-    )
-
-
-def plain(held: Placement) -> Placement:
-    """A placement as `torch.distributed.tensor` has it."""
-    return Replicate() if isinstance(held, Broadcast) else held
-
-
-def convert_inputs(
-    module: nn.Module,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    *,
-    mesh: DeviceMesh,
-    table: dict[int, Any],
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Convert arguments of a module before its forward."""
-    _, *names = inspect.signature(type(module).forward).parameters
-    converted = list(args)
-    for number, (source, target) in table.items():
-        if number < len(args):
-            converted[number] = convert(args[number], mesh, source, target)
-        elif names[number] in kwargs:
-            kwargs[names[number]] = convert(kwargs[names[number]], mesh, source, target)
-    return tuple(converted), kwargs
-
-
-def convert_outputs(
-    module: nn.Module,
-    args: Any,
-    result: Any,
-    *,
-    mesh: DeviceMesh,
-    table: dict[int, Conversion],
-    leave: bool,
-) -> Any:
-    """Convert results of a module after its forward, or `leave` parts as DTensors."""
-
-    def converted(one: Tensor, conversion: Conversion) -> Tensor:
-        if leave and is_part(conversion):
-            placement = conversion[0]
-            assert isinstance(placement, Shard)
-            return DTensor.from_local(one, mesh, (placement,))
-        return convert(one, mesh, *conversion)
-
-    if isinstance(result, Tensor):
-        return converted(result, table[0])
-    made = [
-        converted(one, table[number]) if number in table else one
-        for number, one in enumerate(result)
-    ]
-    return type(result)(*made) if hasattr(result, "_fields") else tuple(made)
