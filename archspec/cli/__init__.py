@@ -28,6 +28,7 @@ COMMANDS = (
     "import",
     "init",
     "list",
+    "lsp",
     "parallel",
     "run",
     "schema",

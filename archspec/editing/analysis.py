@@ -1,0 +1,41 @@
+"""One reading of a file, and what a check says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from archspec.checking import Report, check
+from archspec.diagnostics import Diagnostic, SpecError
+from archspec.editing.desk import Desk, Version
+from archspec.editing.measured import Measured
+from archspec.editing.reading import Reading
+from archspec.record import record
+
+
+@record(eq=False)
+class Analysis:
+    """What a check says of a file; `report` is None for a spec that does not load. `seen` are the files it read."""
+
+    reading: Reading
+    findings: tuple[Diagnostic, ...]
+    report: Report | None
+    seen: Mapping[Path, Version]
+
+    @cached_property
+    def measured(self) -> Measured | None:
+        """What the report says of nodes; None without one."""
+        return None if self.report is None else Measured(report=self.report)
+
+
+def analyse(desk: Desk, path: Path, reading: Reading) -> Analysis:
+    """Check a file that was read, with the open texts of a desk in place of files on disk."""
+    report: Report | None = None
+    with desk.reading() as seen:
+        try:
+            report = check(path)
+            findings = report.diagnostics
+        except SpecError as error:
+            findings = error.diagnostics
+    return Analysis(reading=reading, findings=findings, report=report, seen={**reading.seen, **seen})

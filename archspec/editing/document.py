@@ -1,0 +1,99 @@
+"""One open file, and what it answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from archspec.editing.analysis import Analysis
+from archspec.editing.completion import Completion, completions
+from archspec.editing.findings import Finding, findings
+from archspec.editing.fixes import Fix, fixes
+from archspec.editing.hints import Hint, hints
+from archspec.editing.hover import Hover, hover
+from archspec.editing.library import Library
+from archspec.editing.navigation import definition, highlights, references
+from archspec.editing.outline import Item, outline
+from archspec.editing.places import BYTE_ORDER_MARK, Extent, Lines, Place, Spot
+from archspec.editing.reading import Reading
+from archspec.editing.rename import Edit, renamable, rename
+from archspec.editing.state import State
+
+
+class Document:
+    """A file of a library with the text of an editor.
+
+    Every answer is that of the text as it is when it is asked; what a text that does not parse cannot tell is told from
+    the last one that did. Nothing is computed before it is asked, and nothing twice for one content.
+    """
+
+    def __init__(self, path: Path, text: str, library: Library | None = None) -> None:
+        self.path = path
+        self.library = Library() if library is None else library
+        self._read: Reading | None = None
+        self._checked: Analysis | None = None
+        self.change(text)
+
+    def change(self, text: str) -> None:
+        """Give the file another text."""
+        self._marked = text.startswith(BYTE_ORDER_MARK)
+        self.library.desk.change(self.path, text)
+
+    def close(self) -> None:
+        """From now on the file is read from disk."""
+        self.library.desk.close(self.path)
+
+    @property
+    def state(self) -> State:
+        """What is known now."""
+        now = self.library.analysis(self.path)
+        if now.reading.own is not None:
+            self._read = now.reading
+        if now.report is not None:
+            self._checked = now
+        lines = Lines(now.reading.source, marked=self._marked)
+        return State(lines=lines, now=now, read=self._read, checked=self._checked)
+
+    def findings(self) -> tuple[Finding, ...]:
+        """What `archspec check` says of the text."""
+        return findings(self.state)
+
+    def hover(self, place: Place) -> Hover | None:
+        """What is known of what stands at a place."""
+        return hover(self.state, place)
+
+    def completions(self, place: Place) -> tuple[Completion, ...]:
+        """What may be written at a place."""
+        return completions(self.state, place)
+
+    def definition(self, place: Place) -> tuple[Spot, ...]:
+        """Where the name at a place is defined."""
+        return definition(self.state, place, self.library.reading)
+
+    def references(self, place: Place, *, declared: bool = True) -> tuple[Spot, ...]:
+        """Where the name at a place is used."""
+        others = self.library.desk.specs()
+        return references(self.state, place, others, self.library.reading, declared=declared)
+
+    def highlights(self, place: Place) -> tuple[Extent, ...]:
+        """Where the name at a place stands in the file itself."""
+        return highlights(self.state, place)
+
+    def renamable(self, place: Place) -> Extent | None:
+        """The extent of the name at a place, if there is one."""
+        return renamable(self.state, place)
+
+    def rename(self, place: Place, new: str) -> tuple[Edit, ...]:
+        """The edits that rename what stands at a place. Raises RenameRefusedError."""
+        return rename(self.state, place, new, self.library.desk.specs(), self.library)
+
+    def outline(self) -> tuple[Item, ...]:
+        """The sections and names of the file."""
+        return outline(self.state)
+
+    def hints(self) -> tuple[Hint, ...]:
+        """The types of nodes and the values of constants, beside them."""
+        return hints(self.state)
+
+    def fixes(self, extent: Extent) -> tuple[Fix, ...]:
+        """Edits that mend what is found within an extent."""
+        return fixes(self.state, extent, self.library)

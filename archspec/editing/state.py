@@ -1,0 +1,90 @@
+"""What is known of a document at one moment: of its text as it is, and of the last text that could be read."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from archspec.checking import Report
+from archspec.diagnostics import Span
+from archspec.editing.analysis import Analysis
+from archspec.editing.measured import Measured
+from archspec.editing.names import Names, Occurrence
+from archspec.editing.places import Extent, Lines, Place
+from archspec.editing.reading import Reading
+from archspec.editing.shift import Shift
+from archspec.editing.slots import Slot
+from archspec.record import record
+
+
+@record(eq=False)
+class State:
+    """The check of the text as it is, the last reading that parsed, and the last check that gave a report.
+
+    `lines` are those of the text as it is. The last two are of that text too where it is good enough.
+    """
+
+    lines: Lines
+    now: Analysis
+    read: Reading | None
+    checked: Analysis | None
+
+    @property
+    def file(self) -> str:
+        """The name of the file, as spans give it."""
+        return self.lines.source.name
+
+    @property
+    def names(self) -> Names | None:
+        """The names of the last text that parsed; None before there is one."""
+        return None if self.read is None else self.read.names
+
+    @property
+    def report(self) -> Report | None:
+        """The last report; None before there is one."""
+        return None if self.checked is None else self.checked.report
+
+    @property
+    def measured(self) -> Measured | None:
+        """What the last report says of nodes; None before there is one."""
+        return None if self.checked is None else self.checked.measured
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the report is that of an older text."""
+        return self.checked is not self.now
+
+    @cached_property
+    def shift(self) -> Shift:
+        """From the last text that parsed to the text as it is."""
+        return Shift("" if self.read is None else self.read.source.text, self.lines.source.text)
+
+    def extent(self, span: Span) -> Extent | None:
+        """Where a span of the last text that parsed is now; None where its text has changed, or is another file's."""
+        if span.source.name != self.file:
+            return None
+        start, end = self.shift.new(span.start), self.shift.new(span.end)
+        if start is None or end is None:
+            return None
+        return Extent(self.lines.place(start), self.lines.place(end))
+
+    def at(self, place: Place) -> int | None:
+        """The offset of a place in the last text that parsed; None where that text has changed."""
+        return None if self.read is None else self.shift.old(self.lines.offset(place))
+
+    def occurrence(self, place: Place) -> Occurrence | None:
+        """The name at a place; None if there is none."""
+        offset = self.at(place)
+        return None if offset is None or self.names is None else self.names.at(self.file, offset)
+
+    def slot(self, place: Place) -> Slot | None:
+        """The innermost slot whose key or text is at a place; None if there is none."""
+        offset = self.at(place)
+        if offset is None or self.names is None:
+            return None
+        found = None
+        for slot in self.names.slots:
+            spans = [slot.node.span] + ([slot.key.span] if slot.key is not None else [])
+            here = (one for one in spans if one.source.name == self.file and one.start <= offset <= one.end)
+            if any(here):
+                found = slot
+        return found
