@@ -18,7 +18,7 @@ def command() -> None:
     """
     if find_spec("pygls") is None:
         help = "pip install 'archspec-compiler[lsp]'"
-        fail("E710", "the package pygls is not installed", None, help=help)
+        fail("E604", "the package pygls is not installed", None, help=help)
     from archspec.lsp.features import make_server
 
     make_server().start_io()

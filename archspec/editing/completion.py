@@ -21,10 +21,9 @@ from archspec.editing.slots import BLOCK, LINES, NODE, OTHER, REUSE, Slot, Walk
 from archspec.editing.state import State
 from archspec.masks.registry import atoms
 from archspec.record import record
-from archspec.schema.model import Model
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.text import expr, value
-from archspec.text.nodes import MapNode
+from archspec.text.nodes import MapNode, TextNode
 from archspec.text.pred import WORDS
 from archspec.text.reader import read
 from archspec.text.reserved import LAYER
@@ -74,9 +73,8 @@ def completions(state: State, place: Place) -> tuple[Completion, ...]:
     if slot is None:
         return ()
     extent = Extent(state.lines.place(start), state.lines.place(end))
-    written = text[start:offset]
     choices: dict[str, _Choice] = {}
-    for one in _choices(state, slot, written):
+    for one in _choices(state, slot):
         choices.setdefault(one.label, one)
     return tuple(
         Completion(one.label, one.kind, one.detail, one.text or one.label, extent, one.about, one.required)
@@ -172,12 +170,8 @@ def _tree(file: str, text: str) -> Iterator[MapNode]:
 # -- choices
 
 
-def _choices(state: State, marked: _Marked, written: str) -> Iterator[_Choice]:
-    slot = marked.slot
-    if marked.is_key:
-        yield from _keys(state, marked)
-        return
-    yield from _texts(state, marked, written)
+def _choices(state: State, marked: _Marked) -> Iterator[_Choice]:
+    return _keys(state, marked) if marked.is_key else _texts(state, marked)
 
 
 def _keys(state: State, marked: _Marked) -> Iterator[_Choice]:
@@ -192,17 +186,25 @@ def _keys(state: State, marked: _Marked) -> Iterator[_Choice]:
             detail = form.about or "a field"
             kind: CompletionKind = "rule" if holder.trail[:1] == ("rules",) and len(holder.trail) == 2 else "field"
             about = f"left out: `{form.default}`" if form.default else ""
-            yield _Choice(key, kind, f"required: {detail}" if form.required else detail, f"{key}: ", about, form.required)
+            yield _Choice(
+                key, kind, f"required: {detail}" if form.required else detail, f"{key}: ", about, form.required
+            )
     if holder.trail[:1] == ("reduced",) and len(holder.trail) == 2:
         what = {"constants": "a constant", "dims": "a dim"}.get(str(holder.trail[1]))
-        yield from (_Choice(one.name.text, "number", one.what, f"{one.name.text}: ")
-                    for one in _visible(state, "") if one.what == what and one.name.text not in given)
+        yield from (
+            _Choice(one.name.text, "number", one.what, f"{one.name.text}: ")
+            for one in _visible(state, "")
+            if one.what == what and one.name.text not in given
+        )
     if holder.trail == ("outputs",):
-        yield from (_Choice(one.name.text, "value", one.what, f"{one.name.text}: ")
-                    for one in _visible(state, "") if one.what == "a node" and one.name.text not in given)
+        yield from (
+            _Choice(one.name.text, "value", one.what, f"{one.name.text}: ")
+            for one in _visible(state, "")
+            if one.what == "a node" and one.name.text not in given
+        )
 
 
-def _texts(state: State, marked: _Marked, written: str) -> Iterator[_Choice]:
+def _texts(state: State, marked: _Marked) -> Iterator[_Choice]:
     slot, form = marked.slot, marked.slot.form
     if form is BLOCK:
         yield from _blocks(state, marked.walk)
@@ -217,39 +219,54 @@ def _texts(state: State, marked: _Marked, written: str) -> Iterator[_Choice]:
         # An item that is still a bare word.
         yield from (_Choice(key, "rule", one.about, f"{key}: ") for key, one in marked.walk.fields(slot).items())
     elif form is not OTHER and form is not LINES:
-        yield from _of_form(state, slot, form, written)
+        yield from _of_form(state, slot, form)
 
 
-def _of_form(state: State, slot: Slot, form: Form, written: str) -> Iterator[_Choice]:
-    alone = slot.node.value == _MARK  # type: ignore[union-attr]
-    if alone:
-        yield from (_Choice(word, "word", form.about) for word in form.words)
+def _of_form(state: State, slot: Slot, form: Form) -> Iterator[_Choice]:
+    before = slot.node.value.partition(_MARK)[0] if isinstance(slot.node, TextNode) else ""
     sorts = form.sorts
+    if not before:
+        yield from (_Choice(word, "word", form.about) for word in form.words)
     if "mask" in sorts:
-        yield from (_Choice(word, "mask", _first(atoms()[word]), _atom(word)) for word in atoms())
-    if "path" in sorts and "tie" == slot.trail[-1]:
-        yield from _parameters(state)
-    if sorts & {"value", "pred", "path", "mask"}:
-        yield from _values(state, slot)
-    if sorts & {"expr", "axis", "mask", "type"}:
+        yield from _of_mask(state, slot, before)
+    if "type" in sorts and "[" not in before:
+        yield from (_Choice(word, "type", "a dtype", f"{word}[") for word in DTYPES)
+    elif sorts & {"expr", "axis", "type"}:
         yield from _numbers(state, slot)
+    if "path" in sorts and slot.trail[-1] == "tie":
+        yield from _parameters(state)
+    if sorts & {"value", "pred", "path"}:
+        yield from _values(state, slot)
+    yield from _functions(sorts, slot)
+    if "word" in sorts and "pattern" in slot.trail and state.names is not None:
+        scope = ("kinds", *map(str, slot.trail[: slot.trail.index("pattern")]))
+        yield from (
+            _Choice(one.text, "word", "a kind of layer") for one in state.names.definitions if one.scope == scope
+        )
+
+
+def _of_mask(state: State, slot: Slot, before: str) -> Iterator[_Choice]:
+    """Atoms, and fields that are masks; inside the brackets of an atom, what they may hold."""
+    if before.count("(") > before.count(")") and before.rstrip(" (")[-1:].isalnum():
+        yield from _values(state, slot)
+        yield from _numbers(state, slot)
+        yield _Choice("not", "word", "of predicates", "not ")
+        return
+    yield from (_Choice(word, "mask", _first(atoms()[word]), _atom(word)) for word in atoms())
+    sorts = {} if state.names is None else state.names.sorts.get(slot.scope, {})
+    yield from (_Choice(name, "mask", "a field of the block") for name, sort in sorts.items() if sort == "mask")
+
+
+def _functions(sorts: frozenset[str], slot: Slot) -> Iterator[_Choice]:
+    """The words of a sort that are no names of the file."""
     if "expr" in sorts:
         yield from (_Choice(word, "function", "of a number", f"{word}(") for word in expr.FUNCTIONS)
-    if "expr" in sorts and slot.trail[0] == "graph" and "layers" in _fields(slot):
+    if "expr" in sorts and slot.trail[0] == "graph" and "attention" in slot.trail:
         yield _Choice(LAYER, "number", "the index of the layer, from 0")
     if "pred" in sorts:
         yield from (_Choice(word, "word", "of predicates") for word in WORDS)
     if "value" in sorts:
         yield from (_Choice(word, "function", "of a value", f"{word}(") for word in value.FUNCTIONS)
-    if "type" in sorts:
-        yield from (_Choice(word, "type", "a dtype", f"{word}[") for word in DTYPES)
-    if "word" in sorts and "pattern" in slot.trail and state.names is not None:
-        scope = ("kinds", *map(str, slot.trail[: slot.trail.index("pattern")]))
-        yield from (_Choice(one.text, "word", "a kind of layer") for one in state.names.definitions if one.scope == scope)
-
-
-def _fields(slot: Slot) -> tuple[str, ...]:
-    return slot.holder.keys() if isinstance(slot.holder, MapNode) else ()
 
 
 def _blocks(state: State, walk: Walk) -> Iterator[_Choice]:

@@ -38,14 +38,14 @@ class Desk:
 
     def change(self, path: Path, text: str) -> None:
         """Open a file with a text, or change the text of an open one."""
-        known = self._open.get(_same(path))
+        known = self._open.get(same_file(path))
         if known is None or known[1] != text:
             self._edits += 1
-            self._open[_same(path)] = (path, text, self._edits)
+            self._open[same_file(path)] = (path, text, self._edits)
 
     def close(self, path: Path) -> None:
         """Close a file: from now on it is read from disk."""
-        self._open.pop(_same(path), None)
+        self._open.pop(same_file(path), None)
 
     def with_texts(self, texts: Mapping[Path, str]) -> Desk:
         """Another desk with the same open files, some of them with other texts."""
@@ -58,7 +58,7 @@ class Desk:
 
     def text(self, path: Path) -> str | None:
         """The text of a file, open or on disk; None for one that cannot be read as text."""
-        known = self._open.get(_same(path))
+        known = self._open.get(same_file(path))
         if known is not None:
             return known[1]
         try:
@@ -69,7 +69,7 @@ class Desk:
 
     def version(self, path: Path) -> Version:
         """The version of the content of a file; empty for a file that is not there."""
-        known = self._open.get(_same(path))
+        known = self._open.get(same_file(path))
         if known is not None:
             return ("open", known[2])
         try:
@@ -101,7 +101,7 @@ class Desk:
         """The nodes of a file. Raises OSError, ValueError or SpecError as `nodes_on_disk` does."""
         key = (str(path), version)
         if key not in self._nodes:
-            known = self._open.get(_same(path))
+            known = self._open.get(same_file(path))
             made = nodes_on_disk(path) if known is None else read(Source(str(path), known[1]))
             if len(self._nodes) >= _MOST_KEPT:
                 self._nodes.pop(next(iter(self._nodes)))
@@ -119,12 +119,12 @@ class Desk:
                     left -= 1
                     if left < 0:
                         return
-                    if _same(path) not in known and "archspec:" in (self.text(path) or ""):
-                        known.add(_same(path))
+                    if same_file(path) not in known and "archspec:" in (self.text(path) or ""):
+                        known.add(same_file(path))
                         yield path
 
 
-def _same(path: Path) -> Path:
+def same_file(path: Path) -> Path:
     """One path for all names of a file."""
     try:
         return path.resolve()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from archspec.editing.desk import same_file
 from archspec.editing.names import NameOf, Occurrence
 from archspec.editing.places import Spot, spot
 from archspec.editing.reading import Reading
@@ -21,13 +22,13 @@ def family(path: Path, name: NameOf, others: Iterable[Path], read: Reader) -> di
     these. Files are the same if their names lead to the same place.
     """
     own = read(path)
-    roots = {_same(Path(file)) for file in _files(own) if _defines(read(Path(file)), name)} or {_same(path)}
-    found = {_same(path): own}
+    roots = {same_file(Path(file)) for file in _files(own) if _defines(read(Path(file)), name)} or {same_file(path)}
+    found = {same_file(path): own}
     for other in (*(Path(file) for file in _files(own)), *others):
-        key = _same(other)
+        key = same_file(other)
         if key not in found:
             reading = read(other)
-            if roots & {_same(Path(file)) for file in _files(reading)} and reading.names is not None:
+            if roots & {same_file(Path(file)) for file in _files(reading)} and reading.names is not None:
                 found[key] = reading
     return found
 
@@ -38,7 +39,7 @@ def spots(readings: dict[Path, Reading], name: NameOf) -> dict[Spot, Occurrence]
     for reading in readings.values():
         for one in reading.names.of(name) if reading.names is not None else ():
             place = spot(one.span)
-            key = Spot(str(_same(Path(place.file))), place.extent)
+            key = Spot(str(same_file(Path(place.file))), place.extent)
             if key not in found or one.what:
                 found[key] = one
     return dict(sorted(found.items(), key=lambda item: (item[0].file, item[1].span.start)))
@@ -46,7 +47,7 @@ def spots(readings: dict[Path, Reading], name: NameOf) -> dict[Spot, Occurrence]
 
 def is_shipped(path: Path) -> bool:
     """Whether a file is one of the specs that come with the package."""
-    return shipped_specs_dir().resolve() in _same(path).parents
+    return shipped_specs_dir().resolve() in same_file(path).parents
 
 
 def _files(reading: Reading) -> list[str]:
@@ -56,10 +57,3 @@ def _files(reading: Reading) -> list[str]:
 
 def _defines(reading: Reading, name: NameOf) -> bool:
     return reading.names is not None and name in reading.names.definitions
-
-
-def _same(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, ValueError, RuntimeError):
-        return path

@@ -94,6 +94,9 @@ class Form:
         """The sorts of text that may stand here: `expr`, `value`, `pred`, `mask`, `path`, `type`, `axis`, `bool`."""
         types = {part for one in self.choices for part in (one, _bare(one), *_parts(_bare(one)))}
         found = {_SORTS[part] for part in types if part in _SORTS}
+        for model in self.models:
+            if model.shorthand is not None:
+                found |= Form.of(model.model_fields[model.shorthand]).sorts
         return frozenset(found | ({"path"} if Path in types and "value" not in found else set()))
 
     @cached_property
@@ -118,7 +121,8 @@ class Form:
 def field_forms(model: type[Model]) -> Mapping[str, Form]:
     """The forms of the fields of a model, by the keys that a file writes."""
     fields = {one.alias or name: one for name, one in model.model_fields.items()}
-    return {key: Form.of(fields[key]) for key in model.keys() if key in fields}
+    known = model.keys()
+    return {key: Form.of(fields[key]) for key in known if key in fields}
 
 
 def _flat(annotation: Any) -> Iterator[Any]:

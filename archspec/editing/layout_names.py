@@ -5,38 +5,60 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from archspec.diagnostics import Span
+from archspec.record import record
 from archspec.text.nodes import MapNode, Node, TextNode
 
-Part = list[tuple[str, int]]
-"""The alternatives of one part of a name, with their offsets in the key; -1 for one that an outer key writes."""
-_GROUP = re.compile(r"[^\s()]+")
+_GROUP = re.compile(r"\(([^()]*)\)")
+_WORD = re.compile(r"\S+")
 
 
-def ours(node: Node, outer: tuple[Part, ...] = ()) -> Iterator[tuple[TextNode, list[Part]]]:
-    """Each key of a map with the parts of its whole name; those of the keys around it come first."""
+@record
+class Alternative:
+    """One text of a part of a name. `span` is None for a part that an outer key writes.
+
+    Where the part has text around its group, as in `(image text)_states`, the span is that of the whole part, and
+    `group` are all its texts.
+    """
+
+    text: str
+    span: Span | None = None
+    group: tuple[str, ...] = ()
+
+
+Part = tuple[Alternative, ...]
+"""The alternatives of one part of a name, between its dots."""
+
+
+def ours(node: Node, outer: tuple[Part, ...] = ()) -> Iterator[tuple[Part, ...]]:
+    """The parts of the whole name of each key of a map; those of the keys around it come first."""
     for entry in node.entries if isinstance(node, MapNode) else ():
-        own = _parts(entry.key.value)
-        yield entry.key, [*outer, *own]
+        own = tuple(_parts(entry.key))
+        yield (*outer, *own)
         inner = entry.value.get("map") if isinstance(entry.value, MapNode) else None
         if inner is not None:
-            written = tuple([(text, -1) for text, _ in part] for part in own)
+            written = tuple(tuple(Alternative(text=one.text) for one in part) for part in own)
             yield from ours(inner, (*outer, *written))
 
 
-def _parts(key: str) -> list[Part]:
-    """The parts of a name, between its dots; a part that is a group has several alternatives."""
-    found: list[Part] = []
+def _parts(key: TextNode) -> Iterator[Part]:
+    """The parts of a name; a dot inside a group does not end one."""
     start = depth = 0
-    for place, character in enumerate(f"{key}."):
+    for place, character in enumerate(f"{key.value}."):
         depth += (character == "(") - (character == ")")
         if character == "." and depth <= 0:
-            found.append(_alternatives(key[start:place], start))
+            yield _alternatives(key, start, place)
             start = place + 1
-    return found
 
 
-def _alternatives(part: str, start: int) -> Part:
-    """The texts of a group with their offsets; a part without a group, or with text around one, is one text."""
-    if not (part.startswith("(") and part.endswith(")")) or "." in part:
-        return [(part, start)]
-    return [(one.group(), start + one.start()) for one in _GROUP.finditer(part)]
+def _alternatives(key: TextNode, start: int, end: int) -> Part:
+    part = key.value[start:end]
+    groups = list(_GROUP.finditer(part))
+    if len(groups) != 1 or "." in part:
+        return (Alternative(text=part, span=key.part(start, end)),)
+    found = groups[0]
+    words = [(one.group(), found.start(1) + one.start()) for one in _WORD.finditer(found[1])]
+    if found.group() == part:
+        return tuple(Alternative(text=word, span=key.part(start + at, start + at + len(word))) for word, at in words)
+    texts = tuple(part[: found.start()] + word + part[found.end() :] for word, _ in words)
+    return tuple(Alternative(text=text, span=key.part(start, end), group=texts) for text in texts)

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from archspec.diagnostics import Span, SpecError
-from archspec.editing.layout_names import ours
+from archspec.editing.layout_names import Part, ours
 from archspec.editing.slots import BLOCK, INDEX, LAYOUT, LINES, NODE, REUSE, Slot, Trail, Walk
 from archspec.layouts.numbering import OURS
 from archspec.masks.field import MASK_FIELDS
@@ -33,6 +33,7 @@ FILE: Scope = ("file",)
 BLOCKS: Scope = ("blocks",)
 OUTPUTS: Scope = ("outputs",)
 _RAW = ("about", "block", "reuse")
+_MOST_PLACES = 64
 
 
 @record(kw_only=False)
@@ -45,11 +46,15 @@ class NameOf:
 
 @record(kw_only=False)
 class Occurrence:
-    """One place where a name is written; `what` it is where it is defined there, such as `a node`, else empty."""
+    """One place where a name is written; `what` it is where it is defined there, such as `a node`, else empty.
+
+    A name that a layout writes with others, as in `(image text)_states`, has all of them in `group`.
+    """
 
     name: NameOf
     span: Span
     what: str = ""
+    group: tuple[str, ...] = ()
 
 
 @record(eq=False)
@@ -62,9 +67,9 @@ class Names:
     @cached_property
     def all(self) -> tuple[Occurrence, ...]:
         """Every occurrence, each place once, definitions first."""
-        found: dict[tuple[str, int], Occurrence] = {}
+        found: dict[tuple[str, int, NameOf], Occurrence] = {}
         for one in (*self._defined.values(), *self._used()):
-            found.setdefault((one.span.source.name, one.span.start), one)
+            found.setdefault((one.span.source.name, one.span.start, one.name), one)
         return tuple(found.values())
 
     @cached_property
@@ -145,7 +150,7 @@ class Names:
             yield from self._text(slot)
             if slot.form is LINES:
                 yield from self._layout(slot)
-        for block in self._sorts:
+        for block in self.sorts:
             yield from self._substituted(block)
 
     def _key(self, slot: Slot) -> Iterator[Occurrence]:
@@ -187,9 +192,7 @@ class Names:
         scope = self._scope(slot)
         if isinstance(leaf, Path):
             yield from self._path(leaf, slot)
-        elif isinstance(leaf, Name) and leaf.name != LAYER and not (slot.form is INDEX and leaf.name == OURS):
-            yield Occurrence(NameOf(scope, leaf.name), leaf.span)
-        elif isinstance(leaf, MaskName):
+        elif isinstance(leaf, (Name, MaskName)) and leaf.name not in _unnamed(slot):
             yield Occurrence(NameOf(scope, leaf.name), leaf.span)
         elif isinstance(leaf, AxisText) and isinstance(leaf.value, str):
             yield Occurrence(NameOf(scope, leaf.value), leaf.span)
@@ -213,11 +216,11 @@ class Names:
         """Names of nodes in a layout: the first parts of our names."""
         if len(slot.trail) != 3:
             return
-        for key, groups in ours(slot.node):
-            yield from _in_layout(key, groups, self)
+        for parts in ours(slot.node):
+            yield from _in_layout(parts, self)
 
     @cached_property
-    def _sorts(self) -> Mapping[str, Mapping[str, str]]:
+    def sorts(self) -> Mapping[str, Mapping[str, str]]:
         """The sorts of the fields of each block, by its name."""
         section = self.tree.get("blocks")
         found: dict[str, Mapping[str, str]] = {}
@@ -230,7 +233,7 @@ class Names:
     def _substituted(self, block: str) -> Iterator[Occurrence]:
         """Words in a body that are replaced by what a call gives: each is the name of a field."""
         graph = self.walk.graph(block)
-        own = {name for name, sort in self._sorts[block].items() if sort in SUBSTITUTED}
+        own = {name for name, sort in self.sorts[block].items() if sort in SUBSTITUTED}
         for text in _texts(graph) if graph is not None else ():
             if text.value in own and not text.quoted:
                 yield Occurrence(NameOf(("body", block), text.value), text.span)
@@ -245,7 +248,7 @@ class Names:
         """What a text is read as; None for one that does not fit its field."""
         if not isinstance(slot.node, TextNode) or slot.form in (BLOCK, REUSE, LAYOUT):
             return None
-        sorts = self._sorts.get(slot.scope, {})
+        sorts = self.sorts.get(slot.scope, {})
         token = MASK_FIELDS.set(frozenset(name for name, sort in sorts.items() if sort == "mask"))
         try:
             return parse_value(slot.node) if slot.form is NODE else slot.form.read(slot.node)
@@ -315,22 +318,27 @@ def leaves(thing: Any) -> Iterator[Any]:
                 yield from leaves(getattr(thing, name))
 
 
-def _in_layout(key: TextNode, groups: list[list[tuple[str, int]]], names: Names) -> Iterator[Occurrence]:
-    """The names in our side of a line; `groups` are the alternatives of each part, with their offsets in the key."""
+def _in_layout(parts: tuple[Part, ...], names: Names) -> Iterator[Occurrence]:
+    """The names in our side of a line."""
     places: list[Steps | None] = [None]
-    for alternatives in groups:
+    for part in parts:
         after: list[Steps | None] = []
         for place in places:
-            for text, start in alternatives:
-                name: NameOf | None = NameOf(FILE, text)
+            for one in part:
+                name: NameOf | None = NameOf(FILE, one.text)
                 if place is None:
-                    step = Steps(names.walk, names.definitions, "", text)
+                    step = Steps(names.walk, names.definitions, "", one.text)
                 else:
-                    name, step = place.step(text)
-                if start >= 0 and name is not None and name in names.definitions:
-                    yield Occurrence(name, key.part(start, start + len(text)))
+                    name, step = place.step(one.text)
+                if one.span is not None and name is not None and name in names.definitions:
+                    yield Occurrence(name, one.span, group=one.group)
                 after.append(step)
-        places = after[:64]
+        places = after[:_MOST_PLACES]
+
+
+def _unnamed(slot: Slot) -> tuple[str, ...]:
+    """Names that numbers give themselves: the index of a layer, and that of a tensor in `index`."""
+    return (LAYER, OURS) if slot.form is INDEX else (LAYER,)
 
 
 def _kinds(trail: Any) -> Scope:

@@ -46,9 +46,7 @@ def _above(state: State, occurrence: Occurrence, read: Reader) -> Iterator[Occur
                 yield found
 
 
-def references(
-    state: State, place: Place, others: Iterable[Path], read: Reader, *, declared: bool
-) -> tuple[Spot, ...]:
+def references(state: State, place: Place, others: Iterable[Path], read: Reader, *, declared: bool) -> tuple[Spot, ...]:
     """Where a name is used, in all files that share it; with `declared` its definitions too.
 
     Of a text that does not parse these are the places of the last one that did, in this file alone.

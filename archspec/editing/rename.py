@@ -70,7 +70,7 @@ def rename(state: State, place: Place, new: str, others: Iterable[Path], library
             raise RenameRefusedError(f"`{new}` is the name of {taken.what} in {Path(reading.source.name).name}")
     found = spots(readings, name)
     _check_files(found, library.desk)
-    edits = tuple(Edit(one, new) for one in found)
+    edits = tuple(Edit(spot, _text(one, new)) for spot, one in found.items())
     _check_meaning(tuple(readings), edits, library)
     return edits
 
@@ -94,9 +94,15 @@ def _check_files(found: Mapping[Spot, Occurrence], desk: Desk) -> None:
         path = Path(spot.file)
         if is_shipped(path) and not own & {path.resolve(), *path.resolve().parents}:
             raise RenameRefusedError(f"`{occurrence.name.text}` stands in {path.name}, which comes with archspec")
-        if occurrence.span.text != occurrence.name.text:
+        if not occurrence.group and occurrence.span.text != occurrence.name.text:
             line = spot.extent.start.line + 1
             raise RenameRefusedError(f"the text in line {line} of {path.name} is folded or has escapes")
+
+
+def _text(occurrence: Occurrence, new: str) -> str:
+    """What stands at an occurrence after the renaming: the name, or the group of names that it was written with."""
+    old = occurrence.name.text
+    return f"({' '.join(new if one == old else one for one in occurrence.group)})" if occurrence.group else new
 
 
 def _check_meaning(paths: tuple[Path, ...], edits: tuple[Edit, ...], library: Library) -> None:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from os.path import commonprefix
-
 
 class Shift:
     """Maps offsets between two texts that are the same before some place and after another."""
 
     def __init__(self, old: str, new: str) -> None:
         self._same = old == new
-        self._before = len(old) if self._same else len(commonprefix((old, new)))
+        self._before = len(old) if self._same else _common(old, new)
         most = min(len(old), len(new)) - self._before
-        rest = 0 if self._same else len(commonprefix((old[::-1][:most], new[::-1][:most])))
+        rest = 0 if self._same else _common(old[::-1][:most], new[::-1][:most])
         self._old, self._new = len(old) - rest, len(new) - rest
 
     def new(self, offset: int) -> int | None:
@@ -27,3 +25,15 @@ class Shift:
         if self._same or offset <= self._before:
             return offset
         return offset - end + other if offset >= end else None
+
+
+def _common(one: str, other: str) -> int:
+    """The number of characters that two texts have in common at their start."""
+    least, most = 0, min(len(one), len(other))
+    while least < most:
+        middle = (least + most + 1) // 2
+        if one[:middle] == other[:middle]:
+            least = middle
+        else:
+            most = middle - 1
+    return least

@@ -1,1 +1,1 @@
-"""`archspec lsp`: the answers of `archspec.editing` over the Language Server Protocol, for any editor that speaks it."""
+"""`archspec lsp`: the answers of `archspec.editing`, over the Language Server Protocol."""

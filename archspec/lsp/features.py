@@ -57,62 +57,62 @@ def _telling(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_HOVER)
     async def hover(params: types.HoverParams) -> types.Hover | None:
         place = convert.place_of(params.position)
-        found = await server.ask(params.text_document.uri, lambda document: document.hover(place), None)
+        found = await server.ask(params.text_document.uri, lambda document: document.hover(place))
         return None if found is None else convert.hover(found)
 
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions(trigger_characters=_TRIGGERS))
     async def complete(params: types.CompletionParams) -> types.CompletionList:
         place = convert.place_of(params.position)
-        found = await server.ask(params.text_document.uri, lambda document: document.completions(place), ())
-        return convert.completions(found)
+        found = await server.ask(params.text_document.uri, lambda document: document.completions(place))
+        return convert.completions(found or ())
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
     async def outline(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-        found = await server.ask(params.text_document.uri, lambda document: document.outline(), ())
-        return [convert.symbol(one) for one in found]
+        found = await server.ask(params.text_document.uri, lambda document: document.outline())
+        return [convert.symbol(one) for one in found or ()]
 
     @server.feature(types.TEXT_DOCUMENT_INLAY_HINT)
     async def hints(params: types.InlayHintParams) -> list[types.InlayHint]:
-        found = await server.ask(params.text_document.uri, lambda document: document.hints(), ())
+        found = await server.ask(params.text_document.uri, lambda document: document.hints())
         first, last = params.range.start.line, params.range.end.line
-        return [convert.hint(one) for one in found if first <= one.place.line <= last]
+        return [convert.hint(one) for one in found or () if first <= one.place.line <= last]
 
 
 def _names(server: SpecServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DEFINITION)
     async def definition(params: types.DefinitionParams) -> list[types.Location]:
         place = convert.place_of(params.position)
-        found = await server.ask(params.text_document.uri, lambda document: document.definition(place), ())
-        return [convert.location(one, server.to_uri) for one in found]
+        found = await server.ask(params.text_document.uri, lambda document: document.definition(place))
+        return [convert.location(one, server.to_uri) for one in found or ()]
 
     @server.feature(types.TEXT_DOCUMENT_REFERENCES)
     async def references(params: types.ReferenceParams) -> list[types.Location]:
         place, declared = convert.place_of(params.position), params.context.include_declaration
         found = await server.ask(
-            params.text_document.uri, lambda document: document.references(place, declared=declared), ()
+            params.text_document.uri, lambda document: document.references(place, declared=declared)
         )
-        return [convert.location(one, server.to_uri) for one in found]
+        return [convert.location(one, server.to_uri) for one in found or ()]
 
     @server.feature(types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT)
     async def highlight(params: types.DocumentHighlightParams) -> list[types.DocumentHighlight]:
         place = convert.place_of(params.position)
-        found = await server.ask(params.text_document.uri, lambda document: document.highlights(place), ())
-        return [types.DocumentHighlight(convert.to_range(one)) for one in found]
+        found = await server.ask(params.text_document.uri, lambda document: document.highlights(place))
+        return [types.DocumentHighlight(convert.to_range(one)) for one in found or ()]
 
     @server.feature(types.TEXT_DOCUMENT_PREPARE_RENAME)
     async def prepare(params: types.PrepareRenameParams) -> types.Range | None:
         place = convert.place_of(params.position)
-        found = await server.ask(params.text_document.uri, lambda document: document.renamable(place), None)
+        found = await server.ask(params.text_document.uri, lambda document: document.renamable(place))
         return None if found is None else convert.to_range(found)
 
     @server.feature(types.TEXT_DOCUMENT_RENAME, types.RenameOptions(prepare_provider=True))
     async def rename(params: types.RenameParams) -> types.WorkspaceEdit:
         place, new = convert.place_of(params.position), params.new_name
         try:
-            edits = await server.ask(params.text_document.uri, lambda document: document.rename(place, new), ())
+            edits = await server.ask(params.text_document.uri, lambda document: document.rename(place, new))
         except RenameRefusedError as error:
             raise JsonRpcException(str(error), code=_REQUEST_FAILED) from None
-        return convert.workspace_edit(edits, server.to_uri)
+        return convert.workspace_edit(edits or (), server.to_uri)
 
 
 def _fixing(server: SpecServer) -> None:
@@ -124,5 +124,5 @@ def _fixing(server: SpecServer) -> None:
         if only is not None and types.CodeActionKind.QuickFix not in only:
             return []
         extent = convert.extent_of(params.range)
-        found = await server.ask(uri, lambda document: document.fixes(extent), ())
-        return [convert.action(one, uri, server.to_uri) for one in found]
+        found = await server.ask(uri, lambda document: document.fixes(extent))
+        return [convert.action(one, uri, server.to_uri) for one in found or ()]

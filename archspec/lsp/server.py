@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,7 @@ from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.language_server import lsp_method
 
 from archspec.editing.analysis import Analysis
+from archspec.editing.desk import same_file
 from archspec.editing.document import Document
 from archspec.lsp import convert
 from archspec.lsp.texts import OpenText, path_of, uri_of
@@ -98,7 +100,7 @@ class SpecServer(LanguageServer):
             uri = next(iter(self._waiting))
             del self._waiting[uri]
             try:
-                found = await self.run(lambda worker, uri=uri: worker.find(uri))
+                found = await self.run(partial(Worker.find, uri=uri))
             except Exception as error:  # noqa: BLE001 - one document must not end the checks of all others
                 self.window_log_message(types.LogMessageParams(types.MessageType.Error, f"{uri}: {error!r}"))
                 continue
@@ -137,28 +139,21 @@ class SpecServer(LanguageServer):
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, started)
 
-    async def ask(self, uri: str, question: Callable[[Document], T], otherwise: T) -> T:
-        """Ask an open document; `otherwise` is the answer of one that is not open."""
+    async def ask(self, uri: str, question: Callable[[Document], T]) -> T | None:
+        """Ask an open document; None for one that is not open."""
 
-        def job(worker: Worker) -> T:
+        def job(worker: Worker) -> T | None:
             document = worker.document(uri)
-            return otherwise if document is None else question(document)
+            return None if document is None else question(document)
 
         return await self.run(job)
 
     def to_uri(self, file: str) -> str:
         """The URI of a file, as the client names it."""
-        opened = {_same(text.path): uri for uri, text in list(self.texts.items())}
+        opened = {same_file(text.path): uri for uri, text in list(self.texts.items())}
         return uri_of(file, opened)
 
     def shutdown(self) -> None:
         """End the worker with the server."""
         self._thread.shutdown(wait=False, cancel_futures=True)
-        super().shutdown()
-
-
-def _same(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, ValueError, RuntimeError):
-        return path
+        super().shutdown()  # type: ignore[no-untyped-call]

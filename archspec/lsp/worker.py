@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.editing.analysis import Analysis
-from archspec.editing.desk import Desk
+from archspec.editing.desk import same_file
 from archspec.editing.document import Document
 from archspec.editing.findings import Finding
 from archspec.editing.library import Library
@@ -62,11 +62,4 @@ class Worker:
     @property
     def opened(self) -> dict[Path, str]:
         """The URIs of the open documents by where their paths lead."""
-        return {_same(text.path): uri for uri, (text, _) in self._documents.items()}
-
-
-def _same(path: Path) -> Path:
-    try:
-        return path.resolve()
-    except (OSError, ValueError, RuntimeError):
-        return path
+        return {same_file(text.path): uri for uri, (text, _) in self._documents.items()}
