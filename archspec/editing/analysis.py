@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 
@@ -16,17 +17,25 @@ from archspec.record import record
 
 @record(eq=False)
 class Analysis:
-    """What a check says of a file; `report` is None for a spec that does not load. `seen` are the files it read."""
+    """What a check says of a file; `report` is None for a spec that does not load. `seen` are the files it read.
+
+    Where the check is of an older text that said the same, `origins` gives the offsets of texts in that one.
+    """
 
     reading: Reading
     findings: tuple[Diagnostic, ...]
     report: Report | None
     seen: Mapping[Path, Version]
+    origins: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
     def measured(self) -> Measured | None:
         """What the report says of nodes; None without one."""
-        return None if self.report is None else Measured(report=self.report)
+        return (
+            None
+            if self.report is None
+            else Measured(report=self.report, file=self.reading.source.name, origins=self.origins)
+        )
 
 
 def analyse(desk: Desk, path: Path, reading: Reading) -> Analysis:

@@ -31,7 +31,7 @@ from archspec.text.types import DTYPES
 
 CompletionKind = Literal["field", "word", "block", "value", "number", "type", "mask", "function", "file", "rule"]
 _MARK = "zzcompletionzz"
-_WORD = re.compile(r"[A-Za-z_][\w.-]*$")
+_WORD = re.compile(r"[A-Za-z_][\w.-]*\Z")
 _REST = re.compile(r"[\w.-]*")
 _VALUES = ("an input", "a node", "an output")
 _NUMBERS = ("a constant", "a dim", "a field", "an axis")
@@ -237,6 +237,8 @@ def _of_form(state: State, slot: Slot, form: Form) -> Iterator[_Choice]:
         yield from _parameters(state)
     if sorts & {"value", "pred", "path"}:
         yield from _values(state, slot)
+    if "path" in sorts and state.measured is not None:
+        yield from (_Choice(path, "value", "of the first layer") for path in state.measured.inner_paths)
     yield from _functions(sorts, slot)
     if "word" in sorts and "pattern" in slot.trail and state.names is not None:
         scope = ("kinds", *map(str, slot.trail[: slot.trail.index("pattern")]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from archspec.diagnostics import Diagnostic
 from archspec.editing.analysis import Analysis
 from archspec.editing.completion import Completion, completions
 from archspec.editing.findings import Finding, findings
@@ -43,57 +44,65 @@ class Document:
         self.library.desk.close(self.path)
 
     @property
-    def state(self) -> State:
-        """What is known now."""
+    def read(self) -> State:
+        """What is known without a check of the text as it is; of the last check that there was."""
+        return self._state(self.library.reading(self.path), ())
+
+    @property
+    def checked(self) -> State:
+        """What is known after a check of the text as it is."""
         now = self.library.analysis(self.path)
-        if now.reading.own is not None:
-            self._read = now.reading
         if now.report is not None:
             self._checked = now
-        lines = Lines(now.reading.source, marked=self._marked)
-        return State(lines=lines, now=now, read=self._read, checked=self._checked)
+        return self._state(now.reading, now.findings)
+
+    def _state(self, now: Reading, found: tuple[Diagnostic, ...]) -> State:
+        if now.own is not None:
+            self._read = now
+        lines = Lines(now.source, marked=self._marked)
+        return State(lines=lines, now=now, read=self._read, checked=self._checked, findings=found)
 
     def findings(self) -> tuple[Finding, ...]:
         """What `archspec check` says of the text."""
-        return findings(self.state)
+        return findings(self.checked)
 
     def hover(self, place: Place) -> Hover | None:
         """What is known of what stands at a place."""
-        return hover(self.state, place)
+        return hover(self.checked, place)
 
     def completions(self, place: Place) -> tuple[Completion, ...]:
         """What may be written at a place."""
-        return completions(self.state, place)
+        return completions(self.read, place)
 
     def definition(self, place: Place) -> tuple[Spot, ...]:
         """Where the name at a place is defined."""
-        return definition(self.state, place, self.library.reading)
+        return definition(self.read, place, self.library.reading)
 
     def references(self, place: Place, *, declared: bool = True) -> tuple[Spot, ...]:
         """Where the name at a place is used."""
         others = self.library.desk.specs()
-        return references(self.state, place, others, self.library.reading, declared=declared)
+        return references(self.read, place, others, self.library.reading, declared=declared)
 
     def highlights(self, place: Place) -> tuple[Extent, ...]:
         """Where the name at a place stands in the file itself."""
-        return highlights(self.state, place)
+        return highlights(self.read, place)
 
     def renamable(self, place: Place) -> Extent | None:
         """The extent of the name at a place, if there is one."""
-        return renamable(self.state, place)
+        return renamable(self.read, place)
 
     def rename(self, place: Place, new: str) -> tuple[Edit, ...]:
         """The edits that rename what stands at a place. Raises RenameRefusedError."""
-        return rename(self.state, place, new, self.library.desk.specs(), self.library)
+        return rename(self.read, place, new, self.library.desk.specs(), self.library)
 
     def outline(self) -> tuple[Item, ...]:
         """The sections and names of the file."""
-        return outline(self.state)
+        return outline(self.read)
 
     def hints(self) -> tuple[Hint, ...]:
         """The types of nodes and the values of constants, beside them."""
-        return hints(self.state)
+        return hints(self.checked)
 
     def fixes(self, extent: Extent) -> tuple[Fix, ...]:
         """Edits that mend what is found within an extent."""
-        return fixes(self.state, extent, self.library)
+        return fixes(self.checked, extent, self.library)

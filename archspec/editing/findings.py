@@ -33,7 +33,7 @@ class Finding:
 
 def findings(state: State) -> tuple[Finding, ...]:
     """What a check says of the text as it is, in its order."""
-    return tuple(_finding(one, state) for one in state.now.findings)
+    return tuple(_finding(one, state) for one in state.findings)
 
 
 def _finding(one: Diagnostic, state: State) -> Finding:
@@ -62,7 +62,7 @@ def _extent(primary: Label | None, state: State) -> Extent:
         return _TOP
     if primary.span.source.name == state.file:
         return state.lines.extent(primary.span)
-    own = state.now.reading.own
+    own = state.now.own
     named = None if own is None else _naming(primary.span.source.name, own)
     return _TOP if named is None else state.lines.extent(named)
 

@@ -121,7 +121,7 @@ def _mends(trial: _Trial, one: Diagnostic, state: State, library: Library) -> bo
     mark = BYTE_ORDER_MARK if (library.desk.text(Path(state.file)) or "").startswith(BYTE_ORDER_MARK) else ""
     changed = mark + text[: trial.span.start] + trial.text + text[trial.span.end :]
     tried = Library(library.desk.with_texts({Path(state.file): changed})).analysis(Path(state.file))
-    count = sum(found.code == one.code for found in state.now.findings)
+    count = sum(found.code == one.code for found in state.findings)
     return sum(found.code == one.code for found in tried.findings) < count
 
 

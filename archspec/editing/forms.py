@@ -85,6 +85,8 @@ class Form:
         found = next((one for one in map(_bare, self.choices) if get_origin(one) is list), None)
         if found is not None:
             return Form(annotation=get_args(found)[0], about=self.about)
+        if any(get_origin(one) is frozenset for one in map(_bare, self.choices)):
+            return self
         # A list in place of a map of fields holds what its first field holds: the range of a dim, a pattern of kinds.
         first = next((form for model in self.models for form in field_forms(model).values()), None)
         return None if first is None else first.items or first

@@ -71,6 +71,10 @@ def _of_name(state: State, occurrence: Occurrence) -> Iterator[str]:
                 yield "*As of the last text that loaded.*"
 
 
+def _slots(state: State) -> tuple[Slot, ...]:
+    return () if state.names is None else state.names.slots
+
+
 def _of_block(scope: tuple[str, ...]) -> str:
     return f" of the block `{scope[1]}`" if scope[0] == "body" else ""
 
@@ -78,7 +82,7 @@ def _of_block(scope: tuple[str, ...]) -> str:
 def _about_block(state: State, name: str) -> Iterator[str]:
     if state.names is None:
         return
-    for slot in state.names.slots:
+    for slot in _slots(state):
         if slot.trail == ("blocks", name, "about") and isinstance(slot.node, TextNode):
             yield slot.node.value
     fields = [one.name.text for one in state.names.all if one.name.scope == ("body", name) and one.what == "a field"]
@@ -108,19 +112,23 @@ def _value(state: State, measured: Measured, name: str, defined: Occurrence) -> 
         return
     if defined.what == "a node":
         cost = measured.cost_of(name)
-        yield f"{cost.parameters:,} parameters, {flops_text(cost.flops)}"
-    lines = [_verdict(state, one, defined.span) for one in measured.verdicts_on(name)]
+        reused = " of another node" if cost.parameters and not cost.own else ""
+        yield f"{cost.parameters:,} parameters{reused}, {flops_text(cost.flops)}"
+    whole = next(
+        (one.key.span.to(one.node.span) for one in _slots(state) if one.key and one.key.span == defined.span), None
+    )
+    lines = [_verdict(one, whole or defined.span) for one in measured.verdicts_on(name)]
     if lines:
         yield "\n".join(f"- {line}" for line in lines)
 
 
-def _verdict(state: State, verdict: Verdict, node: Span) -> str:
+def _verdict(verdict: Verdict, node: Span) -> str:
     """A verdict in words, with the place where it is lost; a node at that place is told so."""
     text = f"`{verdict.rule}`: **{verdict.status}**{f', {verdict.explanation}' if verdict.explanation else ''}"
     primary = verdict.diagnostics[0].primary if verdict.diagnostics else None
     if primary is None or not primary.text:
         return text
-    here = primary.span.source.name == node.source.name and primary.span.start == node.start
+    here = primary.span.source.name == node.source.name and node.start <= primary.span.start < node.end
     return f"{text}; lost {'here' if here else f'in line {primary.span.line}'}: {primary.text}"
 
 
@@ -162,7 +170,7 @@ def _own_verdict(state: State, slot: Slot) -> Iterator[str]:
     rules = [] if state.report is None else [one for one in state.report.verdicts if isinstance(one.rule, Rule)]
     if state.is_old or not isinstance(number, int) or number >= len(rules):
         return
-    yield _verdict(state, rules[number], slot.node.span)
+    yield _verdict(rules[number], slot.node.span)
 
 
 def _choices(form: Form) -> Iterator[str]:

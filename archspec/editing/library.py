@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from archspec.editing.analysis import Analysis, analyse
+from archspec.editing.carried import carried
 from archspec.editing.desk import Desk
 from archspec.editing.reading import Reading, read_through
 
@@ -33,7 +34,9 @@ class Library:
         """The check of a file as it is now."""
         known = self._analyses.get(path)
         if known is None or not self.desk.unchanged(known.seen):
-            known = analyse(self.desk, path, self.reading(path))
+            reading = self.reading(path)
+            made = None if known is None else carried(known, reading)
+            known = analyse(self.desk, path, reading) if made is None else made
             _keep(self._analyses, path, known)
         return known
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import field
 from functools import cached_property
+from itertools import takewhile
 
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
@@ -11,6 +13,7 @@ from archspec.analyses.cost import node_flops
 from archspec.checking import Report
 from archspec.diagnostics import Span
 from archspec.ir.graph import Graph, Node, Parameter, Value
+from archspec.ir.repeat import Repeat
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.rules.judge import Judge
@@ -19,18 +22,24 @@ from archspec.spec import Rule
 
 
 @record(eq=False)
-class Cost:
-    """Parameters that nodes own, and the FLOPs of one run of them."""
+class NodeCost:
+    """Parameters that nodes own, how many of them no node before owns, and the FLOPs of one run."""
 
     parameters: int
+    own: int
     flops: Dim
 
 
 @record(eq=False)
 class Measured:
-    """Answers from one report, each computed when it is asked."""
+    """Answers from one report, each computed when it is asked.
+
+    `origins` are the offsets that texts of `file` had when it was checked, where these differ.
+    """
 
     report: Report
+    file: str = ""
+    origins: Mapping[int, int] = field(default_factory=dict)
 
     def type_of(self, path: str) -> TensorType | None:
         """The type of a value, or of a parameter, by its path; None for an unknown one."""
@@ -42,14 +51,18 @@ class Measured:
 
     def type_at(self, place: Span) -> TensorType | None:
         """The type of the node that is written at a place, also in the body of a block: at its first call."""
-        node = self._by_place.get(_key(place))
+        name, start = _key(place)
+        node = self._by_place.get((name, self.origins.get(start, start) if name == self.file else start))
         return None if node is None else node.outputs[0].type
 
-    def cost_of(self, name: str) -> Cost:
+    def cost_of(self, name: str) -> NodeCost:
         """The cost of a node of the file, all parts of a chain and all layers counted."""
-        nodes = [node for node in self.report.spec.graph.nodes if node.name == name or node.name.startswith(f"{name}.")]
+        graph = self.report.spec.graph
+        nodes = [node for node in graph.nodes if node.name == name or node.name.startswith(f"{name}.")]
         flops = sum((node_flops(node) for node in nodes), Dim.of(0))
-        return Cost(parameters=_owned(nodes, 1, set()), flops=flops)
+        before = set[int]()
+        _owned(list(takewhile(lambda node: node not in nodes, graph.nodes)), 1, before)
+        return NodeCost(parameters=_owned(nodes, 1, set()), own=_owned(nodes, 1, before), flops=flops)
 
     def verdicts_on(self, name: str) -> Iterator[Verdict]:
         """The verdicts on rules whose output depends on a value through this name."""
@@ -78,6 +91,15 @@ class Measured:
     def _parameters(self) -> Mapping[str, Parameter]:
         nodes = self.report.spec.graph.walk()
         return {one.path: one for node in nodes for one in node.parameters.values()}
+
+    @property
+    def inner_paths(self) -> Iterator[str]:
+        """Paths of values inside stacks: those of the first layer."""
+        for node in self.report.spec.graph.nodes:
+            for layers in (inner for region in node.regions for inner in region.nodes if isinstance(inner.op, Repeat)):
+                first = f"{node.name}.{layers.name}.0"
+                yield first
+                yield from dict.fromkeys(f"{first}.{name}" for region in layers.regions for name in region.inner)
 
     @property
     def parameter_paths(self) -> tuple[str, ...]:
@@ -112,8 +134,7 @@ def _owned(nodes: Iterator[Node] | list[Node], times: int, seen: set[int]) -> in
 
 def _held(node: Node, number: int) -> int:
     """How many copies of its parameters a region has."""
-    schedule = getattr(node.op, "schedule", None)
-    return 1 if schedule is None or getattr(node.op, "shared", False) else int(schedule.count(number))
+    return node.op.schedule.count(number) if isinstance(node.op, Repeat) and not node.op.shared else 1
 
 
 def _key(span: Span) -> tuple[str, int]:

@@ -54,7 +54,7 @@ def references(state: State, place: Place, others: Iterable[Path], read: Reader,
     occurrence = state.occurrence(place)
     if occurrence is None or state.names is None:
         return ()
-    if state.read is state.now.reading:
+    if state.read is state.now:
         found = spots(family(Path(state.file), occurrence.name, others, read), occurrence.name)
         return tuple(one for one, occurrence in found.items() if declared or not occurrence.what)
     return tuple(Spot(state.file, extent) for extent in _own(state, occurrence, declared=declared))

@@ -42,7 +42,7 @@ class Edit:
 def renamable(state: State, place: Place) -> Extent | None:
     """The extent of the name at a place; None where there is none that could be renamed."""
     occurrence = state.occurrence(place)
-    if occurrence is None or state.names is None or state.read is not state.now.reading:
+    if occurrence is None or state.names is None or state.read is not state.now:
         return None
     is_known = occurrence.name in state.names.definitions and occurrence.span.text == occurrence.name.text
     return state.extent(occurrence.span) if is_known else None
@@ -54,7 +54,7 @@ def rename(state: State, place: Place, new: str, others: Iterable[Path], library
     Raises RenameRefusedError where there is no name, the text cannot name it, a file cannot be changed, or the files
     would not say the same as before.
     """
-    if state.read is not state.now.reading:
+    if state.read is not state.now:
         raise RenameRefusedError("the file does not parse")
     occurrence = state.occurrence(place)
     if occurrence is None or renamable(state, place) is None or state.names is None:

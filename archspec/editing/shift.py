@@ -13,8 +13,13 @@ class Shift:
         rest = 0 if self._same else _common(old[::-1][:most], new[::-1][:most])
         self._old, self._new = len(old) - rest, len(new) - rest
 
-    def new(self, offset: int) -> int | None:
-        """The offset in the new text of one in the old; None inside of what has changed."""
+    def new(self, offset: int, *, starts: bool = False) -> int | None:
+        """The offset in the new text of one in the old; None inside of what has changed.
+
+        Where text was put in at the offset, what `starts` there comes after it, and what ends there before it.
+        """
+        if starts and offset >= self._old and not self._same:
+            return offset - self._old + self._new
         return self._map(offset, self._old, self._new)
 
     def old(self, offset: int) -> int | None:

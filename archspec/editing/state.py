@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from archspec.checking import Report
-from archspec.diagnostics import Span
+from archspec.diagnostics import Diagnostic, Span
 from archspec.editing.analysis import Analysis
 from archspec.editing.measured import Measured
 from archspec.editing.names import Names, Occurrence
@@ -18,15 +18,17 @@ from archspec.record import record
 
 @record(eq=False)
 class State:
-    """The check of the text as it is, the last reading that parsed, and the last check that gave a report.
+    """The reading of the text as it is, the last one that parsed, and the last check that gave a report.
 
-    `lines` are those of the text as it is. The last two are of that text too where it is good enough.
+    The last two are of the text as it is where that is good enough. `lines` are its lines, and `findings` what a check
+    says of it; they are empty where nobody asked for a check.
     """
 
     lines: Lines
-    now: Analysis
+    now: Reading
     read: Reading | None
     checked: Analysis | None
+    findings: tuple[Diagnostic, ...] = ()
 
     @property
     def file(self) -> str:
@@ -51,7 +53,7 @@ class State:
     @property
     def is_old(self) -> bool:
         """Whether the report is that of an older text."""
-        return self.checked is not self.now
+        return self.checked is None or self.checked.reading is not self.now
 
     @cached_property
     def shift(self) -> Shift:
@@ -62,8 +64,8 @@ class State:
         """Where a span of the last text that parsed is now; None where its text has changed, or is another file's."""
         if span.source.name != self.file:
             return None
-        start, end = self.shift.new(span.start), self.shift.new(span.end)
-        if start is None or end is None:
+        start, end = self.shift.new(span.start, starts=True), self.shift.new(span.end)
+        if start is None or end is None or end < start:
             return None
         return Extent(self.lines.place(start), self.lines.place(end))
 

@@ -28,6 +28,7 @@ from archspec.lsp.texts import OpenText, path_of, uri_of
 from archspec.lsp.worker import Found, Worker
 
 T = TypeVar("T")
+_PAUSE = 0.01
 
 
 class _Protocol(LanguageServerProtocol):
@@ -96,6 +97,8 @@ class SpecServer(LanguageServer):
 
     async def _check(self) -> None:
         """Check and publish what is waiting, until nothing is."""
+        # What the client asks along with a change, such as completion, goes first: it needs no check.
+        await asyncio.sleep(_PAUSE)
         while self._waiting:
             uri = next(iter(self._waiting))
             del self._waiting[uri]

@@ -56,8 +56,7 @@ class Worker:
         if known is None:
             return None
         text, document = known
-        state = document.state
-        return Found(text=text, analysis=state.now, findings=document.findings())
+        return Found(text=text, findings=document.findings(), analysis=self.library.analysis(document.path))
 
     @property
     def opened(self) -> dict[Path, str]:
