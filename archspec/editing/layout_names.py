@@ -15,7 +15,9 @@ _WORD = re.compile(r"\S+")
 
 @record
 class Alternative:
-    """One text of a part of a name. `span` is None for a part that an outer key writes.
+    """One text of a part of a name; in a group it may have parts of its own: `(up.1 down)`.
+
+    `span` is None for a part that an outer key writes.
 
     Where the part has text around its group, as in `(image text)_states`, the span is that of the whole part, and
     `group` are all its texts.
@@ -24,6 +26,16 @@ class Alternative:
     text: str
     span: Span | None = None
     group: tuple[str, ...] = ()
+
+    def pieces(self) -> Iterator[tuple[str, Span | None]]:
+        """The parts of the text, each with its place."""
+        start = 0
+        for text in self.text.split("."):
+            here = self.span
+            if here is not None and not self.group:
+                here = Span(here.source, here.start + start, here.start + start + len(text))
+            yield text, here
+            start += len(text) + 1
 
 
 Part = tuple[Alternative, ...]
@@ -54,7 +66,7 @@ def _parts(key: TextNode) -> Iterator[Part]:
 def _alternatives(key: TextNode, start: int, end: int) -> Part:
     part = key.value[start:end]
     groups = list(_GROUP.finditer(part))
-    if len(groups) != 1 or "." in part:
+    if len(groups) != 1:
         return (Alternative(text=part, span=key.part(start, end)),)
     found = groups[0]
     words = [(one.group(), found.start(1) + one.start()) for one in _WORD.finditer(found[1])]

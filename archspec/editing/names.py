@@ -325,13 +325,15 @@ def _in_layout(parts: tuple[Part, ...], names: Names) -> Iterator[Occurrence]:
         after: list[Steps | None] = []
         for place in places:
             for one in part:
-                name: NameOf | None = NameOf(FILE, one.text)
-                if place is None:
-                    step = Steps(names.walk, names.definitions, "", one.text)
-                else:
-                    name, step = place.step(one.text)
-                if one.span is not None and name is not None and name in names.definitions:
-                    yield Occurrence(name, one.span, group=one.group)
+                step = place
+                for text, span in one.pieces():
+                    name: NameOf | None = NameOf(FILE, text)
+                    if step is None:
+                        step = Steps(names.walk, names.definitions, "", text)
+                    else:
+                        name, step = step.step(text)
+                    if span is not None and name is not None and name in names.definitions:
+                        yield Occurrence(name, span, group=one.group)
                 after.append(step)
         places = after[:_MOST_PLACES]
 

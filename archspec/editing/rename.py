@@ -18,6 +18,7 @@ from archspec.editing.family import family, is_shipped, spots
 from archspec.editing.library import Library
 from archspec.editing.names import BLOCKS, NameOf, Occurrence
 from archspec.editing.places import Extent, Lines, Place, Spot
+from archspec.editing.reading import Reading
 from archspec.editing.state import State
 from archspec.masks.registry import atoms
 from archspec.record import record
@@ -70,6 +71,8 @@ def rename(state: State, place: Place, new: str, others: Iterable[Path], library
             raise RenameRefusedError(f"`{new}` is the name of {taken.what} in {Path(reading.source.name).name}")
     found = spots(readings, name)
     _check_files(found, library.desk)
+    for reading in readings.values():
+        _check_alone(name, reading)
     edits = tuple(Edit(spot, _text(one, new)) for spot, one in found.items())
     _check_meaning(tuple(readings), edits, library)
     return edits
@@ -85,6 +88,18 @@ def _check_text(name: NameOf, new: str) -> None:
         raise RenameRefusedError(f"`{new}` is a block of the language")
     if name.scope[0] == "body" and new in RESERVED_FIELDS:
         raise RenameRefusedError(f"`{new}` is a field of every block")
+
+
+def _check_alone(name: NameOf, reading: Reading) -> None:
+    """Refuse a name of which some text is another name too: a line of a layout for the bodies of several blocks."""
+    every = () if reading.names is None else reading.names.all
+    own = {(one.span.source.name, one.span.start) for one in every if one.name == name and not one.group}
+    for one in every:
+        if one.name != name and (one.span.source.name, one.span.start) in own:
+            where = f"line {one.span.line} of {Path(one.span.source.name).name}"
+            raise RenameRefusedError(
+                f"`{name.text}` in {where} is the name of a node of the block `{one.name.scope[-1]}` too"
+            )
 
 
 def _check_files(found: Mapping[Spot, Occurrence], desk: Desk) -> None:
