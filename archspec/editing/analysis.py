@@ -47,4 +47,5 @@ def analyse(desk: Desk, path: Path, reading: Reading) -> Analysis:
             findings = report.diagnostics
         except SpecError as error:
             findings = error.diagnostics
-    return Analysis(reading=reading, findings=findings, report=report, seen={**reading.seen, **seen})
+    # A file that changed in between makes the reading an old one: by its version the next question notices.
+    return Analysis(reading=reading, findings=findings, report=report, seen={**seen, **reading.seen})

@@ -196,10 +196,10 @@ def _keys(state: State, marked: _Marked) -> Iterator[_Choice]:
             for one in _visible(state, "")
             if one.what == what and one.name.text not in given
         )
-    if holder.trail == ("outputs",):
+    if holder.trail[-1:] == ("outputs",):
         yield from (
             _Choice(one.name.text, "value", one.what, f"{one.name.text}: ")
-            for one in _visible(state, "")
+            for one in _visible(state, holder.scope)
             if one.what == "a node" and one.name.text not in given
         )
 

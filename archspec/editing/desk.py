@@ -10,7 +10,7 @@ from pathlib import Path
 from archspec.diagnostics import Source
 from archspec.spec.files import nodes_on_disk, read_by
 from archspec.text.nodes import MapNode
-from archspec.text.reader import MAX_BYTES, read
+from archspec.text.reader import MAX_BYTES, read, read_bytes
 
 Version = tuple[object, ...]
 """What tells one content of a file from another: the number of an edit, or time and size of a file on disk."""
@@ -102,7 +102,7 @@ class Desk:
         key = (str(path), version)
         if key not in self._nodes:
             known = self._open.get(same_file(path))
-            made = nodes_on_disk(path) if known is None else read(Source(str(path), known[1]))
+            made = nodes_on_disk(path) if known is None else _nodes(str(path), known[1])
             if len(self._nodes) >= _MOST_KEPT:
                 self._nodes.pop(next(iter(self._nodes)))
             self._nodes[key] = made
@@ -122,6 +122,13 @@ class Desk:
                     if same_file(path) not in known and "archspec:" in (self.text(path) or ""):
                         known.add(same_file(path))
                         yield path
+
+
+def _nodes(name: str, text: str) -> MapNode:
+    """The nodes of an open text. Raises SpecError as `nodes_on_disk` does for a file with the text."""
+    data = text.encode("utf-8", "surrogatepass")
+    # No more of a file is read than tells that it is too large.
+    return read(Source(name, text)) if len(data) <= MAX_BYTES else read_bytes(name, data[: MAX_BYTES + 1])
 
 
 def same_file(path: Path) -> Path:

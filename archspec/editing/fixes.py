@@ -63,7 +63,7 @@ def _trials(one: Diagnostic, span: Span, state: State) -> Iterator[_Trial]:
     """What the help proposes, the most likely first."""
     help = one.help or ""
     if found := _MEANT.search(help):
-        yield from _replaced(_near(found[1], state.file) if one.code == "E208" else found[1], span)
+        yield from _replaced(_near(found[1], state.file), span)
     elif found := _LISTED.fullmatch(help):
         for word in re.findall(r"`([^`]+)`", found[1]):
             yield from _replaced(word, span)
@@ -108,7 +108,9 @@ def _spaced(span: Span) -> Iterator[_Trial]:
 
 
 def _near(file: str, own: str) -> str:
-    """A path as the document would write it."""
+    """A path as the document would write it; another text as it is."""
+    if not Path(file).is_absolute():
+        return file
     try:
         return Path(os.path.relpath(file, Path(own).parent)).as_posix()
     except ValueError:

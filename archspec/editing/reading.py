@@ -11,7 +11,7 @@ from archspec.diagnostics import Collector, Source, SpecError
 from archspec.editing.desk import Desk, Version
 from archspec.editing.names import Names
 from archspec.editing.places import BYTE_ORDER_MARK
-from archspec.editing.slots import Walk
+from archspec.editing.slots import Slot, Walk
 from archspec.record import record
 from archspec.spec.composite import define_blocks
 from archspec.spec.files import read_file
@@ -40,6 +40,11 @@ class Reading:
             return None
         blocks = define_blocks(self.merged, Collector())
         return Names(tree=self.merged, walk=Walk(known=blocks, merged=self.merged))
+
+    @cached_property
+    def slots(self) -> tuple[Slot, ...]:
+        """The slots of the file itself, without those that it extends."""
+        return () if self.own is None or self.names is None else tuple(self.names.walk.slots(self.own))
 
 
 def read_through(desk: Desk, path: Path) -> Reading:

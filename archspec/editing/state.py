@@ -81,12 +81,11 @@ class State:
     def slot(self, place: Place) -> Slot | None:
         """The innermost slot whose key or text is at a place; None if there is none."""
         offset = self.at(place)
-        if offset is None or self.names is None:
+        if offset is None or self.read is None:
             return None
         found = None
-        for slot in self.names.slots:
+        for slot in self.read.slots:
             spans = [slot.node.span] + ([slot.key.span] if slot.key is not None else [])
-            here = (one for one in spans if one.source.name == self.file and one.start <= offset <= one.end)
-            if any(here):
+            if any(one.start <= offset <= one.end for one in spans):
                 found = slot
         return found

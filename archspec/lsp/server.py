@@ -20,7 +20,6 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.language_server import lsp_method
 
-from archspec.editing.analysis import Analysis
 from archspec.editing.desk import same_file
 from archspec.editing.document import Document
 from archspec.lsp import convert
@@ -57,7 +56,7 @@ class SpecServer(LanguageServer):
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archspec")
         self._waiting: dict[str, None] = {}
         self._checking: asyncio.Task[None] | None = None
-        self._published: dict[str, tuple[OpenText, Analysis]] = {}
+        self._published: dict[str, Found] = {}
 
     # -- texts
 
@@ -114,14 +113,14 @@ class SpecServer(LanguageServer):
     def _publish(self, found: Found) -> None:
         uri = found.text.uri
         known = self._published.get(uri)
-        if known is not None and known[0] is found.text and known[1] is found.analysis:
+        if known is not None and known.text is found.text and known.findings == found.findings:
             return
-        self._published[uri] = (found.text, found.analysis)
+        self._published[uri] = found
         shown = [convert.diagnostic(one, self.to_uri) for one in found.findings]
         self.text_document_publish_diagnostics(
             types.PublishDiagnosticsParams(uri=uri, version=found.text.version, diagnostics=shown)
         )
-        if known is not None and known[0] is found.text:
+        if known is not None and known.text is found.text:
             # A file that it extends has changed: the client does not know that its hints are other ones.
             self._refresh_hints()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from archspec.editing.analysis import Analysis
 from archspec.editing.desk import same_file
 from archspec.editing.document import Document
 from archspec.editing.findings import Finding
@@ -15,10 +14,9 @@ from archspec.record import record
 
 @record(eq=False)
 class Found:
-    """The findings of one version of a document, and the check that they are of."""
+    """The findings of one version of a document."""
 
     text: OpenText
-    analysis: Analysis
     findings: tuple[Finding, ...]
 
 
@@ -56,7 +54,7 @@ class Worker:
         if known is None:
             return None
         text, document = known
-        return Found(text=text, findings=document.findings(), analysis=self.library.analysis(document.path))
+        return Found(text=text, findings=document.findings())
 
     @property
     def opened(self) -> dict[Path, str]:

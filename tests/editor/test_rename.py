@@ -36,7 +36,7 @@ def some(folder: Path, specs: list[str], each: int | None) -> list[str]:
 
 
 def test_some_names_of_some_specs(tmp_path: Path) -> None:
-    assert some(tmp_path, ["gated-attention", "clip-vit-b32", "roberta-base", "bert-base", "mit-b0"], 3) == []
+    assert some(tmp_path, ["gated-attention", "clip-vit-b32", "roberta-base"], 2) == []
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_text_that_does_not_parse_and_a_folded_name_are_refused() -> None:
     folded = DECODER.replace("hidden: 4*d_model}", 'hidden: "4*\\x64_model"}')
     assert folded != DECODER
     assert document(folded).findings() == ()
-    with pytest.raises(RenameRefusedError, match="line 3 of small.yaml is folded or has escapes"):
+    with pytest.raises(RenameRefusedError, match=r"line 3 of small.yaml is folded or has escapes"):
         document(folded).rename(place(folded, "|d_model: 16"), NEW)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from archspec.spec.shipped import shipped_specs_dir
 from tests.diagnostics.corpus_case import CASES, CORPUS, copy_to
-from tests.lsp.conftest import editor
+from tests.lsp.client import editor
 from tests.lsp.said import checked, shown
 
 FEW = ("gpt2", "gated-attention", "gemma-3-270m", "opus-mt-en-de", "transformer-big", "resnet-50")
