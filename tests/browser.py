@@ -11,9 +11,10 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from select import select
 from time import monotonic
@@ -30,6 +31,14 @@ _QUIET = (
     *("--disable-default-apps", "--disable-sync", "--metrics-recording-only", "--mute-audio"),
 )
 _SECONDS = 60.0
+# Both are copied, to high numbers, before either is moved to its place, which may be that of the other.
+_MOVED = """
+import fcntl, os, sys
+one, other = (fcntl.fcntl(int(word), fcntl.F_DUPFD, 10) for word in sys.argv[1:3])
+os.dup2(one, 3)
+os.dup2(other, 4)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 def chromium() -> str:
@@ -213,7 +222,7 @@ def browser(*options: str) -> Iterator[Browser]:
         ours_out, theirs_out = os.pipe()
         words = [path, *_QUIET, *_OFFLINE, f"--user-data-dir={profile}", "--remote-debugging-pipe", *options]
         started = subprocess.Popen(
-            ["sh", "-c", 'exec 3<&"$1" 4>&"$2"; shift 2; exec "$@"', "sh", str(theirs_in), str(theirs_out), *words],
+            [sys.executable, "-I", "-c", _MOVED, str(theirs_in), str(theirs_out), *words],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -226,7 +235,8 @@ def browser(*options: str) -> Iterator[Browser]:
             yield Browser(started, ours_in, ours_out)
         finally:
             # Its children are of the same group, and of no other.
-            os.killpg(started.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(started.pid, signal.SIGKILL)
             started.wait()
             os.close(ours_in)
             os.close(ours_out)
