@@ -6,7 +6,7 @@ from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.ops.attention.attention import Attention
 from archspec.rules.explain import sizes_text
 from archspec.rules.independence import Independent, Pair
-from archspec.rules.leaked import Leak
+from archspec.rules.leaked import LeakPath
 from archspec.rules.verdict import Verdict
 from archspec.rules.way import Way
 from archspec.rules.wiring.path import shortest
@@ -79,7 +79,7 @@ def not_seen(rule: Rule, witness: Witness) -> Verdict:
     return _violated(rule, found, None)
 
 
-def _violated(rule: Rule | Independent, found: Diagnostic, leak: Leak | None, explanation: str = "") -> Verdict:
+def _violated(rule: Rule | Independent, found: Diagnostic, leak: LeakPath | None, explanation: str = "") -> Verdict:
     return Verdict(rule=rule, status="violated", explanation=explanation, diagnostics=(found,), leak=leak)
 
 

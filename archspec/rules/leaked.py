@@ -7,7 +7,7 @@ from archspec.record import record
 
 
 @record(eq=False)
-class Leak:
+class LeakPath:
     """A path by which an output depends on an input although a rule forbids it.
 
     `source` and `output` are their names, `nodes` the primitives of the path from the source to the output, `culprit`

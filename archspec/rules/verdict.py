@@ -7,7 +7,7 @@ from typing import Literal
 from archspec.diagnostics import Diagnostic
 from archspec.record import record
 from archspec.rules.independence import Independent
-from archspec.rules.leaked import Leak
+from archspec.rules.leaked import LeakPath
 from archspec.spec import Rule
 
 Status = Literal["proved", "violated", "unknown", "wired"]
@@ -35,7 +35,7 @@ class Verdict:
     status: Status
     explanation: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
-    leak: Leak | None = None
+    leak: LeakPath | None = None
 
     @property
     def holds(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from archspec.analyses.cost import cost
 from archspec.passes.scopes import Scopes
-from archspec.rules.leaked import Leak
+from archspec.rules.leaked import LeakPath
 from archspec.spec import Spec
 from archspec.views.canvas import GREY, INK, PAPER, Canvas
 from archspec.views.diagram.attention import AttentionWords
@@ -63,7 +63,7 @@ def plan_of(spec: Spec) -> DiagramPlan:
     return surveyed(spec.graph, AttentionWords(Scopes(spec.graph), example(spec)))
 
 
-def diagram(spec: Spec, leak: Leak | None = None) -> str:
+def diagram(spec: Spec, leak: LeakPath | None = None) -> str:
     """The architecture as an SVG document: inputs at the bottom, outputs at the top.
 
     Args:
@@ -97,7 +97,7 @@ def _head(spec: Spec, room: float) -> list[str]:
     return [*lines, count(cost(spec.graph).parameters)]
 
 
-def _legend(leak: Leak | None, room: float) -> list[str]:
+def _legend(leak: LeakPath | None, room: float) -> list[str]:
     """The lines that say what the thick line is."""
     if leak is None:
         return []

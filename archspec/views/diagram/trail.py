@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import pairwise
 
 from archspec.ir.graph import Node
-from archspec.rules.leaked import Leak
+from archspec.rules.leaked import LeakPath
 from archspec.views.diagram.plan import DiagramPart, DiagramPlan, DiagramWire
 
 _OUTSIDE = None
 
 
-def lit(plan: DiagramPlan, leak: Leak) -> DiagramPlan:
+def lit(plan: DiagramPlan, leak: LeakPath) -> DiagramPlan:
     """The plan of a whole diagram with the path of a leak: from its input through its nodes to its output."""
     ends = {
         (part.role, part.title): number for number, part in enumerate(plan.parts) if part.role in ("input", "output")
@@ -22,7 +22,7 @@ def lit(plan: DiagramPlan, leak: Leak) -> DiagramPlan:
     return _lit(plan, leak, [first, *_visited(plan, leak.nodes), last])
 
 
-def _lit(plan: DiagramPlan, leak: Leak, visited: Sequence[int | None]) -> DiagramPlan:
+def _lit(plan: DiagramPlan, leak: LeakPath, visited: Sequence[int | None]) -> DiagramPlan:
     """A plan with a path through it.
 
     Args:
@@ -37,7 +37,7 @@ def _lit(plan: DiagramPlan, leak: Leak, visited: Sequence[int | None]) -> Diagra
     return replace(plan, parts=parts, wires=wires)
 
 
-def _passed(part: DiagramPart, leak: Leak) -> DiagramPart:
+def _passed(part: DiagramPart, leak: LeakPath) -> DiagramPart:
     """A part on the path, and the path inside it."""
     inside = part.inside
     if inside is not None:

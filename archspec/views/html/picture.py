@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.checking import Report
-from archspec.rules.leaked import Leak
+from archspec.rules.leaked import LeakPath
 from archspec.rules.verdict import Verdict
 from archspec.views.diagram.draw import diagram
 from archspec.views.html.markup import Html, code, figure, name, tag
@@ -26,7 +26,7 @@ def _plain(report: Report) -> Html:
     return figure(diagram(spec), f"Diagram of {spec.name}. The table of parts says the same in words.", caption)
 
 
-def _leaking(report: Report, verdict: Verdict, leak: Leak) -> Html:
+def _leaking(report: Report, verdict: Verdict, leak: LeakPath) -> Html:
     label = f"Diagram of {report.spec.name} with the path by which {leak.output} depends on {leak.source}"
     start, *steps = leak.lines
     path = tag("ol", [tag("li", name(step.strip())) for step in steps])
