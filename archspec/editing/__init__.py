@@ -8,6 +8,6 @@ from __future__ import annotations
 
 from archspec.editing.desk import Desk
 from archspec.editing.document import Document
-from archspec.editing.places import Extent, Lines, Place
+from archspec.editing.places import Extent, Lines, Position
 
-__all__ = ["Desk", "Document", "Extent", "Lines", "Place"]
+__all__ = ["Desk", "Document", "Extent", "Lines", "Position"]

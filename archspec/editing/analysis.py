@@ -10,8 +10,8 @@ from pathlib import Path
 from archspec.checking import Report, check
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.editing.desk import Desk, Version
-from archspec.editing.measured import Measured
-from archspec.editing.reading import Reading
+from archspec.editing.measured import NodeFacts
+from archspec.editing.reading import FileReading
 from archspec.record import record
 
 
@@ -22,23 +22,23 @@ class Analysis:
     Where the check is of an older text that said the same, `origins` gives the offsets of texts in that one.
     """
 
-    reading: Reading
+    reading: FileReading
     findings: tuple[Diagnostic, ...]
     report: Report | None
     seen: Mapping[Path, Version]
     origins: Mapping[int, int] = field(default_factory=dict)
 
     @cached_property
-    def measured(self) -> Measured | None:
+    def measured(self) -> NodeFacts | None:
         """What the report says of nodes; None without one."""
         return (
             None
             if self.report is None
-            else Measured(report=self.report, file=self.reading.source.name, origins=self.origins)
+            else NodeFacts(report=self.report, file=self.reading.source.name, origins=self.origins)
         )
 
 
-def analyse(desk: Desk, path: Path, reading: Reading) -> Analysis:
+def analyse(desk: Desk, path: Path, reading: FileReading) -> Analysis:
     """Check a file that was read, with the open texts of a desk in place of files on disk."""
     report: Report | None = None
     with desk.reading() as seen:

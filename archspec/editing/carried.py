@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.editing.analysis import Analysis
-from archspec.editing.reading import Reading
+from archspec.editing.reading import FileReading
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 _LINE = re.compile(r"\bline \d")
@@ -23,7 +23,7 @@ class _LostPlaceError(Exception):
     """A place of the old text that is not at a node."""
 
 
-def carried(old: Analysis, new: Reading) -> Analysis | None:
+def carried(old: Analysis, new: FileReading) -> Analysis | None:
     """The check of a new reading of the same file; None where it may differ in more than places."""
     before, after = old.reading.own, new.own
     if before is None or after is None or not _others_unchanged(old, new):
@@ -46,7 +46,7 @@ def carried(old: Analysis, new: Reading) -> Analysis | None:
     return Analysis(reading=new, findings=findings, report=report, seen=seen, origins=origins)
 
 
-def _others_unchanged(old: Analysis, new: Reading) -> bool:
+def _others_unchanged(old: Analysis, new: FileReading) -> bool:
     """Whether all files but the document itself are those that the old check read."""
     own = new.source.name
     return {path: version for path, version in old.reading.seen.items() if str(path) != own} == {

@@ -16,8 +16,8 @@ from archspec.diagnostics import Source, SpecError
 from archspec.editing.forms import Form
 from archspec.editing.measured import number_text
 from archspec.editing.names import BLOCKS, Occurrence
-from archspec.editing.places import Extent, Place
-from archspec.editing.slots import BLOCK, LINES, NODE, OTHER, REUSE, Slot, Walk
+from archspec.editing.places import Extent, Position
+from archspec.editing.slots import BLOCK, LINES, NODE, OTHER, REUSE, TreeSlot, Walk
 from archspec.editing.state import State
 from archspec.masks.registry import atoms
 from archspec.record import record
@@ -62,7 +62,7 @@ class _Choice:
     required: bool = False
 
 
-def completions(state: State, place: Place) -> tuple[Completion, ...]:
+def completions(state: State, place: Position) -> tuple[Completion, ...]:
     """What may stand at a place, in the order in which it should be shown."""
     offset = state.lines.offset(place)
     text = state.lines.source.text
@@ -86,10 +86,10 @@ def completions(state: State, place: Place) -> tuple[Completion, ...]:
 class _Marked:
     """The slot with the mark, whether the mark is its key, and the walk that found it."""
 
-    slot: Slot
+    slot: TreeSlot
     is_key: bool
     walk: Walk
-    holder: Slot | None
+    holder: TreeSlot | None
 
 
 def _marked(state: State, text: str, start: int, end: int) -> _Marked | None:
@@ -97,7 +97,7 @@ def _marked(state: State, text: str, start: int, end: int) -> _Marked | None:
         known = state.names.walk.known if state.names is not None else _no_blocks()
         merged = state.names.tree if state.names is not None else tree
         walk = Walk(known=known, merged=_over(merged, tree))
-        holders: dict[tuple[object, ...], Slot] = {}
+        holders: dict[tuple[object, ...], TreeSlot] = {}
         for slot in walk.slots(tree):
             holders[slot.trail] = slot
             if slot.key is not None and _MARK in slot.key.value:
@@ -222,7 +222,7 @@ def _texts(state: State, marked: _Marked) -> Iterator[_Choice]:
         yield from _of_form(state, slot, form)
 
 
-def _of_form(state: State, slot: Slot, form: Form) -> Iterator[_Choice]:
+def _of_form(state: State, slot: TreeSlot, form: Form) -> Iterator[_Choice]:
     before = slot.node.value.partition(_MARK)[0] if isinstance(slot.node, TextNode) else ""
     sorts = form.sorts
     if not before:
@@ -247,7 +247,7 @@ def _of_form(state: State, slot: Slot, form: Form) -> Iterator[_Choice]:
         )
 
 
-def _of_mask(state: State, slot: Slot, before: str) -> Iterator[_Choice]:
+def _of_mask(state: State, slot: TreeSlot, before: str) -> Iterator[_Choice]:
     """Atoms, and fields that are masks; inside the brackets of an atom, what they may hold."""
     if before.count("(") > before.count(")") and before.rstrip(" (")[-1:].isalnum():
         yield from _values(state, slot)
@@ -259,7 +259,7 @@ def _of_mask(state: State, slot: Slot, before: str) -> Iterator[_Choice]:
     yield from (_Choice(name, "mask", "a field of the block") for name, sort in sorts.items() if sort == "mask")
 
 
-def _functions(sorts: frozenset[str], slot: Slot) -> Iterator[_Choice]:
+def _functions(sorts: frozenset[str], slot: TreeSlot) -> Iterator[_Choice]:
     """The words of a sort that are no names of the file."""
     if "expr" in sorts:
         yield from (_Choice(word, "function", "of a number", f"{word}(") for word in expr.FUNCTIONS)
@@ -294,7 +294,7 @@ def _visible(state: State, scope: str) -> tuple[Occurrence, ...]:
     return () if state.names is None else tuple(state.names.visible(scope).values())
 
 
-def _values(state: State, slot: Slot) -> Iterator[_Choice]:
+def _values(state: State, slot: TreeSlot) -> Iterator[_Choice]:
     """Inputs and nodes, but for the node itself."""
     own = slot.trail[3] if slot.trail[:1] == ("blocks",) and len(slot.trail) > 3 else slot.trail[-1]
     own = slot.trail[1] if slot.trail[0] == "graph" and len(slot.trail) > 1 else own
@@ -304,7 +304,7 @@ def _values(state: State, slot: Slot) -> Iterator[_Choice]:
             yield _named(state, one)
 
 
-def _numbers(state: State, slot: Slot) -> Iterator[_Choice]:
+def _numbers(state: State, slot: TreeSlot) -> Iterator[_Choice]:
     for one in _visible(state, slot.scope):
         if one.what in _NUMBERS and not (slot.trail[0] == "constants" and one.name.text == slot.trail[-1]):
             yield _named(state, one)

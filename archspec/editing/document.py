@@ -7,15 +7,15 @@ from pathlib import Path
 from archspec.diagnostics import Diagnostic
 from archspec.editing.analysis import Analysis
 from archspec.editing.completion import Completion, completions
-from archspec.editing.findings import Finding, findings
+from archspec.editing.findings import TextFinding, findings
 from archspec.editing.fixes import Fix, fixes
 from archspec.editing.hints import Hint, hints
 from archspec.editing.hover import Hover, hover
 from archspec.editing.library import Library
 from archspec.editing.navigation import definition, highlights, references
 from archspec.editing.outline import Item, outline
-from archspec.editing.places import BYTE_ORDER_MARK, Extent, Lines, Place, Spot
-from archspec.editing.reading import Reading
+from archspec.editing.places import BYTE_ORDER_MARK, Extent, Lines, Position, Spot
+from archspec.editing.reading import FileReading
 from archspec.editing.rename import Edit, renamable, rename
 from archspec.editing.state import State
 
@@ -30,7 +30,7 @@ class Document:
     def __init__(self, path: Path, text: str, library: Library | None = None) -> None:
         self.path = path
         self.library = Library() if library is None else library
-        self._read: Reading | None = None
+        self._read: FileReading | None = None
         self._checked: Analysis | None = None
         self.change(text)
 
@@ -56,42 +56,42 @@ class Document:
             self._checked = now
         return self._state(now.reading, now.findings)
 
-    def _state(self, now: Reading, found: tuple[Diagnostic, ...]) -> State:
+    def _state(self, now: FileReading, found: tuple[Diagnostic, ...]) -> State:
         if now.own is not None:
             self._read = now
         lines = Lines(now.source, marked=self._marked)
         return State(lines=lines, now=now, read=self._read, checked=self._checked, findings=found)
 
-    def findings(self) -> tuple[Finding, ...]:
+    def findings(self) -> tuple[TextFinding, ...]:
         """What `archspec check` says of the text."""
         return findings(self.checked)
 
-    def hover(self, place: Place) -> Hover | None:
+    def hover(self, place: Position) -> Hover | None:
         """What is known of what stands at a place."""
         return hover(self.checked, place)
 
-    def completions(self, place: Place) -> tuple[Completion, ...]:
+    def completions(self, place: Position) -> tuple[Completion, ...]:
         """What may be written at a place."""
         return completions(self.read, place)
 
-    def definition(self, place: Place) -> tuple[Spot, ...]:
+    def definition(self, place: Position) -> tuple[Spot, ...]:
         """Where the name at a place is defined."""
         return definition(self.read, place, self.library.reading)
 
-    def references(self, place: Place, *, declared: bool = True) -> tuple[Spot, ...]:
+    def references(self, place: Position, *, declared: bool = True) -> tuple[Spot, ...]:
         """Where the name at a place is used."""
         others = self.library.desk.specs()
         return references(self.read, place, others, self.library.reading, declared=declared)
 
-    def highlights(self, place: Place) -> tuple[Extent, ...]:
+    def highlights(self, place: Position) -> tuple[Extent, ...]:
         """Where the name at a place stands in the file itself."""
         return highlights(self.read, place)
 
-    def renamable(self, place: Place) -> Extent | None:
+    def renamable(self, place: Position) -> Extent | None:
         """The extent of the name at a place, if there is one."""
         return renamable(self.read, place)
 
-    def rename(self, place: Place, new: str) -> tuple[Edit, ...]:
+    def rename(self, place: Position, new: str) -> tuple[Edit, ...]:
         """The edits that rename what stands at a place. Raises RenameRefusedError."""
         return rename(self.read, place, new, self.library.desk.specs(), self.library)
 

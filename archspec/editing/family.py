@@ -8,14 +8,14 @@ from pathlib import Path
 from archspec.editing.desk import same_file
 from archspec.editing.names import NameOf, Occurrence
 from archspec.editing.places import Spot, spot
-from archspec.editing.reading import Reading
+from archspec.editing.reading import FileReading
 from archspec.spec.shipped import shipped_specs_dir
 
-Reader = Callable[[Path], Reading]
+Reader = Callable[[Path], FileReading]
 """Reads a file; the same content is read once."""
 
 
-def family(path: Path, name: NameOf, others: Iterable[Path], read: Reader) -> dict[Path, Reading]:
+def family(path: Path, name: NameOf, others: Iterable[Path], read: Reader) -> dict[Path, FileReading]:
     """The files in which a name of the file at `path` is the same name, with their readings.
 
     These are the file, those of `others` and its own parents that define the name, and all others that extend one of
@@ -33,7 +33,7 @@ def family(path: Path, name: NameOf, others: Iterable[Path], read: Reader) -> di
     return found
 
 
-def spots(readings: dict[Path, Reading], name: NameOf) -> dict[Spot, Occurrence]:
+def spots(readings: dict[Path, FileReading], name: NameOf) -> dict[Spot, Occurrence]:
     """Every place where a name is written in these files, each once, in order."""
     found: dict[Spot, Occurrence] = {}
     for reading in readings.values():
@@ -50,10 +50,10 @@ def is_shipped(path: Path) -> bool:
     return shipped_specs_dir().resolve() in same_file(path).parents
 
 
-def _files(reading: Reading) -> list[str]:
+def _files(reading: FileReading) -> list[str]:
     """The file, and those that it was laid over: `extends` is followed by name."""
     return [str(path) for path in reading.seen] or [reading.source.name]
 
 
-def _defines(reading: Reading, name: NameOf) -> bool:
+def _defines(reading: FileReading, name: NameOf) -> bool:
     return reading.names is not None and name in reading.names.definitions

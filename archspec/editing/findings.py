@@ -8,16 +8,16 @@ from pathlib import Path
 
 from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.diagnostics.model import Severity
-from archspec.editing.places import Extent, Place, Spot, spot
+from archspec.editing.places import Extent, Position, Spot, spot
 from archspec.editing.state import State
 from archspec.record import record
 from archspec.text.nodes import MapNode, TextNode
 
-_TOP = Extent(Place(0, 0), Place(0, 0))
+_TOP = Extent(Position(0, 0), Position(0, 0))
 
 
 @record
-class Finding:
+class TextFinding:
     """A diagnostic with its extent in the document. `message` has its notes and its help too.
 
     `related` are the other places, each with what is said there.
@@ -31,13 +31,13 @@ class Finding:
     diagnostic: Diagnostic
 
 
-def findings(state: State) -> tuple[Finding, ...]:
+def findings(state: State) -> tuple[TextFinding, ...]:
     """What a check says of the text as it is, in its order."""
     return tuple(_finding(one, state) for one in state.findings)
 
 
-def _finding(one: Diagnostic, state: State) -> Finding:
-    return Finding(
+def _finding(one: Diagnostic, state: State) -> TextFinding:
+    return TextFinding(
         code=one.code,
         severity=one.severity,
         message="\n".join(_lines(one)),

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from archspec.diagnostics import Diagnostic, Span
-from archspec.editing.findings import Finding, findings
+from archspec.editing.findings import TextFinding, findings
 from archspec.editing.library import Library
-from archspec.editing.places import BYTE_ORDER_MARK, Extent, Place
+from archspec.editing.places import BYTE_ORDER_MARK, Extent, Position
 from archspec.editing.state import State
 from archspec.record import record
 
@@ -29,7 +29,7 @@ class Fix:
     """An edit of the document that mends a finding; `title` says what it does."""
 
     title: str
-    finding: Finding
+    finding: TextFinding
     extent: Extent
     text: str
 
@@ -49,7 +49,7 @@ def fixes(state: State, extent: Extent, library: Library) -> tuple[Fix, ...]:
     return tuple(fix for one in touched for fix in _fixes(state, one, library))
 
 
-def _fixes(state: State, finding: Finding, library: Library) -> Iterator[Fix]:
+def _fixes(state: State, finding: TextFinding, library: Library) -> Iterator[Fix]:
     primary = finding.diagnostic.primary
     if primary is None or primary.span.source.name != state.file:
         return
@@ -131,5 +131,5 @@ def _touches(one: Extent, other: Extent) -> bool:
     return _key(one.start) <= _key(other.end) and _key(other.start) <= _key(one.end)
 
 
-def _key(place: Place) -> tuple[int, int]:
+def _key(place: Position) -> tuple[int, int]:
     return place.line, place.character

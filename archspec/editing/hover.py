@@ -8,10 +8,10 @@ from inspect import cleandoc
 from archspec.algebra.dim import Dim
 from archspec.diagnostics import Span
 from archspec.editing.forms import Form
-from archspec.editing.measured import Measured, number_text
+from archspec.editing.measured import NodeFacts, number_text
 from archspec.editing.names import BLOCKS, FILE, Occurrence, leaves
-from archspec.editing.places import Extent, Place
-from archspec.editing.slots import BLOCK, NODE, OTHER, RULE, Slot
+from archspec.editing.places import Extent, Position
+from archspec.editing.slots import BLOCK, NODE, OTHER, RULE, TreeSlot
 from archspec.editing.state import State
 from archspec.ir.types import TensorType
 from archspec.masks.registry import atoms
@@ -31,7 +31,7 @@ class Hover:
     extent: Extent
 
 
-def hover(state: State, place: Place) -> Hover | None:
+def hover(state: State, place: Position) -> Hover | None:
     """What is known of the name, the key or the word at a place; None if there is nothing to tell."""
     offset, slot = state.at(place), state.slot(place)
     if offset is None:
@@ -71,7 +71,7 @@ def _of_name(state: State, occurrence: Occurrence) -> Iterator[str]:
                 yield "*As of the last text that loaded.*"
 
 
-def _slots(state: State) -> tuple[Slot, ...]:
+def _slots(state: State) -> tuple[TreeSlot, ...]:
     return () if state.names is None else state.names.slots
 
 
@@ -90,7 +90,7 @@ def _about_block(state: State, name: str) -> Iterator[str]:
         yield f"fields: {', '.join(f'`{field}`' for field in fields)}"
 
 
-def _numbers(state: State, measured: Measured, name: str, defined: Occurrence) -> Iterator[str]:
+def _numbers(state: State, measured: NodeFacts, name: str, defined: Occurrence) -> Iterator[str]:
     """The value of a constant, the range of a dim."""
     spec = measured.report.spec
     if defined.name.scope == FILE and defined.what == "a constant" and name in spec.constants:
@@ -101,7 +101,7 @@ def _numbers(state: State, measured: Measured, name: str, defined: Occurrence) -
         yield f"{dim.min} to {dim.max}, typically {dim.typical}{multiple}"
 
 
-def _value(state: State, measured: Measured, name: str, defined: Occurrence) -> Iterator[str]:
+def _value(state: State, measured: NodeFacts, name: str, defined: Occurrence) -> Iterator[str]:
     """The type of a value; for a node of the file its cost, and the rules that it has a part in."""
     is_of_file = defined.name.scope == FILE
     found = measured.type_of(name) if is_of_file else measured.type_at(defined.span)
@@ -151,7 +151,7 @@ def flops_text(flops: Dim) -> str:
 # -- keys and words
 
 
-def _of_key(state: State, slot: Slot) -> Iterator[str]:
+def _of_key(state: State, slot: TreeSlot) -> Iterator[str]:
     assert slot.key is not None
     word = slot.key.value
     kind = rule_words().get(word) if slot.trail[:1] == ("rules",) and len(slot.trail) == 3 else None
@@ -164,7 +164,7 @@ def _of_key(state: State, slot: Slot) -> Iterator[str]:
         yield from _choices(slot.form)
 
 
-def _own_verdict(state: State, slot: Slot) -> Iterator[str]:
+def _own_verdict(state: State, slot: TreeSlot) -> Iterator[str]:
     """The verdict on the rule of a slot."""
     number = slot.trail[1]
     rules = [] if state.report is None else [one for one in state.report.verdicts if isinstance(one.rule, Rule)]
@@ -180,7 +180,7 @@ def _choices(form: Form) -> Iterator[str]:
         yield f"`{form.default}` when left out"
 
 
-def _in_text(state: State, slot: Slot, offset: int) -> Hover | None:
+def _in_text(state: State, slot: TreeSlot, offset: int) -> Hover | None:
     """The value or parameter that a path names, the block that a word names, an atom of a mask, or the field."""
     node = slot.node
     if not isinstance(node, TextNode) or state.names is None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from archspec.editing.analysis import Analysis, analyse
 from archspec.editing.carried import carried
 from archspec.editing.desk import Desk
-from archspec.editing.reading import Reading, read_through
+from archspec.editing.reading import FileReading, read_through
 
 _MOST = 256
 T = TypeVar("T")
@@ -19,10 +19,10 @@ class Library:
 
     def __init__(self, desk: Desk | None = None) -> None:
         self.desk = Desk() if desk is None else desk
-        self._readings: dict[Path, Reading] = {}
+        self._readings: dict[Path, FileReading] = {}
         self._analyses: dict[Path, Analysis] = {}
 
-    def reading(self, path: Path) -> Reading:
+    def reading(self, path: Path) -> FileReading:
         """The reading of a file as it is now."""
         known = self._readings.get(path)
         if known is None or not self.desk.unchanged(known.seen):

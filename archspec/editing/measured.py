@@ -31,7 +31,7 @@ class NodeCost:
 
 
 @record(eq=False)
-class Measured:
+class NodeFacts:
     """Answers from one report, each computed when it is asked.
 
     `origins` are the offsets that texts of `file` had when it was checked, where these differ.

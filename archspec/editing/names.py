@@ -12,7 +12,7 @@ from typing import Any
 
 from archspec.diagnostics import Span, SpecError
 from archspec.editing.layout_names import Part, ours
-from archspec.editing.slots import BLOCK, INDEX, LAYOUT, LINES, NODE, REUSE, Slot, Trail, Walk
+from archspec.editing.slots import BLOCK, INDEX, LAYOUT, LINES, NODE, REUSE, Trail, TreeSlot, Walk
 from archspec.layouts.numbering import OURS
 from archspec.masks.field import MASK_FIELDS
 from archspec.record import field_names, record
@@ -58,7 +58,7 @@ class Occurrence:
 
 
 @record(eq=False)
-class Names:
+class NameIndex:
     """The occurrences of all names in the merged tree of a file, found once."""
 
     tree: MapNode
@@ -92,7 +92,7 @@ class Names:
         return {name.text: one for name, one in self._defined.items() if name.scope == wanted}
 
     @cached_property
-    def slots(self) -> tuple[Slot, ...]:
+    def slots(self) -> tuple[TreeSlot, ...]:
         """Every slot of the merged tree."""
         return tuple(self.walk.slots(self.tree))
 
@@ -122,7 +122,7 @@ class Names:
                 case (*above, "kinds", _) if slot.key and slot.form.models:
                     yield Occurrence(NameOf(_kinds(above), slot.key.value), slot.key.span, "a kind of layer")
 
-    def _axes(self, slot: Slot) -> Iterator[Occurrence]:
+    def _axes(self, slot: TreeSlot) -> Iterator[Occurrence]:
         """The axes that an input of a block binds."""
         for axis in (axis for one in leaves(self.read(slot)) if isinstance(one, TypeSyntax) for axis in one.axes):
             if isinstance(axis, Name):
@@ -153,7 +153,7 @@ class Names:
         for block in self.sorts:
             yield from self._substituted(block)
 
-    def _key(self, slot: Slot) -> Iterator[Occurrence]:
+    def _key(self, slot: TreeSlot) -> Iterator[Occurrence]:
         """A key that is a name defined elsewhere."""
         if slot.key is None:
             return
@@ -166,7 +166,7 @@ class Names:
             case ("graph", *_) | ("blocks", _, "graph", *_) if slot.form not in (NODE, BLOCK, REUSE):
                 yield from self._argument(slot, slot.key)
 
-    def _argument(self, slot: Slot, key: TextNode) -> Iterator[Occurrence]:
+    def _argument(self, slot: TreeSlot, key: TextNode) -> Iterator[Occurrence]:
         """A key in a call of a user-defined block: the name of one of its fields or inputs."""
         if isinstance(slot.holder, MapNode) and _is_node(slot.trail[:-1]):
             word = self.walk.block_word(slot.holder, slot.trail[:-1])
@@ -174,7 +174,7 @@ class Names:
             if name is not None and name in self._defined:
                 yield Occurrence(name, key.span)
 
-    def _text(self, slot: Slot) -> Iterator[Occurrence]:
+    def _text(self, slot: TreeSlot) -> Iterator[Occurrence]:
         """The names in a text."""
         node = slot.node
         if not isinstance(node, TextNode):
@@ -188,7 +188,7 @@ class Names:
             for leaf in leaves(self.read(slot)):
                 yield from self._leaf(leaf, slot)
 
-    def _leaf(self, leaf: Any, slot: Slot) -> Iterator[Occurrence]:
+    def _leaf(self, leaf: Any, slot: TreeSlot) -> Iterator[Occurrence]:
         scope = self._scope(slot)
         if isinstance(leaf, Path):
             yield from self._path(leaf, slot)
@@ -200,19 +200,19 @@ class Names:
             above = slot.trail[: len(slot.trail) - slot.trail[::-1].index("pattern") - 1]
             yield Occurrence(NameOf(_kinds(above), leaf.text), leaf.span)
 
-    def _path(self, path: Path, slot: Slot) -> Iterator[Occurrence]:
+    def _path(self, path: Path, slot: TreeSlot) -> Iterator[Occurrence]:
         name = NameOf(self._scope(slot), path.parts[0])
         output = NameOf((*OUTPUTS, slot.scope), path.parts[0])
         if slot.trail == ("decode", "output") and output in self._defined:
             name = output
         yield Occurrence(name, path.part_span(0))
-        steps = Steps(self.walk, self._defined, slot.scope, path.parts[0])
+        steps = PathSteps(self.walk, self._defined, slot.scope, path.parts[0])
         for number, part in enumerate(path.parts[1:], 1):
             found, steps = steps.step(part)
             if found is not None:
                 yield Occurrence(found, path.part_span(number))
 
-    def _layout(self, slot: Slot) -> Iterator[Occurrence]:
+    def _layout(self, slot: TreeSlot) -> Iterator[Occurrence]:
         """Names of nodes in a layout: the first parts of our names."""
         if len(slot.trail) != 3:
             return
@@ -241,10 +241,10 @@ class Names:
     # -- reading
 
     @staticmethod
-    def _scope(slot: Slot) -> Scope:
+    def _scope(slot: TreeSlot) -> Scope:
         return ("body", slot.scope) if slot.scope else FILE
 
-    def read(self, slot: Slot) -> Any:
+    def read(self, slot: TreeSlot) -> Any:
         """What a text is read as; None for one that does not fit its field."""
         if not isinstance(slot.node, TextNode) or slot.form in (BLOCK, REUSE, LAYOUT):
             return None
@@ -259,7 +259,7 @@ class Names:
 
 
 @record(kw_only=False, eq=False)
-class Steps:
+class PathSteps:
     """A place inside a node, while a path is followed: only bodies of user-defined blocks have names of their own."""
 
     walk: Walk
@@ -268,16 +268,16 @@ class Steps:
     name: str
     parts: tuple[str, ...] = field(default=())
 
-    def step(self, part: str) -> tuple[NameOf | None, Steps]:
+    def step(self, part: str) -> tuple[NameOf | None, PathSteps]:
         """The name that a further part of the path is, None for none, and the place after it."""
         block = self._block(part)
         if block is None:
-            return None, Steps(self.walk, self.defined, self.scope, self.name, (*self.parts, part))
+            return None, PathSteps(self.walk, self.defined, self.scope, self.name, (*self.parts, part))
         for scope in (("body", block), (*OUTPUTS, block)):
             name = NameOf(scope, part)
             if name in self.defined:
-                return name, Steps(self.walk, self.defined, block, part)
-        return None, Steps(self.walk, self.defined, self.scope, self.name, (*self.parts, part))
+                return name, PathSteps(self.walk, self.defined, block, part)
+        return None, PathSteps(self.walk, self.defined, self.scope, self.name, (*self.parts, part))
 
     def _block(self, part: str) -> str | None:
         """The user-defined block that the place is in, unless the part is the number of a layer or of a chain."""
@@ -318,18 +318,18 @@ def leaves(thing: Any) -> Iterator[Any]:
                 yield from leaves(getattr(thing, name))
 
 
-def _in_layout(parts: tuple[Part, ...], names: Names) -> Iterator[Occurrence]:
+def _in_layout(parts: tuple[Part, ...], names: NameIndex) -> Iterator[Occurrence]:
     """The names in our side of a line."""
-    places: list[Steps | None] = [None]
+    places: list[PathSteps | None] = [None]
     for part in parts:
-        after: list[Steps | None] = []
+        after: list[PathSteps | None] = []
         for place in places:
             for one in part:
                 step = place
                 for text, span in one.pieces():
                     name: NameOf | None = NameOf(FILE, text)
                     if step is None:
-                        step = Steps(names.walk, names.definitions, "", text)
+                        step = PathSteps(names.walk, names.definitions, "", text)
                     else:
                         name, step = step.step(text)
                     if span is not None and name is not None and name in names.definitions:
@@ -338,7 +338,7 @@ def _in_layout(parts: tuple[Part, ...], names: Names) -> Iterator[Occurrence]:
         places = after[:_MOST_PLACES]
 
 
-def _unnamed(slot: Slot) -> tuple[str, ...]:
+def _unnamed(slot: TreeSlot) -> tuple[str, ...]:
     """Names that numbers give themselves: the index of a layer, and that of a tensor in `index`."""
     return (LAYER, OURS) if slot.form is INDEX else (LAYER,)
 

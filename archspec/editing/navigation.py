@@ -8,15 +8,15 @@ from pathlib import Path
 from archspec.diagnostics import SpecError
 from archspec.editing.family import Reader, family, spots
 from archspec.editing.names import Occurrence
-from archspec.editing.places import Extent, Place, Spot, spot
+from archspec.editing.places import Extent, Position, Spot, spot
 from archspec.editing.state import State
 from archspec.spec.files import is_file, locate_parent
 from archspec.text.nodes import TextNode
 
-_TOP = Extent(Place(0, 0), Place(0, 0))
+_TOP = Extent(Position(0, 0), Position(0, 0))
 
 
-def definition(state: State, place: Place, read: Reader) -> tuple[Spot, ...]:
+def definition(state: State, place: Position, read: Reader) -> tuple[Spot, ...]:
     """Where a name is defined; of a definition that overrides another, the other; the file that a text names."""
     file = _file(state, place)
     if file is not None:
@@ -46,7 +46,9 @@ def _above(state: State, occurrence: Occurrence, read: Reader) -> Iterator[Occur
                 yield found
 
 
-def references(state: State, place: Place, others: Iterable[Path], read: Reader, *, declared: bool) -> tuple[Spot, ...]:
+def references(
+    state: State, place: Position, others: Iterable[Path], read: Reader, *, declared: bool
+) -> tuple[Spot, ...]:
     """Where a name is used, in all files that share it; with `declared` its definitions too.
 
     Of a text that does not parse these are the places of the last one that did, in this file alone.
@@ -60,7 +62,7 @@ def references(state: State, place: Place, others: Iterable[Path], read: Reader,
     return tuple(Spot(state.file, extent) for extent in _own(state, occurrence, declared=declared))
 
 
-def highlights(state: State, place: Place) -> tuple[Extent, ...]:
+def highlights(state: State, place: Position) -> tuple[Extent, ...]:
     """Where a name stands in the document itself."""
     occurrence = state.occurrence(place)
     return () if occurrence is None else tuple(_own(state, occurrence, declared=True))
@@ -73,7 +75,7 @@ def _own(state: State, occurrence: Occurrence, *, declared: bool) -> Iterator[Ex
             yield extent
 
 
-def _file(state: State, place: Place) -> Path | None:
+def _file(state: State, place: Position) -> Path | None:
     """The file that a text names: a parent or a layout."""
     slot = state.slot(place)
     if slot is None or not isinstance(slot.node, TextNode):

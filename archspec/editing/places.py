@@ -9,7 +9,7 @@ BYTE_ORDER_MARK = "\ufeff"
 
 
 @record(kw_only=False)
-class Place:
+class Position:
     """A place between two characters: its line, and the UTF-16 code units before it in the line, both from 0."""
 
     line: int
@@ -20,8 +20,8 @@ class Place:
 class Extent:
     """The text from one place up to another."""
 
-    start: Place
-    end: Place
+    start: Position
+    end: Position
 
 
 @record(kw_only=False)
@@ -42,14 +42,14 @@ class Lines:
         self.source = source
         self._marked = marked
 
-    def place(self, offset: int) -> Place:
+    def place(self, offset: int) -> Position:
         """The place of an offset; one after the end of the text is that of the end."""
         line, column = self.source.position(min(max(offset, 0), len(self.source.text)))
         start = self.source.line_starts[line - 1]
         units = _units(self.source.text[start : start + column - 1])
-        return Place(line - 1, units + self._mark(line - 1))
+        return Position(line - 1, units + self._mark(line - 1))
 
-    def offset(self, place: Place) -> int:
+    def offset(self, place: Position) -> int:
         """The offset of a place; one after the end of its line is that of the end, one inside a character its start."""
         starts, text = self.source.line_starts, self.source.text
         if place.line >= len(starts):

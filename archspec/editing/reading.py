@@ -9,9 +9,9 @@ from pathlib import Path
 
 from archspec.diagnostics import Collector, Source, SpecError
 from archspec.editing.desk import Desk, Version
-from archspec.editing.names import Names
+from archspec.editing.names import NameIndex
 from archspec.editing.places import BYTE_ORDER_MARK
-from archspec.editing.slots import Slot, Walk
+from archspec.editing.slots import TreeSlot, Walk
 from archspec.record import record
 from archspec.spec.composite import define_blocks
 from archspec.spec.files import read_file
@@ -21,7 +21,7 @@ from archspec.text.nodes import MapNode
 
 
 @record(eq=False)
-class Reading:
+class FileReading:
     """The nodes of a file at one content of it and of the files that it names.
 
     `own` are those of the file, None where its text does not parse; `merged` are those laid over the files that it
@@ -34,20 +34,20 @@ class Reading:
     seen: Mapping[Path, Version]
 
     @cached_property
-    def names(self) -> Names | None:
+    def names(self) -> NameIndex | None:
         """The names of the file; None where it does not parse."""
         if self.merged is None:
             return None
         blocks = define_blocks(self.merged, Collector())
-        return Names(tree=self.merged, walk=Walk(known=blocks, merged=self.merged))
+        return NameIndex(tree=self.merged, walk=Walk(known=blocks, merged=self.merged))
 
     @cached_property
-    def slots(self) -> tuple[Slot, ...]:
+    def slots(self) -> tuple[TreeSlot, ...]:
         """The slots of the file itself, without those that it extends."""
         return () if self.own is None or self.names is None else tuple(self.names.walk.slots(self.own))
 
 
-def read_through(desk: Desk, path: Path) -> Reading:
+def read_through(desk: Desk, path: Path) -> FileReading:
     """Read a file, with the open texts of a desk in place of files on disk."""
     own: MapNode | None = None
     merged: MapNode | None = None
@@ -58,4 +58,4 @@ def read_through(desk: Desk, path: Path) -> Reading:
             own = merged = read_file(path)
             merged = inherited(path)
             merged = resolved(merged, as_written=True)
-    return Reading(source=source, own=own, merged=merged, seen=seen)
+    return FileReading(source=source, own=own, merged=merged, seen=seen)

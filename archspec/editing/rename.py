@@ -17,8 +17,8 @@ from archspec.editing.desk import Desk
 from archspec.editing.family import family, is_shipped, spots
 from archspec.editing.library import Library
 from archspec.editing.names import BLOCKS, NameOf, Occurrence
-from archspec.editing.places import Extent, Lines, Place, Spot
-from archspec.editing.reading import Reading
+from archspec.editing.places import Extent, Lines, Position, Spot
+from archspec.editing.reading import FileReading
 from archspec.editing.state import State
 from archspec.masks.registry import atoms
 from archspec.record import record
@@ -40,7 +40,7 @@ class Edit:
     text: str
 
 
-def renamable(state: State, place: Place) -> Extent | None:
+def renamable(state: State, place: Position) -> Extent | None:
     """The extent of the name at a place; None where there is none that could be renamed."""
     occurrence = state.occurrence(place)
     if occurrence is None or state.names is None or state.read is not state.now:
@@ -49,7 +49,7 @@ def renamable(state: State, place: Place) -> Extent | None:
     return state.extent(occurrence.span) if is_known else None
 
 
-def rename(state: State, place: Place, new: str, others: Iterable[Path], library: Library) -> tuple[Edit, ...]:
+def rename(state: State, place: Position, new: str, others: Iterable[Path], library: Library) -> tuple[Edit, ...]:
     """The edits that give the name at a place another text, in all files that share it.
 
     Raises RenameRefusedError where there is no name, the text cannot name it, a file cannot be changed, or the files
@@ -90,7 +90,7 @@ def _check_text(name: NameOf, new: str) -> None:
         raise RenameRefusedError(f"`{new}` is a field of every block")
 
 
-def _check_alone(name: NameOf, reading: Reading) -> None:
+def _check_alone(name: NameOf, reading: FileReading) -> None:
     """Refuse a name of which some text is another name too: a line of a layout for the bodies of several blocks."""
     every = () if reading.names is None else reading.names.all
     own = {(one.span.source.name, one.span.start) for one in every if one.name == name and not one.group}

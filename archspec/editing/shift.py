@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Shift:
+class TextShift:
     """Maps offsets between two texts that are the same before some place and after another."""
 
     def __init__(self, old: str, new: str) -> None:

@@ -35,7 +35,7 @@ _MOST_DEEP = 64
 
 
 @record(eq=False)
-class Slot:
+class TreeSlot:
     """A node at `trail`, its key (None for an item of a list) and its form; `holder` is the map or list that holds it.
 
     `scope` is the user-defined block whose body it is in, empty outside of them.
@@ -60,11 +60,11 @@ class Walk:
     known: Mapping[str, type[Block]]
     merged: MapNode
 
-    def slots(self, tree: MapNode) -> Iterator[Slot]:
+    def slots(self, tree: MapNode) -> Iterator[TreeSlot]:
         """Every slot of a file, a map or a list before what it holds."""
-        return self._below(Slot(trail=(), node=tree, key=None, form=FILE))
+        return self._below(TreeSlot(trail=(), node=tree, key=None, form=FILE))
 
-    def _below(self, slot: Slot) -> Iterator[Slot]:
+    def _below(self, slot: TreeSlot) -> Iterator[TreeSlot]:
         yield slot
         if len(slot.trail) > _MOST_DEEP:
             return
@@ -82,12 +82,12 @@ class Walk:
                 inner = RULE if slot.trail == ("rules",) else form
                 yield from self._below(self._inner(slot, number, item, None, inner))
 
-    def _inner(self, slot: Slot, step: str | int, node: Node, key: TextNode | None, form: Form) -> Slot:
+    def _inner(self, slot: TreeSlot, step: str | int, node: Node, key: TextNode | None, form: Form) -> TreeSlot:
         trail = (*slot.trail, step)
         scope = str(step) if slot.trail == ("blocks",) else slot.scope
-        return Slot(trail=trail, node=node, key=key, form=form, scope=scope, holder=slot.node)
+        return TreeSlot(trail=trail, node=node, key=key, form=form, scope=scope, holder=slot.node)
 
-    def _names(self, slot: Slot) -> Form | None:
+    def _names(self, slot: TreeSlot) -> Form | None:
         """The form of the values of a map whose keys are names; None for a map of fields."""
         match slot.trail:
             case ("graph",) | ("blocks", _, "graph"):
@@ -99,7 +99,7 @@ class Walk:
             case _:
                 return slot.form.values
 
-    def fields(self, slot: Slot) -> Mapping[str, Form]:
+    def fields(self, slot: TreeSlot) -> Mapping[str, Form]:
         """The forms of the fields that a map at this slot may have; empty where its keys are names."""
         if slot.form is NODE:
             return self._of_node(slot)
@@ -116,7 +116,7 @@ class Walk:
             return {**told, "map": LINES, "sizes": SIZES, "index": INDEX}
         return {key: form for model in slot.form.models for key, form in field_forms(model).items()}
 
-    def _of_node(self, slot: Slot) -> Mapping[str, Form]:
+    def _of_node(self, slot: TreeSlot) -> Mapping[str, Form]:
         node = slot.node
         is_reuse = isinstance(node, MapNode) and node.get("reuse") is not None
         kind = self.block_of(slot)
@@ -125,7 +125,7 @@ class Walk:
             return {"reuse": REUSE, **own}
         return {"block": BLOCK, **own} if kind is not None else {"block": BLOCK, "reuse": REUSE, **own}
 
-    def block_of(self, slot: Slot) -> type[Block] | None:
+    def block_of(self, slot: TreeSlot) -> type[Block] | None:
         """The block of a node, or of the node that it reuses; None where it is not known."""
         word = self.block_word(slot.node, slot.trail)
         return None if word is None else self.known.get(word.value)

@@ -7,12 +7,12 @@ from functools import cached_property
 from archspec.checking import Report
 from archspec.diagnostics import Diagnostic, Span
 from archspec.editing.analysis import Analysis
-from archspec.editing.measured import Measured
-from archspec.editing.names import Names, Occurrence
-from archspec.editing.places import Extent, Lines, Place
-from archspec.editing.reading import Reading
-from archspec.editing.shift import Shift
-from archspec.editing.slots import Slot
+from archspec.editing.measured import NodeFacts
+from archspec.editing.names import NameIndex, Occurrence
+from archspec.editing.places import Extent, Lines, Position
+from archspec.editing.reading import FileReading
+from archspec.editing.shift import TextShift
+from archspec.editing.slots import TreeSlot
 from archspec.record import record
 
 
@@ -25,8 +25,8 @@ class State:
     """
 
     lines: Lines
-    now: Reading
-    read: Reading | None
+    now: FileReading
+    read: FileReading | None
     checked: Analysis | None
     findings: tuple[Diagnostic, ...] = ()
 
@@ -36,7 +36,7 @@ class State:
         return self.lines.source.name
 
     @property
-    def names(self) -> Names | None:
+    def names(self) -> NameIndex | None:
         """The names of the last text that parsed; None before there is one."""
         return None if self.read is None else self.read.names
 
@@ -46,7 +46,7 @@ class State:
         return None if self.checked is None else self.checked.report
 
     @property
-    def measured(self) -> Measured | None:
+    def measured(self) -> NodeFacts | None:
         """What the last report says of nodes; None before there is one."""
         return None if self.checked is None else self.checked.measured
 
@@ -56,9 +56,9 @@ class State:
         return self.checked is None or self.checked.reading is not self.now
 
     @cached_property
-    def shift(self) -> Shift:
+    def shift(self) -> TextShift:
         """From the last text that parsed to the text as it is."""
-        return Shift("" if self.read is None else self.read.source.text, self.lines.source.text)
+        return TextShift("" if self.read is None else self.read.source.text, self.lines.source.text)
 
     def extent(self, span: Span) -> Extent | None:
         """Where a span of the last text that parsed is now; None where its text has changed, or is another file's."""
@@ -69,16 +69,16 @@ class State:
             return None
         return Extent(self.lines.place(start), self.lines.place(end))
 
-    def at(self, place: Place) -> int | None:
+    def at(self, place: Position) -> int | None:
         """The offset of a place in the last text that parsed; None where that text has changed."""
         return None if self.read is None else self.shift.old(self.lines.offset(place))
 
-    def occurrence(self, place: Place) -> Occurrence | None:
+    def occurrence(self, place: Position) -> Occurrence | None:
         """The name at a place; None if there is none."""
         offset = self.at(place)
         return None if offset is None or self.names is None else self.names.at(self.file, offset)
 
-    def slot(self, place: Place) -> Slot | None:
+    def slot(self, place: Position) -> TreeSlot | None:
         """The innermost slot whose key or text is at a place; None if there is none."""
         offset = self.at(place)
         if offset is None or self.read is None:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from lsprotocol import types
 
 from archspec.editing.completion import Completion
-from archspec.editing.findings import Finding
+from archspec.editing.findings import TextFinding
 from archspec.editing.fixes import Fix
 from archspec.editing.hints import Hint
 from archspec.editing.hover import Hover
 from archspec.editing.outline import Item
-from archspec.editing.places import Extent, Place, Spot
+from archspec.editing.places import Extent, Position, Spot
 from archspec.editing.rename import Edit
 
 ToUri = Callable[[str], str]
@@ -44,9 +44,9 @@ _COMPLETIONS = {
 _SEVERITIES = {"error": types.DiagnosticSeverity.Error, "warning": types.DiagnosticSeverity.Warning}
 
 
-def place_of(position: types.Position) -> Place:
+def place_of(position: types.Position) -> Position:
     """A place from a position in UTF-16, the encoding that this server asks for."""
-    return Place(position.line, position.character)
+    return Position(position.line, position.character)
 
 
 def extent_of(found: types.Range) -> Extent:
@@ -59,7 +59,7 @@ def to_range(extent: Extent) -> types.Range:
     return types.Range(_position(extent.start), _position(extent.end))
 
 
-def _position(place: Place) -> types.Position:
+def _position(place: Position) -> types.Position:
     return types.Position(place.line, place.character)
 
 
@@ -68,7 +68,7 @@ def location(spot: Spot, to_uri: ToUri) -> types.Location:
     return types.Location(to_uri(spot.file), to_range(spot.extent))
 
 
-def diagnostic(finding: Finding, to_uri: ToUri) -> types.Diagnostic:
+def diagnostic(finding: TextFinding, to_uri: ToUri) -> types.Diagnostic:
     """A finding, with its other places as related information."""
     related = [types.DiagnosticRelatedInformation(location(spot, to_uri), text) for spot, text in finding.related]
     is_idle = finding.code in ("W201", "E213")

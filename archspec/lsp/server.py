@@ -87,6 +87,21 @@ class SpecServer(LanguageServer):
         root = self.workspace.root_path
         return tuple(found) or ((Path(root),) if root else (Path.cwd(),))
 
+    def start(self, options: object) -> None:
+        """Take the options of the client: with `allDocuments`, every document is checked."""
+        self._worker.all_documents = isinstance(options, dict) and options.get("allDocuments") is True
+
+    async def watch(self) -> None:
+        """Have the client tell of YAML files that change on disk, where it can."""
+        workspace = self.client_capabilities.workspace
+        files = None if workspace is None else workspace.did_change_watched_files
+        if files is None or not files.dynamic_registration:
+            return
+        options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher("**/*.{yaml,yml}")])
+        method = types.WORKSPACE_DID_CHANGE_WATCHED_FILES
+        registration = types.Registration("archspec-files", method, options)
+        await self.client_register_capability_async(types.RegistrationParams([registration]))
+
     def read_folders(self) -> None:
         """Take the folders of the workspace."""
         is_open = bool(self.workspace.folders) or self.workspace.root_path is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from archspec.diagnostics import Source
-from archspec.editing import Desk, Document, Lines, Place
+from archspec.editing import Desk, Document, Lines, Position
 from archspec.editing.library import Library
 from archspec.spec.shipped import shipped_specs_dir
 
@@ -53,7 +53,7 @@ def shipped(name: str) -> tuple[Path, str]:
     return path, path.read_text("utf-8")
 
 
-def place(text: str, before: str, number: int = 0) -> Place:
+def place(text: str, before: str, number: int = 0) -> Position:
     """The place in a text where `|` stands in the given part of it, at its occurrence of that number."""
     head, _, tail = before.partition("|")
     start = -1

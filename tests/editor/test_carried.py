@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from archspec.editing import Document, analysis
-from archspec.editing.findings import Finding
+from archspec.editing.findings import TextFinding
 from archspec.editing.hints import Hint
 from tests.diagnostics.corpus_case import CASES, text_of
 from tests.editor.documents import document, shipped
@@ -39,7 +39,7 @@ def checks(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return made
 
 
-def fresh(opened: Document, text: str) -> tuple[tuple[Finding, ...], tuple[Hint, ...]]:
+def fresh(opened: Document, text: str) -> tuple[tuple[TextFinding, ...], tuple[Hint, ...]]:
     """What a document that never had another text says."""
     other = document(text, opened.path.name, folder=opened.path.parent)
     return other.findings(), other.hints()

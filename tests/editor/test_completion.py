@@ -10,7 +10,7 @@ import pytest
 from archspec.diagnostics import Source
 from archspec.editing import Document, Lines
 from archspec.editing.names import NameOf
-from archspec.editing.slots import Slot
+from archspec.editing.slots import TreeSlot
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.text.nodes import TextNode
 from tests.editor.documents import DECODER, document, place, shipped
@@ -32,7 +32,7 @@ def words(opened: Document) -> list[tuple[int, str]]:
     return [found for slot in names.slots for found in _of_slot(slot, str(opened.path))]
 
 
-def _of_slot(slot: Slot, file: str) -> list[tuple[int, str]]:
+def _of_slot(slot: TreeSlot, file: str) -> list[tuple[int, str]]:
     found = []
     if slot.trail[:1] == ("weights",) or slot.trail[:1] in (("name",), ("archspec",)) or "about" in slot.trail:
         return []

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from archspec.diagnostics import Source
-from archspec.editing import Lines, Place
-from archspec.editing.shift import Shift
+from archspec.editing import Lines, Position
+from archspec.editing.shift import TextShift
 
 
 def expected(text: str) -> dict[int, tuple[int, int]]:
@@ -30,24 +30,24 @@ def expected(text: str) -> dict[int, tuple[int, int]]:
 def test_places_and_offsets(text: str) -> None:
     lines = Lines(Source("", text))
     for offset, (line, column) in expected(text).items():
-        assert lines.place(offset) == Place(line, column)
-        assert lines.offset(Place(line, column)) == offset
+        assert lines.place(offset) == Position(line, column)
+        assert lines.offset(Position(line, column)) == offset
 
 
 def test_places_outside_and_inside_of_characters_are_taken_to_be_near() -> None:
     lines = Lines(Source("", "a😀b\nc"))
-    assert lines.offset(Place(0, 2)) == 1
-    assert lines.offset(Place(0, 99)) == 3
-    assert lines.offset(Place(9, 0)) == 5
-    assert lines.place(99) == Place(1, 1)
+    assert lines.offset(Position(0, 2)) == 1
+    assert lines.offset(Position(0, 99)) == 3
+    assert lines.offset(Position(9, 0)) == 5
+    assert lines.place(99) == Position(1, 1)
 
 
 def test_a_byte_order_mark_takes_a_column_that_a_source_does_not_have() -> None:
     lines = Lines(Source("", "a: 1\nb"), marked=True)
-    assert lines.place(0) == Place(0, 1)
-    assert lines.offset(Place(0, 1)) == 0
-    assert lines.offset(Place(0, 0)) == 0
-    assert lines.place(5) == Place(1, 0)
+    assert lines.place(0) == Position(0, 1)
+    assert lines.offset(Position(0, 1)) == 0
+    assert lines.offset(Position(0, 0)) == 0
+    assert lines.place(5) == Position(1, 0)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_byte_order_mark_takes_a_column_that_a_source_does_not_have() -> None:
     [("abc", "abc"), ("abc", "abXc"), ("abcd", "ad"), ("aaaa", "aa"), ("", "ab"), ("ab", ""), ("abab", "ababab")],
 )
 def test_a_shift_keeps_characters(old: str, new: str) -> None:
-    shift = Shift(old, new)
+    shift = TextShift(old, new)
     kept = 0
     for offset in range(len(old)):
         there = shift.new(offset)

@@ -73,13 +73,16 @@ class Editor:
 
 @asynccontextmanager
 async def editor(
-    folder: Path | None = None, general: types.GeneralClientCapabilities | None = None
+    folder: Path | None = None, general: types.GeneralClientCapabilities | None = None, *, every: bool = True
 ) -> AsyncIterator[Editor]:
     client = await CONFIG.start()
     assert isinstance(client, LanguageClient)
     folders = [types.WorkspaceFolder(folder.as_uri(), folder.name)] if folder else None
     capabilities = types.ClientCapabilities(general=general)
-    await client.initialize_session(types.InitializeParams(capabilities=capabilities, workspace_folders=folders))
+    options = {"allDocuments": every}
+    await client.initialize_session(
+        types.InitializeParams(capabilities=capabilities, workspace_folders=folders, initialization_options=options)
+    )
     try:
         yield Editor(client)
     finally:

@@ -194,6 +194,22 @@ async def test_a_document_that_is_not_open_has_no_answers(tmp_path: Path) -> Non
         assert not await client.client.text_document_document_symbol_async(types.DocumentSymbolParams(document))
 
 
+@pytest.mark.asyncio
+async def test_files_of_yaml_that_are_no_specs_are_left_alone(tmp_path: Path) -> None:
+    async with editor(tmp_path, every=False) as client:
+        uri = (tmp_path / "workflow.yml").as_uri()
+        assert await client.open(uri, "name: tests\non: push\njobs: {test: &a {}}\n") == []
+        assert await client.change(uri, "") == []
+        document = types.TextDocumentIdentifier(uri)
+        offered = await client.client.text_document_completion_async(
+            types.CompletionParams(document, types.Position(0, 0))
+        )
+        assert "archspec" in {one.label for one in offered.items}
+        assert "E222" in codes(await client.change(uri, "archspec: 2\n"))
+        # Once it was a spec it stays one.
+        assert codes(await client.change(uri, "name: x\n")) != []
+
+
 def test_without_the_package_the_command_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     from click.testing import CliRunner
 
