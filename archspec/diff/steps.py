@@ -1,0 +1,190 @@
+"""What differs at each step that corresponds, and which steps have come or gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from archspec.algebra.dim import Dim
+from archspec.diff.flat import Body, Step
+from archspec.diff.matching import Region
+from archspec.diff.numbering import Numbering
+from archspec.diff.places import Place
+from archspec.diff.words import op_word, written
+from archspec.ir.graph import Parameter
+from archspec.ir.op import Op
+from archspec.ir.repeat import Repeat
+from archspec.record import field_names, record
+
+Sort = Literal["size", "field", "op", "reads", "removed", "added", "training"]
+
+
+@record
+class Difference:
+    """One thing that differs at a place: `text` says it without the place; a size has both numbers besides."""
+
+    sort: Sort
+    place: Place
+    text: str
+    before: str = ""
+    after: str = ""
+
+
+@record
+class Sides:
+    """The two specs whose steps are compared."""
+
+    before: Numbering
+    after: Numbering
+
+
+def differences(region: Region, sides: Sides) -> Iterator[Difference]:
+    """Everything that differs in two bodies, and in the bodies of their layers; masks apart."""
+    for found in region.walk():
+        # A step whose value the other spec has under another step is no loss: it was computed twice, or now is.
+        gone = [step for step in found.pairs.removed if not sides.after.has(sides.before.known[step.outputs[0]])]
+        come = [step for step in found.pairs.added if not sides.before.has(sides.after.known[step.outputs[0]])]
+        yield from _gone(found, found.pairs.before, gone, "removed")
+        yield from _gone(found, found.pairs.after, come, "added")
+        for one, other in found.pairs.steps.items():
+            yield from _at(found, one, other, sides)
+
+
+def _at(region: Region, one: Step, other: Step, sides: Sides) -> Iterator[Difference]:
+    place = region.place(other)
+    if isinstance(one.op, Repeat) and isinstance(other.op, Repeat):
+        yield from _layers(place, one.op, other.op)
+    elif type(one.op) is not type(other.op):
+        yield Difference(sort="op", place=place, text=f"{op_word(one)} -> {op_word(other)}")
+    else:
+        yield from _fields(place, one, other, sides)
+    yield from _operands(region, place, one, other)
+    yield from _parameters(place, one, other, sides)
+
+
+def _layers(place: Place, one: Repeat, other: Repeat) -> Iterator[Difference]:
+    if len(one.schedule) != len(other.schedule):
+        before, after = str(len(one.schedule)), str(len(other.schedule))
+        yield Difference(sort="size", place=place, text=f"{before} -> {after} layers", before=before, after=after)
+    if one.shared != other.shared:
+        told = "layers share one set of parameters" if other.shared else "layers have parameters of their own"
+        yield Difference(sort="field", place=place, text=f"{told}, {'no longer' if one.shared else 'which is new'}")
+
+
+def _fields(place: Place, one: Step, other: Step, sides: Sides) -> Iterator[Difference]:
+    op, now = sides.before.over(one.op), sides.after.over(other.op)
+    for name in field_names(op):
+        before, after = getattr(op, name), getattr(now, name)
+        if before == after or name in ("mask", "module", "results"):
+            continue
+        if _is_size(one, op, name, before) and _is_size(other, now, name, after):
+            yield from _sizes(place, before, after)
+        elif not (name == "bias" and one.node.parameters.keys() != other.node.parameters.keys()):
+            old, new = written(before), written(after)
+            told = "" if name == "kind" else f"{one.op.name} `{name}` "
+            yield Difference(sort="field", place=place, text=f"{told}{old} -> {new}", before=old, after=new)
+
+
+def _is_size(step: Step, op: Op, name: str, value: object) -> bool:
+    """Whether a field gives the size of an axis of the result or of a parameter."""
+    sizes = [_size(part) for part in (value if isinstance(value, tuple) else (value,))]
+    result = step.node.outputs[0].type
+    known = {*result.shape, *result.space}
+    known.update(size for parameter in step.node.parameters.values() for size in parameter.type.shape)
+    return name in op.sized or (bool(sizes) and all(size is not None and size in known for size in sizes))
+
+
+def _size(part: object) -> Dim | None:
+    if isinstance(part, Dim):
+        return part
+    return Dim.of(part) if isinstance(part, int) and not isinstance(part, bool) else getattr(part, "size", None)
+
+
+def _sizes(place: Place, before: object, after: object) -> Iterator[Difference]:
+    olds = before if isinstance(before, tuple) else (before,)
+    news = after if isinstance(after, tuple) else (after,)
+    if len(olds) != len(news):
+        yield Difference(sort="size", place=place, text=f"{written(olds)} -> {written(news)}")
+        return
+    for old, new in dict.fromkeys(zip(olds, news, strict=True)):
+        if old != new:
+            yield Difference(sort="size", place=place, text=f"{old} -> {new}", before=str(old), after=str(new))
+
+
+def _operands(region: Region, place: Place, one: Step, other: Step) -> Iterator[Difference]:
+    pairs = region.pairs
+    if len(one.inputs) != len(other.inputs):
+        return
+    for mine, its in zip(one.inputs, other.inputs, strict=True):
+        made, by = pairs.before.makers.get(mine), pairs.after.makers.get(its)
+        # What reads a step that has come or gone is told by that step.
+        told = (made is not None and made[0] not in pairs.steps) or (by is not None and by[0] not in pairs.reverse)
+        if not pairs.same(mine, its) and not told:
+            reads, read = _value(region, pairs.after, its), _value(region, pairs.before, mine)
+            told = f"{reads} where it read {read}" if reads != read else f"another {reads.removeprefix('the ')}"
+            yield Difference(sort="reads", place=place, text=f"{op_word(other)} reads {told}")
+
+
+def _value(region: Region, body: Body, slot: int) -> str:
+    found = body.makers.get(slot)
+    if found is None:
+        names = [value.name for value, number in body.slots.items() if number == slot]
+        return f"`{names[0]}`" if names else "another value"
+    step, number = found
+    told = f"`{region.place(step)}`" if step.node.name else f"the {op_word(step)} in `{region.place(step)}`"
+    return told if number == 0 else f"output {number} of {told}"
+
+
+def _parameters(place: Place, one: Step, other: Step, sides: Sides) -> Iterator[Difference]:
+    mine, its = one.node.parameters, other.node.parameters
+    for name in mine.keys() - its.keys():
+        yield Difference(sort="field", place=place, text=f"loses its {name}")
+    for name in its.keys() - mine.keys():
+        yield Difference(sort="field", place=place, text=f"gains a {name}")
+    for name in mine.keys() & its.keys():
+        yield from _parameter(place, name, mine[name], its[name])
+        old, new = name in one.node.owned, name in other.node.owned
+        if old != new:
+            told = f"`{name}` is its own" if new else f"`{name}` is tied to `{its[name].path}`"
+            yield Difference(sort="field", place=place, text=told)
+        elif not old and sides.before.name(mine[name].path) != sides.after.name(its[name].path):
+            told = f"`{name}` is tied to `{its[name].path}`, not to `{mine[name].path}`"
+            yield Difference(sort="field", place=place, text=told)
+
+
+def _parameter(place: Place, name: str, one: Parameter, other: Parameter) -> Iterator[Difference]:
+    if one.type.dtype != other.type.dtype:
+        told = f"`{name}` is {other.type.dtype}, was {one.type.dtype}"
+        yield Difference(sort="field", place=place, text=told)
+    if one.trainable != other.trainable:
+        yield Difference(sort="training", place=place, text="trains" if other.trainable else "is frozen")
+    if one.init != other.init:
+        yield Difference(sort="training", place=place, text=f"`{name}` starts as {other.init}, was {one.init}")
+
+
+def _gone(
+    region: Region, body: Body, steps: list[Step], sort: Literal["removed", "added"]
+) -> Iterator[Difference]:
+    """Steps without a partner; a module that has none at all is named as a whole."""
+    left = set(steps)
+    told: set[str] = set()
+    for step in steps:
+        whole = _whole(step, body, left)
+        if whole is not None and whole not in told:
+            told.add(whole)
+            yield Difference(sort=sort, place=Place(whole, region.layers), text="")
+        if whole is None:
+            where = region.place(step)
+            named = f"({op_word(step)})" if step.node.name else op_word(step)
+            yield Difference(sort=sort, place=where, text=named)
+
+
+def _whole(step: Step, body: Body, left: set[Step]) -> str | None:
+    """The path of the outermost module around a step, of several steps, all of which are among these."""
+    parts = step.place.split(".")
+    for count in range(1, len(parts) + 1):
+        path = ".".join(parts[:count])
+        inside = [one for one in body.steps if f"{one.place}.".startswith(f"{path}.")]
+        if len(inside) > 1 and left.issuperset(inside):
+            return path
+    return None
