@@ -42,6 +42,15 @@ def checkpoint(before: Graph, after: Graph, region: Region) -> Checkpoint:
     )
 
 
+def names_before(after: Graph, region: Region) -> dict[str, str]:
+    """The first spec's name of each parameter of the second, layer by layer, where it has one."""
+    sources = _sources(region)
+    found = {
+        name: _numbered(sources.get(one.path, one.path), one.path, name) for name, one in expand(after).items()
+    }
+    return {name: source for name, source in found.items() if source is not None}
+
+
 def _sources(region: Region) -> dict[str, str]:
     """Where each parameter of the second spec is in the first, by path; one may serve several, as a tied one does."""
     own: dict[str, str] = {}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from archspec.checking import Report
 from archspec.diff.changes import Change, Changes, Renamed
-from archspec.diff.checkpoint import checkpoint
+from archspec.diff.checkpoint import checkpoint, names_before
 from archspec.diff.costs import cache_changes, cost_changes, field_changes
 from archspec.diff.flat import flat
 from archspec.diff.grouping import grouped_changes
@@ -74,7 +74,7 @@ class _Comparison:
         ):
             body.outputs = tuple(body.slots[spec.outputs[name]] for name in names)
         self.aligned, self.equal = self._aligned()
-        self.paths = renamed_paths(self.aligned.region, self.inputs)
+        self.paths = renamed_paths(self.aligned.region, self.before, self.after, self.inputs, self.outputs)
 
     def changes(self) -> Changes:
         """All changes, in the order in which a reviewer asks for them."""
@@ -93,7 +93,7 @@ class _Comparison:
         found += crossed_names(loads, self.before.graph)
         found += self._rules(as_before)
         found += decode_changes(self.before, self.after, self.inputs, self.outputs)
-        found += layout_changes(self.before, self.after, PathNames(self.paths))
+        found += layout_changes(self.before, self.after, lambda: names_before(self.after.graph, self.aligned.region))
         return Changes(
             before=self.before.name,
             after=self.after.name,

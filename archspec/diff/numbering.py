@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
-from functools import cached_property
 from typing import TypeVar
 
 from archspec.algebra.scalar import Scalar
@@ -128,14 +127,9 @@ class Numbering:
     def _parameters(self, found: Mapping[str, Parameter]) -> list[Hashable]:
         return [(name, self.name(one.path), self._sizes.of(one.type)) for name, one in sorted(found.items())]
 
-    def has(self, number: Number) -> bool:
-        """Whether some value has a number."""
-        return number in self._all
-
-
-    @cached_property
-    def _all(self) -> frozenset[Number]:
-        return frozenset(self.known.values())
+    def inside(self, body: Body) -> frozenset[Number]:
+        """The numbers of the values that a body makes."""
+        return frozenset(self.known[slot] for slot in body.makers)
 
     def over(self, thing: T) -> T:
         """An op or a type of this spec, over the sizes that both specs share."""

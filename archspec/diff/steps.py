@@ -41,9 +41,10 @@ class Sides:
 def differences(region: Region, sides: Sides) -> Iterator[Difference]:
     """Everything that differs in two bodies, and in the bodies of their layers; masks apart."""
     for found in region.walk():
-        # A step whose value the other spec has under another step is no loss: it was computed twice, or now is.
-        gone = [step for step in found.pairs.removed if not sides.after.has(sides.before.known[step.outputs[0]])]
-        come = [step for step in found.pairs.added if not sides.before.has(sides.after.known[step.outputs[0]])]
+        old, new = sides.before.inside(found.pairs.before), sides.after.inside(found.pairs.after)
+        # A step whose value the other body has from another step is no loss: it was computed twice, or now is.
+        gone = [step for step in found.pairs.removed if sides.before.known[step.outputs[0]] not in new]
+        come = [step for step in found.pairs.added if sides.after.known[step.outputs[0]] not in old]
         yield from _gone(found, found.pairs.before, gone, "removed")
         yield from _gone(found, found.pairs.after, come, "added")
         for one, other in found.pairs.steps.items():
@@ -120,18 +121,20 @@ def _operands(region: Region, place: Place, one: Step, other: Step) -> Iterator[
         # What reads a step that has come or gone is told by that step.
         told = (made is not None and made[0] not in pairs.steps) or (by is not None and by[0] not in pairs.reverse)
         if not pairs.same(mine, its) and not told:
-            reads, read = _value(region, pairs.after, its), _value(region, pairs.before, mine)
+            reads, read = _value(region, pairs.after, its, place), _value(region, pairs.before, mine, place)
             told = f"{reads} where it read {read}" if reads != read else f"another {reads.removeprefix('the ')}"
             yield Difference(sort="reads", place=place, text=f"{op_word(other)} reads {told}")
 
 
-def _value(region: Region, body: Body, slot: int) -> str:
+def _value(region: Region, body: Body, slot: int, place: Place) -> str:
+    """A value, by the step that makes it; its place is left out where it is this one."""
     found = body.makers.get(slot)
     if found is None:
         names = [value.name for value, number in body.slots.items() if number == slot]
         return f"`{names[0]}`" if names else "another value"
     step, number = found
-    told = f"`{region.place(step)}`" if step.node.name else f"the {op_word(step)} in `{region.place(step)}`"
+    where = "" if region.place(step) == place else f" in `{region.place(step)}`"
+    told = f"`{region.place(step)}`" if step.node.name else f"the {op_word(step)}{where}"
     return told if number == 0 else f"output {number} of {told}"
 
 

@@ -1,16 +1,21 @@
-"""Names of parameters that were exchanged, and layouts of published weights that differ."""
+"""Names of parameters that were exchanged, and layouts of published weights that map another way."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from archspec.analyses.parameters import expand
+from archspec.diagnostics import Collector
 from archspec.diff.changes import Change, Checkpoint
-from archspec.diff.renames import PathNames
 from archspec.diff.words import listed
 from archspec.ir.graph import Graph
+from archspec.layouts.bind import bind
+from archspec.layouts.layout import collect_layout
+from archspec.layouts.parameters import parameter_shapes
+from archspec.layouts.read import layout_nodes
 from archspec.spec import Spec
-from archspec.text.nodes import MapNode, Node, TextNode
+from archspec.spec.inheritance import canonical
+from archspec.text.nodes import Node
 
 
 def crossed_names(found: Checkpoint, before: Graph) -> Iterator[Change]:
@@ -27,28 +32,41 @@ def crossed_names(found: Checkpoint, before: Graph) -> Iterator[Change]:
         )
 
 
-def layout_changes(before: Spec, after: Spec, paths: PathNames) -> Iterator[Change]:
-    """Layouts that have come or gone, and those that map another way; names that are only renamed change nothing."""
-    for name in sorted(before.weights.keys() - after.weights.keys()):
+def layout_changes(before: Spec, after: Spec, sources: Callable[[], Mapping[str, str]]) -> Iterator[Change]:
+    """Layouts that have come or gone, and those that make some parameter of other tensors.
+
+    `sources` gives the first spec's name of each parameter of the second, for when it is needed.
+    """
+    old, new = dict(layout_nodes(before)), dict(layout_nodes(after))
+    for name in sorted(old.keys() - new.keys()):
         yield Change(kind="weights", places=(name,), text=f"weights layout {listed([name])} is gone", effect="lost")
-    for name in sorted(after.weights.keys() - before.weights.keys()):
+    for name in sorted(new.keys() - old.keys()):
         yield Change(kind="weights", places=(name,), text=f"weights layout {listed([name])} is new", effect="gained")
-    for name in sorted(before.weights.keys() & after.weights.keys()):
-        if _plain(before.weights[name], None) != _plain(after.weights[name], paths):
+    for name in sorted(old.keys() & new.keys()):
+        if _written(before, old[name]) == _written(after, new[name]):
+            continue
+        names = sources()
+        if _maps(before, name, old[name], {}) != _maps(after, name, new[name], names):
             told = f"weights layout {listed([name])} maps names another way"
             yield Change(kind="weights", places=(name,), text=told, effect="replaced")
 
 
-def _plain(node: Node, paths: PathNames | None, *, ours: bool = False) -> object:
-    """A layout as data without comments and order, under the first spec's names of parameters."""
-    if isinstance(node, TextNode):
-        return node.value
-    if not isinstance(node, MapNode):
-        return [_plain(item, paths) for item in node.items]
-    found = {}
-    for entry in node.entries:
-        key = entry.key.value
-        if key != "about":
-            named = paths.before(key) if paths is not None and ours else key
-            found[named] = _plain(entry.value, paths, ours=key in ("map", "tie"))
-    return found
+def _written(spec: Spec, node: Node) -> object:
+    """A layout as it is written, with the constants that it may use."""
+    return canonical(node), {name: str(number) for name, number in spec.constants.items()}
+
+
+def _maps(spec: Spec, name: str, node: Node, names: Mapping[str, str]) -> object:
+    """What each parameter is made of, under the first spec's names, and what is renamed and left out before."""
+    found = Collector()
+    layout = collect_layout(name, node, spec.constants, found)
+    made: dict[str, object] = {}
+    for binding in bind(layout, parameter_shapes(spec.graph), found):
+        theirs = tuple(map(str, binding.theirs)), binding.indices, binding.rest
+        for number, ours in enumerate(binding.ours):
+            # A split gives several parameters, each of them another part.
+            part = number if len(binding.ours) > 1 else 0
+            made[names.get(ours, ours)] = (theirs, binding.line.operations, part)
+    renames = [(str(one.old), str(one.new)) for one in layout.renames]
+    ties = sorted((str(one.name), str(one.other)) for one in layout.tied.ties)
+    return made, layout.prefixes, renames, ties, sorted(map(str, layout.skip)), [one.code for one in found.diagnostics]
