@@ -20,7 +20,9 @@ from archspec.spec import Spec, load
 
 @click.command("diff")
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete_specs)
-@click.option("--from", "revision", metavar="REV", help="Compare each SPEC, a file, with what it was at a git revision.")
+@click.option(
+    "--from", "revision", metavar="REV", help="Compare each SPEC, a file, with what it was at a git revision."
+)
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Override a constant or a path in both.")
 @click.option("--reduced", is_flag=True, help="Use the small copies that the specs declare for tests.")
 @click.option("--exit-code", is_flag=True, help="Exit with status 1 where something changed in meaning.")

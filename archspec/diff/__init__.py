@@ -11,18 +11,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from archspec.diff.changes import Change, Changes, Checkpoint, Renamed
+    from archspec.diff.changes import Change, Changes, Loading, Renamed
     from archspec.diff.compare import compare_meaning
 
 _HOMES = {
     "Change": "archspec.diff.changes",
     "Changes": "archspec.diff.changes",
-    "Checkpoint": "archspec.diff.changes",
+    "Loading": "archspec.diff.changes",
     "Renamed": "archspec.diff.changes",
     "compare_meaning": "archspec.diff.compare",
 }
 
-__all__ = ["Change", "Changes", "Checkpoint", "Renamed", "compare_meaning"]
+__all__ = ["Change", "Changes", "Loading", "Renamed", "compare_meaning"]
 
 
 def __getattr__(name: str) -> Any:

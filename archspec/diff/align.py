@@ -7,17 +7,17 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from dataclasses import dataclass, field
 
 from archspec.diff.colours import Colours, Kinds, colours
-from archspec.diff.flat import Body, Slot, Step
+from archspec.diff.flat import FlatBody, Slot, Step
 
 Key = Callable[[Step], Hashable]
 
 
 @dataclass(kw_only=True)
-class Pairs:
+class StepPairs:
     """The steps of two bodies that correspond, and the values: one of the first for one of the second."""
 
-    before: Body
-    after: Body
+    before: FlatBody
+    after: FlatBody
     steps: dict[Step, Step] = field(default_factory=dict)
     reverse: dict[Step, Step] = field(default_factory=dict)
     inputs: dict[Slot, Slot] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Pairs:
         return [step for step in self.after.steps if step not in self.reverse]
 
 
-def align(before: Body, after: Body, inputs: Mapping[Slot, Slot], kinds: Kinds, *, by_path: bool) -> Pairs:
+def align(before: FlatBody, after: FlatBody, inputs: Mapping[Slot, Slot], kinds: Kinds, *, by_path: bool) -> StepPairs:
     """Pair the steps of two bodies.
 
     Args:
@@ -57,7 +57,7 @@ def align(before: Body, after: Body, inputs: Mapping[Slot, Slot], kinds: Kinds, 
         kinds: what two steps must share to be alike, for the steps of both.
         by_path: pair first what has one path; otherwise paths only decide among steps that are alike.
     """
-    pairs = Pairs(before=before, after=after, inputs=dict(inputs))
+    pairs = StepPairs(before=before, after=after, inputs=dict(inputs))
     if by_path:
         _matched(pairs, _path)
     numbers = {one: number for number, one in enumerate(inputs)}
@@ -77,7 +77,7 @@ def _path(step: Step) -> Hashable:
     return step.place
 
 
-def _matched(pairs: Pairs, key: Key) -> None:
+def _matched(pairs: StepPairs, key: Key) -> None:
     """Pair steps that alone have a key."""
     first, second = _only(pairs.removed, key), _only(pairs.added, key)
     for found, one in first.items():
@@ -91,7 +91,7 @@ def _only(steps: Iterable[Step], key: Key) -> dict[Hashable, Step]:
     return {found: step for found, step in keyed if counts[found] == 1}
 
 
-def _alike(pairs: Pairs, first: Colours, second: Colours) -> None:
+def _alike(pairs: StepPairs, first: Colours, second: Colours) -> None:
     """Pair steps of one colour: those of one path before others, and then in order."""
     groups: defaultdict[Hashable, tuple[list[Step], list[Step]]] = defaultdict(lambda: ([], []))
     for number, (steps, of) in enumerate(((pairs.removed, first), (pairs.added, second))):
@@ -107,7 +107,7 @@ def _alike(pairs: Pairs, first: Colours, second: Colours) -> None:
             pairs.add(one, other)
 
 
-def _around(pairs: Pairs, *, any_op: bool = False) -> None:
+def _around(pairs: StepPairs, *, any_op: bool = False) -> None:
     """Pair what paired steps read and what reads them, where it is one op; with `any_op` whatever it is."""
     pending = list(pairs.steps.items())
     pending += [pair for pair in _at_outputs(pairs) if _fits(*pair, any_op) and pairs.add(*pair)]
@@ -121,32 +121,36 @@ def _fits(one: Step, other: Step, any_op: bool) -> bool:
     if not any_op:
         return type(one.op) is type(other.op) and _named(one) == _named(other)
     # Layers are never taken for an op, and a step with parameters not for one without.
-    return bool(one.bodies) == bool(other.bodies) and bool(one.node.parameters) == bool(other.node.parameters)
+    return (
+        len(one.inputs) == len(other.inputs)
+        and bool(one.bodies) == bool(other.bodies)
+        and bool(one.node.parameters) == bool(other.node.parameters)
+    )
 
 
 def _named(step: Step) -> bool:
     return bool(step.node.name)
 
 
-def _at_outputs(pairs: Pairs) -> Iterator[tuple[Step, Step]]:
+def _at_outputs(pairs: StepPairs) -> Iterator[tuple[Step, Step]]:
     yield from _makers(pairs, pairs.before.outputs, pairs.after.outputs)
     for one, other in pairs.inputs.items():
         yield from _users(pairs, one, other)
 
 
-def _makers(pairs: Pairs, mine: Sequence[Slot], its: Sequence[Slot]) -> Iterator[tuple[Step, Step]]:
+def _makers(pairs: StepPairs, mine: Sequence[Slot], its: Sequence[Slot]) -> Iterator[tuple[Step, Step]]:
     for one, other in zip(mine, its, strict=False):
         made, by = pairs.before.makers.get(one), pairs.after.makers.get(other)
         if made is not None and by is not None and made[1] == by[1]:
             yield made[0], by[0]
 
 
-def _readers(pairs: Pairs, one: Step, other: Step) -> Iterator[tuple[Step, Step]]:
+def _readers(pairs: StepPairs, one: Step, other: Step) -> Iterator[tuple[Step, Step]]:
     for mine, its in zip(one.outputs, other.outputs, strict=False):
         yield from _users(pairs, mine, its)
 
 
-def _users(pairs: Pairs, mine: Slot, its: Slot) -> Iterator[tuple[Step, Step]]:
+def _users(pairs: StepPairs, mine: Slot, its: Slot) -> Iterator[tuple[Step, Step]]:
     """The steps that alone read a value as some operand by some op, with those that alone do so of the other."""
     first = [use for use in pairs.before.uses(mine) if use[0] not in pairs.steps]
     second = [use for use in pairs.after.uses(its) if use[0] not in pairs.reverse]

@@ -7,7 +7,18 @@ from typing import Literal
 from archspec.record import record
 
 Kind = Literal[
-    "interface", "dims", "cost", "cache", "field", "mask", "sizes", "computation", "training", "rule", "decode", "weights"
+    "interface",
+    "dims",
+    "cost",
+    "cache",
+    "field",
+    "mask",
+    "sizes",
+    "computation",
+    "training",
+    "rule",
+    "decode",
+    "weights",
 ]
 """What a change is about."""
 Effect = Literal[
@@ -38,7 +49,7 @@ class Renamed:
 
 
 @record
-class Misfit:
+class OtherShape:
     """A parameter that has another shape; `*` in its name, which is that of the second spec, stands for layers."""
 
     name: str
@@ -48,7 +59,7 @@ class Misfit:
 
 
 @record
-class Checkpoint:
+class Loading:
     """Whether the parameters of the first spec load into the second.
 
     Names are patterns with `*` for the number of a layer. `moves` are names that differ, `misfits` other shapes,
@@ -57,7 +68,7 @@ class Checkpoint:
     """
 
     moves: tuple[tuple[str, str], ...] = ()
-    misfits: tuple[Misfit, ...] = ()
+    misfits: tuple[OtherShape, ...] = ()
     missing: tuple[tuple[str, int], ...] = ()
     unused: tuple[tuple[str, int], ...] = ()
 
@@ -75,7 +86,7 @@ class Changes:
     after: str
     changes: tuple[Change, ...]
     renamed: tuple[Renamed, ...]
-    checkpoint: Checkpoint
+    checkpoint: Loading
 
     @property
     def same(self) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from archspec.analyses.parameters import expand, numbered
-from archspec.diff.changes import Checkpoint, Misfit
+from archspec.diff.changes import Loading, OtherShape
 from archspec.diff.matching import Region
 from archspec.diff.places import ALL
 from archspec.ir.graph import Graph, Parameter
 
 
-def checkpoint(before: Graph, after: Graph, region: Region) -> Checkpoint:
+def checkpoint(before: Graph, after: Graph, region: Region) -> Loading:
     """How a state dict of the first graph loads into the second."""
     held, wanted = expand(before), expand(after)
     sources = _sources(region)
@@ -34,9 +34,9 @@ def checkpoint(before: Graph, after: Graph, region: Region) -> Checkpoint:
     for name, parameter in held.items():
         if name not in used:
             unused[parameter.path] = unused.get(parameter.path, 0) + 1
-    return Checkpoint(
+    return Loading(
         moves=tuple(moves),
-        misfits=tuple(Misfit(name=n, before=b, after=a, count=count) for (n, b, a), count in misfits.items()),
+        misfits=tuple(OtherShape(name=n, before=b, after=a, count=count) for (n, b, a), count in misfits.items()),
         missing=tuple(missing.items()),
         unused=tuple(unused.items()),
     )
@@ -45,9 +45,7 @@ def checkpoint(before: Graph, after: Graph, region: Region) -> Checkpoint:
 def names_before(after: Graph, region: Region) -> dict[str, str]:
     """The first spec's name of each parameter of the second, layer by layer, where it has one."""
     sources = _sources(region)
-    found = {
-        name: _numbered(sources.get(one.path, one.path), one.path, name) for name, one in expand(after).items()
-    }
+    found = {name: _numbered(sources.get(one.path, one.path), one.path, name) for name, one in expand(after).items()}
     return {name: source for name, source in found.items() if source is not None}
 
 
@@ -71,4 +69,3 @@ def _numbered(path: str, pattern: str, name: str) -> str | None:
 
 def _shape(parameter: Parameter) -> str:
     return f"{parameter.type.dtype}[{', '.join(map(str, parameter.type.shape))}]"
-

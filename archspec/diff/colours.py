@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
-from archspec.diff.flat import Body, Slot, Step
+from archspec.diff.flat import FlatBody, Slot, Step
 
 Kinds = Mapping[Step, Hashable]
 """What each step is, without what it reads."""
 Colours = Mapping[Step, Hashable]
 
 
-def colours(body: Body, inputs: Mapping[Slot, Hashable], kinds: Kinds) -> Colours:
+def colours(body: FlatBody, inputs: Mapping[Slot, Hashable], kinds: Kinds) -> Colours:
     """The colour of each step, where values from outside have those of `inputs`."""
     up: dict[Slot, Hashable] = dict(inputs)
     for step in body.steps:

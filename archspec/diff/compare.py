@@ -21,7 +21,7 @@ from archspec.diff.interface import (
 )
 from archspec.diff.masks import MaskNames, mask_changes
 from archspec.diff.matching import Region, matched, parameter_names
-from archspec.diff.numbering import Numbering, Table
+from archspec.diff.numbering import Numbers, ValueNumbers
 from archspec.diff.renames import PathNames, renamed_paths
 from archspec.diff.rules import rule_changes, rules_same
 from archspec.diff.sizes import joint_sizes
@@ -69,10 +69,9 @@ class _Comparison:
         types = [(self.before.inputs[one].type, self.after.inputs[other].type) for one, other in self.inputs.items()]
         self.sizes = joint_sizes(self.before, self.after, types)
         self._bodies = flat(self.before.graph), flat(self.after.graph)
-        for body, spec, names in zip(
-            self._bodies, (self.before, self.after), (self.outputs.keys(), self.outputs.values()), strict=True
-        ):
-            body.outputs = tuple(body.slots[spec.outputs[name]] for name in names)
+        first, second = self._bodies
+        first.outputs = tuple(first.slots[self.before.outputs[name]] for name in self.outputs)
+        second.outputs = tuple(second.slots[self.after.outputs[name]] for name in self.outputs.values())
         self.aligned, self.equal = self._aligned()
         self.paths = renamed_paths(self.aligned.region, self.before, self.after, self.inputs, self.outputs)
 
@@ -124,10 +123,10 @@ class _Comparison:
             if value.name in self.inputs
         }
         region = matched(before, after, given, self.sizes, by_path=by_path)
-        table = Table()
-        first = Numbering(table, self.sizes.before, {}, None)
+        table = Numbers()
+        first = ValueNumbers(table, self.sizes.before, {}, None)
         named = {other: one for one, other in self.inputs.items()}
-        second = Numbering(table, self.sizes.after, named, parameter_names(region))
+        second = ValueNumbers(table, self.sizes.after, named, parameter_names(region))
         first.top(before)
         second.top(after)
         return _Aligned(region=region, sides=Sides(before=first, after=second))
@@ -152,8 +151,18 @@ class _Comparison:
         told = [*mask_changes(region, sides, names), *grouped_changes(found)]
         yield from told
         if not any(one.kind != "training" for one in told):
-            places = [other for other in self.outputs.values() if other not in self.before.outputs] or [*self.outputs.values()]
-            yield Change(kind="computation", places=tuple(places), text=f"{listed(places)}: computed another way")
+            yield from self._untold()
+
+    def _untold(self) -> Iterator[Change]:
+        """Outputs that are not proved to be the same although no step shows why."""
+        places = tuple(
+            other
+            for one, other in self.outputs.items()
+            if self.aligned.sides.before.of(self.before.outputs[one])
+            != self.aligned.sides.after.of(self.after.outputs[other])
+        )
+        if places:
+            yield Change(kind="computation", places=places, text=f"{listed(places)}: computed another way")
 
     def _rules(self, as_before: bool) -> Iterator[Change]:
         none, names = PathNames({}), PathNames(self.paths)

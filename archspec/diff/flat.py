@@ -22,7 +22,7 @@ class Step:
     node: Node
     inputs: tuple[Slot, ...]
     outputs: tuple[Slot, ...]
-    bodies: tuple[Body, ...] = ()
+    bodies: tuple[FlatBody, ...] = ()
 
     @property
     def op(self) -> Op:
@@ -35,7 +35,7 @@ class Step:
         return self.node.path
 
 
-class Body:
+class FlatBody:
     """Steps in the order of the graph, with the types of all values; `slots` number those that a graph names."""
 
     def __init__(
@@ -69,7 +69,7 @@ class Body:
                 yield from body.walk()
 
 
-def flat(graph: Graph) -> Body:
+def flat(graph: Graph) -> FlatBody:
     """The steps of a graph; `slots` number the values at its top."""
     return _Flattening().body(graph)
 
@@ -79,12 +79,12 @@ class _Flattening:
         self._fresh = count()
         self._types: dict[Slot, TensorType] = {}
 
-    def body(self, graph: Graph) -> Body:
+    def body(self, graph: Graph) -> FlatBody:
         slots = {value: self._slot(value) for value in graph.inputs}
         inputs = tuple(slots[value] for value in graph.inputs)
         steps = tuple(self._steps(graph, slots))
         outputs = tuple(slots[value] for value in graph.outputs)
-        return Body(inputs, outputs, steps, self._types, slots)
+        return FlatBody(inputs, outputs, steps, self._types, slots)
 
     def _slot(self, value: Value) -> Slot:
         slot = next(self._fresh)

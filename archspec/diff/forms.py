@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from archspec.diff.changes import Change, Changes, Checkpoint, Renamed
+from archspec.diff.changes import Change, Changes, Loading, Renamed
 from archspec.diff.words import shortened
 
 NOTHING = "nothing changed in meaning"
@@ -40,7 +40,7 @@ def loading(found: Changes) -> str:
     return f"{subject} does not load: {'; '.join(parts)}"
 
 
-def _left_out(loads: Checkpoint) -> str:
+def _left_out(loads: Loading) -> str:
     return f", leaving out {_some(loads.unused)}" if loads.unused else ""
 
 
@@ -51,7 +51,7 @@ def _some(found: Sequence[tuple[str, int]]) -> str:
     return f"{', '.join(told)}{more}"
 
 
-def _moves(loads: Checkpoint) -> str:
+def _moves(loads: Loading) -> str:
     """Moves of names without the ends that they share."""
     short = dict.fromkeys(shortened(*one) for one in loads.moves)
     told = [f"`{one}` -> `{other}`" for one, other in list(short)[:_MOST]]
@@ -82,7 +82,11 @@ _ALARMING = ("lost", "weaker", "wider", "exchanged")
 def _item(one: Change) -> str:
     """A line of the list; what weakens a promise stands out."""
     falls = one.effect == "verdict" and one.after in ("violated", "unknown")
-    return f"⚠️ {_plain(one.text)}" if falls or (one.effect in _ALARMING and one.kind != "computation") else _plain(one.text)
+    return (
+        f"⚠️ {_plain(one.text)}"
+        if falls or (one.effect in _ALARMING and one.kind != "computation")
+        else _plain(one.text)
+    )
 
 
 def _plain(text: str) -> str:

@@ -6,33 +6,40 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from archspec.diff.changes import Change, Effect, Kind
 from archspec.diff.places import merged
-from archspec.diff.steps import Difference, Sort
+from archspec.diff.steps import Sort, StepChange
 from archspec.diff.words import listed
 
 MOST_SIZES = 6
 """Of more pairs of sizes than this, only the first are named."""
+MOST_WIRED = 3
+"""Of more steps than this that read other values, only the places are named."""
 _KINDS: dict[Sort, Kind] = {"training": "training"}
 _EFFECTS: dict[Sort, Effect] = {"added": "gained", "removed": "lost", "op": "replaced"}
 
 
-def grouped_changes(found: Iterable[Difference]) -> Iterator[Change]:
+def grouped_changes(found: Iterable[StepChange]) -> Iterator[Change]:
     """A change for each thing that differs, with all places where it does; sizes together in one."""
-    groups: dict[tuple[Sort, str], list[Difference]] = {}
+    groups: dict[tuple[Sort, str], list[StepChange]] = {}
     for one in found:
         groups.setdefault((one.sort, one.text), []).append(one)
     sizes = {text: group for (sort, text), group in groups.items() if sort == "size"}
     if sizes:
         yield _sizes(sizes)
+    wired = [one for (sort, _), group in groups.items() if sort == "reads" for one in group]
+    many = len({text for sort, text in groups if sort == "reads"}) > MOST_WIRED
+    if many:
+        places = _places(wired)
+        yield Change(kind="computation", places=places, text=f"wired another way: {listed(places)}")
     for (sort, text), group in groups.items():
-        if sort != "size":
+        if sort != "size" and not (many and sort == "reads"):
             yield _change(sort, text, group)
 
 
-def _places(group: Sequence[Difference]) -> tuple[str, ...]:
+def _places(group: Sequence[StepChange]) -> tuple[str, ...]:
     return tuple(merged(one.place for one in group))
 
 
-def _change(sort: Sort, text: str, group: Sequence[Difference]) -> Change:
+def _change(sort: Sort, text: str, group: Sequence[StepChange]) -> Change:
     places = _places(group)
     return Change(
         kind=_KINDS.get(sort, "computation"),
@@ -55,12 +62,12 @@ def _told(sort: Sort, text: str, places: Sequence[str]) -> str:
     return f"{verb} {text} in {listed(places)}"
 
 
-def _sizes(groups: dict[str, list[Difference]]) -> Change:
+def _sizes(groups: dict[str, list[StepChange]]) -> Change:
     """One line for all sizes: those that differ at the same places stand together."""
     by_place: dict[tuple[str, ...], list[str]] = {}
     for text, group in groups.items():
         by_place.setdefault(_places(group), []).append(text)
-    told = [f"{' and '.join(texts)} in {listed(places)}" for places, texts in by_place.items()]
+    told = [f"{', '.join(texts)} in {listed(places)}" for places, texts in by_place.items()]
     more = f"; and {len(told) - MOST_SIZES} more" if len(told) > MOST_SIZES else ""
     places = tuple(dict.fromkeys(place for found in by_place for place in found))
     first = next(iter(groups.values()))[0]

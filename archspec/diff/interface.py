@@ -60,13 +60,17 @@ def input_changes(before: Spec, after: Spec, names: Names, sizes: JointSizes) ->
     for name in before.inputs:
         if name not in names:
             told = f"input `{name}` is gone"
-            yield Change(kind="interface", places=(name,), text=told, before=str(before.inputs[name].type), effect="lost")
+            yield Change(
+                kind="interface", places=(name,), text=told, before=str(before.inputs[name].type), effect="lost"
+            )
         else:
             yield from _of_input(before.inputs[name], after.inputs[names[name]], sizes)
     for name in after.inputs:
         if name not in names.values():
             told = f"input `{name}` is new: {_type(after.inputs[name])}"
-            yield Change(kind="interface", places=(name,), text=told, after=str(after.inputs[name].type), effect="gained")
+            yield Change(
+                kind="interface", places=(name,), text=told, after=str(after.inputs[name].type), effect="gained"
+            )
     kept = [names[name] for name in before.inputs if name in names]
     if kept != [name for name in after.inputs if name in kept]:
         order = ", ".join(after.inputs)
@@ -125,9 +129,8 @@ def dim_changes(sizes: JointSizes) -> Iterator[Change]:
         parts = []
         if (one.min, one.max) != (other.min, other.max):
             parts.append(f"{one.min} to {one.max} -> {other.min} to {other.max}")
-        for what in ("typical", "multiple"):
-            if getattr(one, what) != getattr(other, what):
-                parts.append(f"{what} {getattr(one, what)} -> {getattr(other, what)}")
+        more = ((what, getattr(one, what), getattr(other, what)) for what in ("typical", "multiple"))
+        parts += [f"{what} {old} -> {new}" for what, old, new in more if old != new]
         if parts:
             told = f"dim `{other.name}`: {', '.join(parts)}"
             yield Change(kind="dims", places=(other.name,), text=told)

@@ -9,7 +9,7 @@ from archspec.diff.changes import Change, Effect
 from archspec.diff.flat import Step
 from archspec.diff.matching import Region
 from archspec.diff.numbering import Number, unordered
-from archspec.diff.places import Place, merged
+from archspec.diff.places import StepPlace, merged
 from archspec.diff.steps import Sides
 from archspec.diff.words import listed
 from archspec.ir.graph import Graph
@@ -51,7 +51,7 @@ class MaskNames:
 
 def mask_changes(region: Region, sides: Sides, names: MaskNames) -> Iterator[Change]:
     """A change for each pair of masks that differ, with the places where they do."""
-    found: dict[tuple[str, str, Effect], list[Place]] = {}
+    found: dict[tuple[str, str, Effect], list[StepPlace]] = {}
     for inner in region.walk():
         for one, other in inner.pairs.steps.items():
             before, after = sides.before.mask(one), sides.after.mask(other)
@@ -83,4 +83,6 @@ def compared(before: Mask, after: Mask) -> Effect | None:
 
 def _text(mask: Mask, names: Mapping[Number, str]) -> str:
     read = controls(mask)
-    return text(renumbered(mask, {control: number for number, control in enumerate(read)}), [names[one] for one in read])
+    return text(
+        renumbered(mask, {control: number for number, control in enumerate(read)}), [names[one] for one in read]
+    )

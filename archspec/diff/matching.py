@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import replace
 
-from archspec.diff.align import Pairs, align
-from archspec.diff.flat import Body, Slot, Step
+from archspec.diff.align import StepPairs, align
+from archspec.diff.flat import FlatBody, Slot, Step
 from archspec.diff.numbering import canonical, key_of
-from archspec.diff.places import ALL, Layers, Place
+from archspec.diff.places import ALL, LayerSet, StepPlace
 from archspec.diff.sizes import JointSizes, Over
 from archspec.ir.repeat import Repeat
 from archspec.masks.mask import Mask
@@ -18,11 +19,13 @@ from archspec.record import record
 class Region:
     """Two bodies whose steps are paired, and those of the layers in them.
 
-    `layers` says for each `*` of a path which layers run the bodies.
+    `layers` says for each `*` of a path which layers run the bodies. `fresh` are the inputs of either body that come
+    from steps without a partner outside.
     """
 
-    pairs: Pairs
-    layers: tuple[Layers, ...] = ()
+    pairs: StepPairs
+    layers: tuple[LayerSet, ...] = ()
+    fresh: frozenset[Slot] = frozenset()
     inner: tuple[Region, ...] = ()
 
     def walk(self) -> Iterator[Region]:
@@ -31,9 +34,16 @@ class Region:
         for region in self.inner:
             yield from region.walk()
 
-    def place(self, step: Step) -> Place:
+    def is_fresh(self, body: FlatBody, slot: Slot) -> bool:
+        """Whether a value of one of the bodies comes from a step without a partner."""
+        made = body.makers.get(slot)
+        if made is None:
+            return slot in self.fresh
+        return made[0] not in self.pairs.steps and made[0] not in self.pairs.reverse
+
+    def place(self, step: Step) -> StepPlace:
         """Where a step stands; one at the top that has no name is told by what it makes."""
-        return Place(step.place or step.node.outputs[0].name or step.op.name, self.layers)
+        return StepPlace(step.place or step.node.outputs[0].name or step.op.name, self.layers)
 
 
 @record
@@ -44,15 +54,21 @@ class Matching:
     by_path: bool
 
     def region(
-        self, before: Body, after: Body, inputs: Mapping[Slot, Slot], layers: tuple[Layers, ...] = ()
+        self,
+        before: FlatBody,
+        after: FlatBody,
+        inputs: Mapping[Slot, Slot],
+        layers: tuple[LayerSet, ...] = (),
+        fresh: frozenset[Slot] = frozenset(),
     ) -> Region:
         """Pair the steps of two bodies, of which `inputs` are the values from outside that correspond."""
         pairs = align(before, after, inputs, self.kinds, by_path=self.by_path)
+        here = Region(pairs=pairs, layers=layers, fresh=fresh)
         stacks = [(one, other) for one, other in pairs.steps.items() if one.bodies and other.bodies]
-        inner = tuple(region for one, other in stacks for region in self._stacks(pairs, one, other, layers))
-        return Region(pairs=pairs, layers=layers, inner=inner)
+        inner = tuple(region for one, other in stacks for region in self._stacks(here, one, other))
+        return replace(here, inner=inner)
 
-    def _stacks(self, pairs: Pairs, one: Step, other: Step, layers: tuple[Layers, ...]) -> Iterator[Region]:
+    def _stacks(self, around: Region, one: Step, other: Step) -> Iterator[Region]:
         """Pair the bodies that run at one layer of each."""
         first, second = one.op, other.op
         assert isinstance(first, Repeat) and isinstance(second, Repeat)
@@ -62,11 +78,22 @@ class Matching:
             runs.setdefault(run, []).append(layer)
         for (mine, its), found in runs.items():
             before, after = one.bodies[mine], other.bodies[its]
-            given = {before.inputs[0]: after.inputs[0], **dict(_captured(pairs, one, other, before, after))}
-            yield self.region(before, after, given, (*layers, Layers(frozenset(found), common)))
+            given = {before.inputs[0]: after.inputs[0], **dict(_captured(around.pairs, one, other, before, after))}
+            fresh = {*_fresh(around, one, before), *_fresh(around, other, after)}
+            layers = (*around.layers, LayerSet(frozenset(found), common))
+            yield self.region(before, after, given, layers, frozenset(fresh))
 
 
-def _captured(pairs: Pairs, one: Step, other: Step, before: Body, after: Body) -> Iterator[tuple[Slot, Slot]]:
+def _fresh(around: Region, step: Step, body: FlatBody) -> Iterator[Slot]:
+    """The inputs of a body of layers that come from steps without a partner."""
+    side = around.pairs.before if step in around.pairs.steps else around.pairs.after
+    pairs = zip(step.inputs[1:], body.inputs[1:], strict=True)
+    return (inner for outer, inner in pairs if around.is_fresh(side, outer))
+
+
+def _captured(
+    pairs: StepPairs, one: Step, other: Step, before: FlatBody, after: FlatBody
+) -> Iterator[tuple[Slot, Slot]]:
     """The inputs of two bodies that are corresponding values outside."""
     for mine, inner in zip(one.inputs[1:], before.inputs[1:], strict=True):
         for its, also in zip(other.inputs[1:], after.inputs[1:], strict=True):
@@ -74,7 +101,7 @@ def _captured(pairs: Pairs, one: Step, other: Step, before: Body, after: Body) -
                 yield inner, also
 
 
-def kinds_of(body: Body, sizes: Over) -> dict[Step, Hashable]:
+def kinds_of(body: FlatBody, sizes: Over) -> dict[Step, Hashable]:
     """What each step is, over joint sizes, without what it reads; of layers only how many there are."""
     return {step: hash((_kind(step, sizes), tuple(sorted(step.node.parameters)))) for step in body.walk()}
 
@@ -105,7 +132,9 @@ def parameter_names(region: Region) -> dict[str, str]:
     return names
 
 
-def matched(before: Body, after: Body, inputs: Mapping[Slot, Slot], sizes: JointSizes, *, by_path: bool) -> Region:
+def matched(
+    before: FlatBody, after: FlatBody, inputs: Mapping[Slot, Slot], sizes: JointSizes, *, by_path: bool
+) -> Region:
     """Pair the steps of two graphs."""
     kinds = kinds_of(before, sizes.before) | kinds_of(after, sizes.after)
     return Matching(kinds=kinds, by_path=by_path).region(before, after, inputs)

@@ -7,11 +7,11 @@ which they are written and how they are put into modules do not enter it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import TypeVar
 
 from archspec.algebra.scalar import Scalar
-from archspec.diff.flat import Body, Slot, Step
+from archspec.diff.flat import FlatBody, Slot, Step
 from archspec.diff.sizes import Over
 from archspec.ir.graph import Parameter, Value
 from archspec.ir.op import Op, Primitive
@@ -28,7 +28,7 @@ Number = int
 T = TypeVar("T")
 
 
-class Table:
+class Numbers:
     """Numbers of what is computed, shared by the specs that are compared."""
 
     def __init__(self) -> None:
@@ -52,27 +52,27 @@ class Table:
         return unordered(self._masks[key])
 
 
-class Numbering:
+class ValueNumbers:
     """Numbers the values of one spec; `names` are the other spec's names of its parameters, by path."""
 
-    def __init__(self, table: Table, sizes: Over, inputs: Mapping[str, str], names: Mapping[str, str] | None) -> None:
+    def __init__(self, table: Numbers, sizes: Over, inputs: Mapping[str, str], names: Mapping[str, str] | None) -> None:
         self._table = table
         self._sizes = sizes
         self._inputs = inputs
         self._names = names
         self.known: dict[Slot, Number] = {}
         self._apart: dict[Value, Number] = {}
-        self._body: Body | None = None
+        self._body: FlatBody | None = None
         self._depth = 0
         self._drawn: Counter[Hashable] = Counter()
 
-    def run(self, body: Body) -> None:
+    def run(self, body: FlatBody) -> None:
         """Number every value of a body, and of those inside it, where `known` has what it reads from outside."""
         for step in body.steps:
             numbers = self._layers(step) if isinstance(step.op, Repeat) else self._primitive(step)
             self.known.update(zip(step.outputs, numbers, strict=True))
 
-    def top(self, body: Body) -> None:
+    def top(self, body: FlatBody) -> None:
         """Number the values of a graph."""
         self._body = body
         for value, slot in body.slots.items():
@@ -127,7 +127,7 @@ class Numbering:
     def _parameters(self, found: Mapping[str, Parameter]) -> list[Hashable]:
         return [(name, self.name(one.path), self._sizes.of(one.type)) for name, one in sorted(found.items())]
 
-    def inside(self, body: Body) -> frozenset[Number]:
+    def inside(self, body: FlatBody) -> frozenset[Number]:
         """The numbers of the values that a body makes."""
         return frozenset(self.known[slot] for slot in body.makers)
 
@@ -167,18 +167,20 @@ class Numbering:
             carried = results[0]
         return [carried, *(taps[tap.layer][tap.output] for tap in op.taps)]
 
-    def _inside(self, step: Step, body: Body) -> list[Number]:
+    def _inside(self, step: Step, body: FlatBody) -> list[Number]:
         """The numbers of what a body gives, in terms of what it is given."""
         self._depth += 1
         # What a body carries is named by how deep the body stands: all else that it reads is known from outside.
         self.known[body.inputs[0]] = self._table.of(("carried", self._depth))
-        self.known.update((inner, self.known[outer]) for inner, outer in zip(body.inputs[1:], step.inputs[1:], strict=True))
+        self.known.update(
+            (inner, self.known[outer]) for inner, outer in zip(body.inputs[1:], step.inputs[1:], strict=True)
+        )
         self.run(body)
         self._depth -= 1
         return [self.known[slot] for slot in body.outputs]
 
 
-def _by_layer(body: Body) -> tuple[bool, bool]:
+def _by_layer(body: FlatBody) -> tuple[bool, bool]:
     """Whether a layer has parameters of its own, and whether a number in it depends on the index of the layer."""
     steps = list(body.walk())
     own = any("*" in one.path for step in steps for one in step.node.parameters.values())
@@ -203,14 +205,16 @@ def canonical(mask: Mask, controls: tuple[Number, ...]) -> Hashable:
 
 def unordered(mask: Mask) -> Hashable:
     """A mask without the order of its terms."""
-    return fold(mask, _leaf, lambda terms: ("and", frozenset(terms)), lambda terms: ("or", frozenset(terms)))
 
+    def joined(word: str) -> Callable[[list[Hashable]], Hashable]:
+        return lambda terms: (word, frozenset(terms))
 
-def _leaf(leaf: Leaf) -> Hashable:
-    return leaf
+    def of_leaf(leaf: Leaf) -> Hashable:
+        return leaf
+
+    return fold(mask, of_leaf, joined("and"), joined("or"))
 
 
 def _commutes(op: Op) -> bool:
     """Whether the order of two operands makes no difference, not even a rounding."""
     return isinstance(op, Logical) or (isinstance(op, Binary) and op.kind in ("add", "multiply"))
-

@@ -11,7 +11,7 @@ ALL = "*"
 
 
 @record(kw_only=False)
-class Layers:
+class LayerSet:
     """Some of the layers that two stacks have in common."""
 
     found: frozenset[int]
@@ -22,23 +22,23 @@ class Layers:
 
 
 @record(kw_only=False)
-class Place:
+class StepPlace:
     """A path with `*` for each number of a layer, and the layers that each `*` stands for."""
 
     path: str
-    layers: tuple[Layers, ...] = ()
+    layers: tuple[LayerSet, ...] = ()
 
     def __str__(self) -> str:
         left = iter(self.layers)
         return ".".join(str(next(left, ALL)) if part == ALL else part for part in self.path.split("."))
 
 
-def merged(places: Iterable[Place]) -> list[str]:
+def merged(places: Iterable[StepPlace]) -> list[str]:
     """Places as text, once each; those that differ in their layers alone are one."""
-    known: dict[tuple[str, tuple[Layers, ...]], Layers | None] = {}
+    known: dict[tuple[str, tuple[LayerSet, ...]], LayerSet | None] = {}
     for place in places:
         # Of nested layers only the innermost are joined.
         key = place.path, place.layers[:-1]
         last, before = place.layers[-1] if place.layers else None, known.get(key)
-        known[key] = last if before is None or last is None else Layers(before.found | last.found, last.of)
-    return [str(Place(path, (*outer, *([last] if last else [])))) for (path, outer), last in known.items()]
+        known[key] = last if before is None or last is None else LayerSet(before.found | last.found, last.of)
+    return [str(StepPlace(path, (*outer, *([last] if last else [])))) for (path, outer), last in known.items()]

@@ -51,7 +51,7 @@ class Over:
             changed = any(new is not old for new, old in zip(parts, thing, strict=True))
             return type(thing)(parts) if changed else thing
         # What is compared by identity is no plain data: the terms that relations name, for one.
-        if not field_names(thing) or type(thing).__eq__ is object.__eq__:
+        if not field_names(thing) or not _is_compared(type(thing)):
             return thing
         fields = {name: getattr(thing, name) for name in field_names(thing)}
         new = {name: made for name, old in fields.items() if (made := self.of(old)) is not old}
@@ -60,6 +60,11 @@ class Over:
     def _of(self, found: Iterable[Symbol]) -> dict[Symbol, Symbol]:
         named = ((one, self.symbols.get(one, _LAYER if one.name == "layer" else one)) for one in found)
         return {old: new for old, new in named if new != old}
+
+
+def _is_compared(cls: type) -> bool:
+    """Whether objects of a class are compared by what they hold."""
+    return any("__eq__" in vars(base) for base in cls.__mro__[:-1])
 
 
 @record

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Mapping
 from functools import cached_property
 
 from archspec.algebra.dim import compare
-from archspec.diff.numbering import Numbering, unordered
+from archspec.diff.numbering import ValueNumbers, unordered
 from archspec.diff.renames import PathNames
 from archspec.diff.sizes import Over
 from archspec.ir.graph import Graph, Value
@@ -27,7 +27,7 @@ class Side:
     """One of two specs: its numbers, its sizes over shared symbols, and the first spec's names of its paths."""
 
     spec: Spec
-    numbering: Numbering
+    numbering: ValueNumbers
     sizes: Over
     paths: PathNames
 
@@ -51,7 +51,13 @@ class Side:
             tuple(None if value is None else self.numbering.of(value) for value in values),
             tuple(None if size is None else self.sizes.of(size) for size in sizes),
             # Words, such as the borders of a symmetry, are in no value of the rule.
-            tuple(sorted((name, one) for name in type(rule.fields).model_fields if isinstance(one := getattr(rule.fields, name), str))),
+            tuple(
+                sorted(
+                    (name, one)
+                    for name in type(rule.fields).model_fields
+                    if isinstance(one := getattr(rule.fields, name), str)
+                )
+            ),
         )
 
     def _mask(self, rule: Rule) -> Hashable:
@@ -99,7 +105,11 @@ class Implications:
                 if mine.forbidden != its.forbidden:
                     return False
                 # The stronger rule allows less, or forbids more.
-                return _within(its.pairs, mine.pairs, other, one) if mine.forbidden else _within(mine.pairs, its.pairs, one, other)
+                return (
+                    _within(its.pairs, mine.pairs, other, one)
+                    if mine.forbidden
+                    else _within(mine.pairs, its.pairs, one, other)
+                )
             if isinstance(kind, LowerKind) and isinstance(wanted, LowerKind) and one.rule.axes == other.rule.axes:
                 pairs = wanted.wanted(other.rule, self._terms), kind.wanted(one.rule, self._terms)
                 return _within(*pairs, other, one)
@@ -118,13 +128,12 @@ def _is_smaller(one: Stated, other: Stated) -> bool:
 
 def _within(found: Relation, allowed: Relation, of: Stated, by: Stated) -> bool:
     """Whether the pairs of a rule are proved to be among those of another one, over the sizes that both share."""
-    spaces = [
-        tuple(one.side.sizes.of(value.type.space) for value in (one.rule.output, one.rule.input)) for one in (of, by)
-    ]
+    out, inp = (of.side.sizes.of(value.type.space) for value in (of.rule.output, of.rule.input))
+    also = by.rule.output.type.space, by.rule.input.type.space
     # Rules relate positions. Features may be more or fewer, as long as coordinates have the same numbers.
-    if any(len(mine) != len(its) for mine, its in zip(*spaces, strict=True)) or _positions(of) != _positions(by):
+    if (len(out), len(inp)) != tuple(map(len, also)) or _positions(of) != _positions(by):
         return False
-    return within(of.side.sizes.of(found), by.side.sizes.of(allowed), *spaces[0], {})
+    return within(of.side.sizes.of(found), by.side.sizes.of(allowed), out, inp, {})
 
 
 def _positions(stated: Stated) -> Hashable:

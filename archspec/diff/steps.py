@@ -6,25 +6,26 @@ from collections.abc import Iterator
 from typing import Literal
 
 from archspec.algebra.dim import Dim
-from archspec.diff.flat import Body, Step
+from archspec.diff.flat import FlatBody, Step
 from archspec.diff.matching import Region
-from archspec.diff.numbering import Numbering
-from archspec.diff.places import Place
+from archspec.diff.numbering import ValueNumbers
+from archspec.diff.places import StepPlace
 from archspec.diff.words import op_word, written
 from archspec.ir.graph import Parameter
 from archspec.ir.op import Op
 from archspec.ir.repeat import Repeat
+from archspec.ir.types import Axis
 from archspec.record import field_names, record
 
 Sort = Literal["size", "field", "op", "reads", "removed", "added", "training"]
 
 
 @record
-class Difference:
+class StepChange:
     """One thing that differs at a place: `text` says it without the place; a size has both numbers besides."""
 
     sort: Sort
-    place: Place
+    place: StepPlace
     text: str
     before: str = ""
     after: str = ""
@@ -34,11 +35,11 @@ class Difference:
 class Sides:
     """The two specs whose steps are compared."""
 
-    before: Numbering
-    after: Numbering
+    before: ValueNumbers
+    after: ValueNumbers
 
 
-def differences(region: Region, sides: Sides) -> Iterator[Difference]:
+def differences(region: Region, sides: Sides) -> Iterator[StepChange]:
     """Everything that differs in two bodies, and in the bodies of their layers; masks apart."""
     for found in region.walk():
         old, new = sides.before.inside(found.pairs.before), sides.after.inside(found.pairs.after)
@@ -51,28 +52,28 @@ def differences(region: Region, sides: Sides) -> Iterator[Difference]:
             yield from _at(found, one, other, sides)
 
 
-def _at(region: Region, one: Step, other: Step, sides: Sides) -> Iterator[Difference]:
+def _at(region: Region, one: Step, other: Step, sides: Sides) -> Iterator[StepChange]:
     place = region.place(other)
     if isinstance(one.op, Repeat) and isinstance(other.op, Repeat):
         yield from _layers(place, one.op, other.op)
     elif type(one.op) is not type(other.op):
-        yield Difference(sort="op", place=place, text=f"{op_word(one)} -> {op_word(other)}")
+        yield StepChange(sort="op", place=place, text=f"{op_word(one)} -> {op_word(other)}")
     else:
         yield from _fields(place, one, other, sides)
     yield from _operands(region, place, one, other)
     yield from _parameters(place, one, other, sides)
 
 
-def _layers(place: Place, one: Repeat, other: Repeat) -> Iterator[Difference]:
+def _layers(place: StepPlace, one: Repeat, other: Repeat) -> Iterator[StepChange]:
     if len(one.schedule) != len(other.schedule):
         before, after = str(len(one.schedule)), str(len(other.schedule))
-        yield Difference(sort="size", place=place, text=f"{before} -> {after} layers", before=before, after=after)
+        yield StepChange(sort="size", place=place, text=f"{before} -> {after} layers", before=before, after=after)
     if one.shared != other.shared:
         told = "layers share one set of parameters" if other.shared else "layers have parameters of their own"
-        yield Difference(sort="field", place=place, text=f"{told}, {'no longer' if one.shared else 'which is new'}")
+        yield StepChange(sort="field", place=place, text=f"{told}, {'no longer' if one.shared else 'which is new'}")
 
 
-def _fields(place: Place, one: Step, other: Step, sides: Sides) -> Iterator[Difference]:
+def _fields(place: StepPlace, one: Step, other: Step, sides: Sides) -> Iterator[StepChange]:
     op, now = sides.before.over(one.op), sides.after.over(other.op)
     for name in field_names(op):
         before, after = getattr(op, name), getattr(now, name)
@@ -83,7 +84,7 @@ def _fields(place: Place, one: Step, other: Step, sides: Sides) -> Iterator[Diff
         elif not (name == "bias" and one.node.parameters.keys() != other.node.parameters.keys()):
             old, new = written(before), written(after)
             told = "" if name == "kind" else f"{one.op.name} `{name}` "
-            yield Difference(sort="field", place=place, text=f"{told}{old} -> {new}", before=old, after=new)
+            yield StepChange(sort="field", place=place, text=f"{told}{old} -> {new}", before=old, after=new)
 
 
 def _is_size(step: Step, op: Op, name: str, value: object) -> bool:
@@ -96,37 +97,39 @@ def _is_size(step: Step, op: Op, name: str, value: object) -> bool:
 
 
 def _size(part: object) -> Dim | None:
-    if isinstance(part, Dim):
-        return part
-    return Dim.of(part) if isinstance(part, int) and not isinstance(part, bool) else getattr(part, "size", None)
+    # Whole numbers that are no sizes, such as strides, may equal one by chance.
+    return part if isinstance(part, Dim) else part.size if isinstance(part, Axis) else None
 
 
-def _sizes(place: Place, before: object, after: object) -> Iterator[Difference]:
+def _sizes(place: StepPlace, before: object, after: object) -> Iterator[StepChange]:
     olds = before if isinstance(before, tuple) else (before,)
     news = after if isinstance(after, tuple) else (after,)
     if len(olds) != len(news):
-        yield Difference(sort="size", place=place, text=f"{written(olds)} -> {written(news)}")
+        yield StepChange(sort="size", place=place, text=f"{written(olds)} -> {written(news)}")
         return
     for old, new in dict.fromkeys(zip(olds, news, strict=True)):
         if old != new:
-            yield Difference(sort="size", place=place, text=f"{old} -> {new}", before=str(old), after=str(new))
+            yield StepChange(sort="size", place=place, text=f"{old} -> {new}", before=str(old), after=str(new))
 
 
-def _operands(region: Region, place: Place, one: Step, other: Step) -> Iterator[Difference]:
+def _operands(region: Region, place: StepPlace, one: Step, other: Step) -> Iterator[StepChange]:
     pairs = region.pairs
     if len(one.inputs) != len(other.inputs):
+        # Those of a mask are told by the mask, and those of layers inside them.
+        if getattr(other.op, "mask", None) is None and not other.bodies:
+            count = f"{op_word(other)} reads {len(other.inputs)} values where it read {len(one.inputs)}"
+            yield StepChange(sort="reads", place=place, text=count)
         return
     for mine, its in zip(one.inputs, other.inputs, strict=True):
-        made, by = pairs.before.makers.get(mine), pairs.after.makers.get(its)
         # What reads a step that has come or gone is told by that step.
-        told = (made is not None and made[0] not in pairs.steps) or (by is not None and by[0] not in pairs.reverse)
-        if not pairs.same(mine, its) and not told:
+        is_told = region.is_fresh(pairs.before, mine) or region.is_fresh(pairs.after, its)
+        if not pairs.same(mine, its) and not is_told:
             reads, read = _value(region, pairs.after, its, place), _value(region, pairs.before, mine, place)
             told = f"{reads} where it read {read}" if reads != read else f"another {reads.removeprefix('the ')}"
-            yield Difference(sort="reads", place=place, text=f"{op_word(other)} reads {told}")
+            yield StepChange(sort="reads", place=place, text=f"{op_word(other)} reads {told}")
 
 
-def _value(region: Region, body: Body, slot: int, place: Place) -> str:
+def _value(region: Region, body: FlatBody, slot: int, place: StepPlace) -> str:
     """A value, by the step that makes it; its place is left out where it is this one."""
     found = body.makers.get(slot)
     if found is None:
@@ -138,36 +141,36 @@ def _value(region: Region, body: Body, slot: int, place: Place) -> str:
     return told if number == 0 else f"output {number} of {told}"
 
 
-def _parameters(place: Place, one: Step, other: Step, sides: Sides) -> Iterator[Difference]:
+def _parameters(place: StepPlace, one: Step, other: Step, sides: Sides) -> Iterator[StepChange]:
     mine, its = one.node.parameters, other.node.parameters
-    for name in mine.keys() - its.keys():
-        yield Difference(sort="field", place=place, text=f"loses its {name}")
-    for name in its.keys() - mine.keys():
-        yield Difference(sort="field", place=place, text=f"gains a {name}")
-    for name in mine.keys() & its.keys():
+    for name in sorted(mine.keys() - its.keys()):
+        yield StepChange(sort="field", place=place, text=f"has no {name} any more")
+    for name in sorted(its.keys() - mine.keys()):
+        yield StepChange(sort="field", place=place, text=f"has a {name}, which is new")
+    for name in sorted(mine.keys() & its.keys()):
         yield from _parameter(place, name, mine[name], its[name])
         old, new = name in one.node.owned, name in other.node.owned
         if old != new:
             told = f"`{name}` is its own" if new else f"`{name}` is tied to `{its[name].path}`"
-            yield Difference(sort="field", place=place, text=told)
+            yield StepChange(sort="field", place=place, text=told)
         elif not old and sides.before.name(mine[name].path) != sides.after.name(its[name].path):
             told = f"`{name}` is tied to `{its[name].path}`, not to `{mine[name].path}`"
-            yield Difference(sort="field", place=place, text=told)
+            yield StepChange(sort="field", place=place, text=told)
 
 
-def _parameter(place: Place, name: str, one: Parameter, other: Parameter) -> Iterator[Difference]:
+def _parameter(place: StepPlace, name: str, one: Parameter, other: Parameter) -> Iterator[StepChange]:
+    if len(one.type.shape) == len(other.type.shape):
+        yield from _sizes(place, one.type.shape, other.type.shape)
     if one.type.dtype != other.type.dtype:
         told = f"`{name}` is {other.type.dtype}, was {one.type.dtype}"
-        yield Difference(sort="field", place=place, text=told)
+        yield StepChange(sort="field", place=place, text=told)
     if one.trainable != other.trainable:
-        yield Difference(sort="training", place=place, text="trains" if other.trainable else "is frozen")
+        yield StepChange(sort="training", place=place, text="trains" if other.trainable else "is frozen")
     if one.init != other.init:
-        yield Difference(sort="training", place=place, text=f"`{name}` starts as {other.init}, was {one.init}")
+        yield StepChange(sort="training", place=place, text=f"`{name}` starts as {other.init}, was {one.init}")
 
 
-def _gone(
-    region: Region, body: Body, steps: list[Step], sort: Literal["removed", "added"]
-) -> Iterator[Difference]:
+def _gone(region: Region, body: FlatBody, steps: list[Step], sort: Literal["removed", "added"]) -> Iterator[StepChange]:
     """Steps without a partner; a module that has none at all is named as a whole."""
     left = set(steps)
     told: set[str] = set()
@@ -175,14 +178,14 @@ def _gone(
         whole = _whole(step, body, left)
         if whole is not None and whole not in told:
             told.add(whole)
-            yield Difference(sort=sort, place=Place(whole, region.layers), text="")
+            yield StepChange(sort=sort, place=StepPlace(whole, region.layers), text="")
         if whole is None:
             where = region.place(step)
             named = f"({op_word(step)})" if step.node.name else op_word(step)
-            yield Difference(sort=sort, place=where, text=named)
+            yield StepChange(sort=sort, place=where, text=named)
 
 
-def _whole(step: Step, body: Body, left: set[Step]) -> str | None:
+def _whole(step: Step, body: FlatBody, left: set[Step]) -> str | None:
     """The path of the outermost module around a step, of several steps, all of which are among these."""
     parts = step.place.split(".")
     for count in range(1, len(parts) + 1):

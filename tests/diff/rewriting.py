@@ -42,7 +42,9 @@ def rename(tree: Tree, spec: Spec, chance: Random) -> Mapping[str, str]:
     # A group inside a name, as in `(image text)_states`, cannot be renamed word by word.
     inner |= {name for key in _keys(tree.get("weights") or {}) if re.search(r"\)\w|\w\(", key) for name in known}
     free = [one for one in dict.fromkeys(known) if one not in words and one not in inner and "." not in one]
-    names = {one: f"{one[:3]}_{chance.randrange(1000)}x{number}" for number, one in enumerate(free) if chance.random() < 0.7}
+    names = {
+        one: f"{one[:3]}_{chance.randrange(1000)}x{number}" for number, one in enumerate(free) if chance.random() < 0.7
+    }
     for section in (*sections, "reduced", "rules", "decode", "weights", "blocks"):
         if section in tree:
             tree[section] = _renamed(tree[section], names, keys=section in sections)
@@ -69,7 +71,9 @@ def _words() -> set[str]:
     while pending:
         model = pending.pop()
         found.update(model.keys())
-        found.update(word for field in model.model_fields.values() for word in re.findall(r"'(\w+)'", str(field.annotation)))
+        found.update(
+            word for field in model.model_fields.values() for word in re.findall(r"'(\w+)'", str(field.annotation))
+        )
         pending.extend(model.__subclasses__())
     return found
 
