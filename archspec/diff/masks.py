@@ -8,7 +8,7 @@ from functools import cached_property
 from archspec.diff.changes import Change, Effect
 from archspec.diff.flat import Step
 from archspec.diff.matching import Region
-from archspec.diff.numbering import Number, unordered
+from archspec.diff.numbering import Axes, Number, contains, unordered
 from archspec.diff.places import StepPlace, merged
 from archspec.diff.steps import Sides
 from archspec.diff.words import listed
@@ -57,7 +57,7 @@ def mask_changes(region: Region, sides: Sides, names: MaskNames) -> Iterator[Cha
             before, after = sides.before.mask(one), sides.after.mask(other)
             if before is None or after is None or unordered(before) == unordered(after):
                 continue
-            effect = compared(before, after)
+            effect = compared(before, after, sides.after.axes(other.node.inputs))
             if effect is None:
                 continue
             called = names.of(one, other)
@@ -69,16 +69,17 @@ def mask_changes(region: Region, sides: Sides, names: MaskNames) -> Iterator[Cha
         yield Change(kind="mask", places=tuple(places), text=told, before=old, after=new, effect=effect)
 
 
-def compared(before: Mask, after: Mask) -> Effect | None:
+def compared(before: Mask, after: Mask, axes: Axes) -> Effect | None:
     """How the second of two masks differs from the first; None where each is proved to contain the other."""
-    grows, shrinks = entails(before, after), entails(after, before)
+    grows, shrinks = contains(after, before, axes), contains(before, after, axes)
     if grows and shrinks:
         return None
     if grows:
         return "wider"
     if shrinks:
         return "narrower"
-    return "incomparable" if grows is False and shrinks is False else ""
+    # No proof of either is no refutation of it.
+    return "incomparable" if entails(before, after) is False and entails(after, before) is False else ""
 
 
 def _text(mask: Mask, names: Mapping[Number, str]) -> str:

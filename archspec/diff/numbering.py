@@ -7,7 +7,8 @@ which they are written and how they are put into modules do not enter it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from archspec.algebra.scalar import Scalar
@@ -16,15 +17,24 @@ from archspec.diff.sizes import Over
 from archspec.ir.graph import Parameter, Value
 from archspec.ir.op import Op, Primitive
 from archspec.ir.repeat import Repeat
+from archspec.ir.types import Axis
+from archspec.masks.coordinates import Coordinates
 from archspec.masks.entail import entails, normal
+from archspec.masks.given import Given
 from archspec.masks.leaf import Leaf
 from archspec.masks.mask import Mask
-from archspec.masks.walk import fold, renumbered
+from archspec.masks.relation import relation
+from archspec.masks.walk import fold, leaves, renumbered
+from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.binary import Binary
 from archspec.ops.elementwise.logical import Logical
+from archspec.ops.elementwise.with_number import WithNumber
 from archspec.record import field_names
+from archspec.rules.prove import within
 
 Number = int
+Axes = tuple[Axis, ...]
+"""Those of queries and keys; none where an op has no such."""
 T = TypeVar("T")
 
 
@@ -34,20 +44,21 @@ class Numbers:
     def __init__(self) -> None:
         self._known: dict[Hashable, Number] = {}
         self._masks: dict[Hashable, Mask] = {}
-        self._first: list[Mask] = []
+        self._first: dict[Axes, list[Mask]] = {}
 
     def of(self, key: Hashable) -> Number:
         """The number of a computation; a new one for a new one."""
         return self._known.setdefault(key, len(self._known))
 
-    def of_mask(self, mask: Mask) -> Hashable:
-        """The first mask that is proved to let see the same, over the numbers of what it reads."""
-        key = unordered(mask)
+    def of_mask(self, mask: Mask, axes: Axes) -> Hashable:
+        """The first mask that is proved to let see the same on these axes, over the numbers of what it reads."""
+        key = unordered(mask), axes
         if key not in self._masks:
-            same = (one for one in self._first if entails(one, mask) and entails(mask, one))
+            known = self._first.setdefault(axes, [])
+            same = (one for one in known if contains(one, mask, axes) and contains(mask, one, axes))
             found = next(same, None)
             if found is None:
-                self._first.append(mask)
+                known.append(mask)
             self._masks[key] = mask if found is None else found
         return unordered(self._masks[key])
 
@@ -64,6 +75,7 @@ class ValueNumbers:
         self._apart: dict[Value, Number] = {}
         self._body: FlatBody | None = None
         self._depth = 0
+        self._inside_of: dict[FlatBody, frozenset[Number]] = {}
         self._drawn: Counter[Hashable] = Counter()
 
     def run(self, body: FlatBody) -> None:
@@ -97,20 +109,23 @@ class ValueNumbers:
 
     def _primitive(self, step: Step) -> list[Number]:
         operands = tuple(self.known[slot] for slot in step.inputs)
+        if _is_neutral(step.op):
+            return [operands[0]]
         made = self._made(step.op, operands, step.node.inputs, step.node.parameters)
         return [self._table.of(("output", made, number)) for number in range(len(step.outputs))]
 
     def _made(
         self, op: Op, operands: tuple[Number, ...], values: tuple[Value, ...], parameters: Mapping[str, Parameter]
     ) -> Number:
-        op, read = self._sizes.of(op), operands
+        op, read = _as_by_default(self._sizes.of(op), values), operands
         mask: Hashable = None
         found = getattr(op, "mask", None)
         if isinstance(found, Mask):
             # A mask is what it lets see, in whatever order it names its controls and its terms.
             first = int(getattr(op, "first", 0))
             numbered = renumbered(normal(found), dict(enumerate(operands[first:])))
-            mask, read = self._table.of_mask(numbered), operands[:first]
+            axes = self.axes(values)
+            mask, read = self._table.of_mask(numbered, axes), operands[:first]
         if isinstance(op, Primitive) and op.unread:
             # Of such operands only the sizes matter.
             types = tuple(self._sizes.of(value.type) for value in values)
@@ -129,11 +144,18 @@ class ValueNumbers:
 
     def inside(self, body: FlatBody) -> frozenset[Number]:
         """The numbers of the values that a body makes."""
-        return frozenset(self.known[slot] for slot in body.makers)
+        if body not in self._inside_of:
+            self._inside_of[body] = frozenset(self.known[slot] for slot in body.makers)
+        return self._inside_of[body]
 
     def over(self, thing: T) -> T:
         """An op or a type of this spec, over the sizes that both specs share."""
         return self._sizes.of(thing)
+
+    def axes(self, values: Sequence[Value]) -> Axes:
+        """The axes of queries and keys of an attention that reads these values."""
+        query, key = (self._sizes.of(value.type) for value in values[:2])
+        return (query.axes[-2], key.axes[-2]) if query.rank > 1 and key.rank > 1 else ()
 
     def mask(self, step: Step) -> Mask | None:
         """The mask of a step over the numbers of what it reads; None for a step without one."""
@@ -192,6 +214,17 @@ def _reads_layer(op: Op) -> bool:
     return any(symbol.name == "layer" for one in numbers if isinstance(one, Scalar) for symbol in one.symbols())
 
 
+def contains(wide: Mask, narrow: Mask, axes: Axes) -> bool:
+    """Whether a mask is proved to let see all that another one does, on axes of these sizes."""
+    if entails(narrow, wide):
+        return True
+    if any(isinstance(leaf, Given) for leaf in leaves(wide)) or len(axes) != 2 or any(len(a.factors) > 1 for a in axes):
+        return False
+    # On axes that are not longer, a window may see as far as there is anything to see.
+    place = Coordinates(query=(0,), key=(0,))
+    return within(relation(narrow, place), relation(wide, place), (axes[0].size,), (axes[1].size,), {})
+
+
 def key_of(op: Op) -> tuple[Hashable, ...]:
     """An op with its fields, but for its mask and where its parameters live."""
     skipped = ("mask", "module", "results")
@@ -213,6 +246,23 @@ def unordered(mask: Mask) -> Hashable:
         return leaf
 
     return fold(mask, of_leaf, joined("and"), joined("or"))
+
+
+def _as_by_default(op: Op, values: Sequence[Value]) -> Op:
+    """An op without an option that says what is so without it."""
+    if type(op) is Attention and op.scale is not None:
+        width = Scalar.of(values[0].type.shape[3]).sqrt()
+        return replace(op, scale=None) if op.scale == Scalar.of(1) / width else op
+    return op
+
+
+def _is_neutral(op: Op) -> bool:
+    """Whether an op gives what it is given."""
+    if not isinstance(op, WithNumber):
+        return False
+    commutes = op.kind in ("add", "multiply")
+    neutral = 1 if op.kind in ("multiply", "divide") else 0
+    return op.number.constant() == neutral and (commutes or not op.number_first)
 
 
 def _commutes(op: Op) -> bool:

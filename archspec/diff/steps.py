@@ -60,7 +60,7 @@ def _at(region: Region, one: Step, other: Step, sides: Sides) -> Iterator[StepCh
         yield StepChange(sort="op", place=place, text=f"{op_word(one)} -> {op_word(other)}")
     else:
         yield from _fields(place, one, other, sides)
-    yield from _operands(region, place, one, other)
+    yield from _operands(region, place, one, other, sides)
     yield from _parameters(place, one, other, sides)
 
 
@@ -112,7 +112,14 @@ def _sizes(place: StepPlace, before: object, after: object) -> Iterator[StepChan
             yield StepChange(sort="size", place=place, text=f"{old} -> {new}", before=str(old), after=str(new))
 
 
-def _operands(region: Region, place: StepPlace, one: Step, other: Step) -> Iterator[StepChange]:
+def _is_told(region: Region, body: FlatBody, slot: int, sides: Sides) -> bool:
+    """Whether the step that makes a value is told as one that has come or gone."""
+    mine, its = (sides.before, sides.after) if body is region.pairs.before else (sides.after, sides.before)
+    other = region.pairs.after if body is region.pairs.before else region.pairs.before
+    return region.is_fresh(body, slot) and (slot not in body.makers or mine.known[slot] not in its.inside(other))
+
+
+def _operands(region: Region, place: StepPlace, one: Step, other: Step, sides: Sides) -> Iterator[StepChange]:
     pairs = region.pairs
     if len(one.inputs) != len(other.inputs):
         # Those of a mask are told by the mask, and those of layers inside them.
@@ -121,9 +128,10 @@ def _operands(region: Region, place: StepPlace, one: Step, other: Step) -> Itera
             yield StepChange(sort="reads", place=place, text=count)
         return
     for mine, its in zip(one.inputs, other.inputs, strict=True):
+        if sides.before.known[mine] == sides.after.known[its] or pairs.same(mine, its):
+            continue
         # What reads a step that has come or gone is told by that step.
-        is_told = region.is_fresh(pairs.before, mine) or region.is_fresh(pairs.after, its)
-        if not pairs.same(mine, its) and not is_told:
+        if not (_is_told(region, pairs.before, mine, sides) or _is_told(region, pairs.after, its, sides)):
             reads, read = _value(region, pairs.after, its, place), _value(region, pairs.before, mine, place)
             told = f"{reads} where it read {read}" if reads != read else f"another {reads.removeprefix('the ')}"
             yield StepChange(sort="reads", place=place, text=f"{op_word(other)} reads {told}")

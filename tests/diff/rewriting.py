@@ -40,12 +40,12 @@ def rename(tree: Tree, spec: Spec, chance: Random) -> Mapping[str, str]:
     # The names in bodies of blocks are their own: what has a name of one of these keeps it.
     inner = set(_keys(tree.get("blocks") or {}))
     # A group inside a name, as in `(image text)_states`, cannot be renamed word by word.
-    inner |= {name for key in _keys(tree.get("weights") or {}) if re.search(r"\)\w|\w\(", key) for name in known}
+    inner |= {name for key in _keys(tree.get("weights") or {}) for name in _in_groups(key)}
     free = [one for one in dict.fromkeys(known) if one not in words and one not in inner and "." not in one]
     names = {
         one: f"{one[:3]}_{chance.randrange(1000)}x{number}" for number, one in enumerate(free) if chance.random() < 0.7
     }
-    for section in (*sections, "reduced", "rules", "decode", "weights", "blocks"):
+    for section in (*sections, "reduced", "rules", "decode", "blocks"):
         if section in tree:
             tree[section] = _renamed(tree[section], names, keys=section in sections)
     small = tree.get("reduced") or {}
@@ -53,8 +53,25 @@ def rename(tree: Tree, spec: Spec, chance: Random) -> Mapping[str, str]:
         small[section] = {names.get(key, key): value for key, value in inside.items()}
     for layout in (tree.get("weights") or {}).values():
         if isinstance(layout, dict) and isinstance(layout.get("map"), dict):
-            layout["map"] = {_replaced(key, names): value for key, value in layout["map"].items()}
+            layout["map"] = {_replaced(key, names): _sizes(value, names) for key, value in layout["map"].items()}
     return names
+
+
+def _sizes(tree: Any, names: Mapping[str, str]) -> Any:
+    """What a layout says of their names, where only sizes and indices may read constants."""
+    if not isinstance(tree, dict):
+        return tree
+    return {
+        key: _renamed(value, names, keys=False) if key in ("sizes", "index") else _sizes(value, names)
+        for key, value in tree.items()
+    }
+
+
+def _in_groups(key: str) -> Iterator[str]:
+    for before, group, after in re.findall(r"(\w*)\(([^)]*)\)(\w*)", key):
+        if before or after:
+            yield from (f"{before}{word}{after}" for word in group.split())
+            yield from group.split()
 
 
 def _keys(tree: Any) -> Iterator[str]:
