@@ -21,7 +21,7 @@ from archspec.diff.interface import (
 )
 from archspec.diff.masks import MaskNames, mask_changes
 from archspec.diff.matching import Region, matched, parameter_names
-from archspec.diff.numbering import Numbers, ValueNumbers
+from archspec.diff.numbering import Computations, ValueNumbers
 from archspec.diff.renames import PathNames, renamed_paths
 from archspec.diff.rules import rule_changes, rules_same
 from archspec.diff.sizes import joint_sizes
@@ -123,7 +123,7 @@ class _Comparison:
             if value.name in self.inputs
         }
         region = matched(before, after, given, self.sizes, by_path=by_path)
-        table = Numbers()
+        table = Computations()
         first = ValueNumbers(table, self.sizes.before, {}, None)
         named = {other: one for one, other in self.inputs.items()}
         second = ValueNumbers(table, self.sizes.after, named, parameter_names(region))

@@ -38,7 +38,7 @@ Axes = tuple[Axis, ...]
 T = TypeVar("T")
 
 
-class Numbers:
+class Computations:
     """Numbers of what is computed, shared by the specs that are compared."""
 
     def __init__(self) -> None:
@@ -64,9 +64,11 @@ class Numbers:
 
 
 class ValueNumbers:
-    """Numbers the values of one spec; `names` are the other spec's names of its parameters, by path."""
+    """Computations the values of one spec; `names` are the other spec's names of its parameters, by path."""
 
-    def __init__(self, table: Numbers, sizes: Over, inputs: Mapping[str, str], names: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, table: Computations, sizes: Over, inputs: Mapping[str, str], names: Mapping[str, str] | None
+    ) -> None:
         self._table = table
         self._sizes = sizes
         self._inputs = inputs
