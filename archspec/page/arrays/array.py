@@ -241,6 +241,11 @@ class ndarray:  # noqa: N801
         order.insert(axis, self.ndim - 1)
         return found.transpose(order)
 
+    def take(self, places: Any, axis: int) -> ndarray:
+        """The entries along an axis that indices name; the axes of the indices stand in place of it."""
+        found: ndarray = self[(*(slice(None),) * (axis % self.ndim), asarray(places))]
+        return found
+
     def cumsum(self, axis: int) -> ndarray:
         """Sums of ever more of the numbers along an axis."""
         from itertools import accumulate
