@@ -37,7 +37,8 @@ def command(spec: str, port: int, opens: bool) -> None:
         try:
             server = Server(path.resolve(), Path(name), port)
         except OSError as error:
-            fail("E764", f"cannot serve on port {port}: {(error.strerror or str(error)).lower()}", None)
+            reason = (error.strerror or str(error)).lower()
+            raise click.BadParameter(f"{port} cannot be used: {reason}", param_hint="--port") from None
         with server:
             click.echo(f"{path} at {server.address} until Ctrl-C")
             if opens:

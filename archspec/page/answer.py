@@ -46,9 +46,9 @@ def answer(text: str, file: str, parts: Sequence[str] = (), sizes: Mapping[str, 
         sizes: sizes of dims for `costs`, typical where it says nothing.
 
     Returns:
-        JSON-compatible data: `loads`, `holds`, `violated`, `name`, `parameters`, `summary`, `findings` (as `--json` gives them, with `from` and
-        `to`, the places in UTF-16 code units where the finding is in this text), `dims`, `parts` by name (absent where
-        the spec does not load, or for `module` does not hold), and `seconds`.
+        JSON-compatible data: `loads`, `holds`, `violated`, `name`, `parameters`, `summary`, `dims`, `seconds`;
+        `findings` as `--json` gives them, with `from` and `to`, the places in this text in UTF-16 code units, None for
+        a place elsewhere; `parts` by name, without those of a spec that does not load, or for `module` does not hold.
     """
     began = perf_counter()
     report, found = _checked(text, file)
@@ -97,7 +97,9 @@ def _summary(report: Report | None, found: Sequence[Diagnostic]) -> str:
     """One line for the eye and for programs that read aloud."""
     errors = sum(one.severity == "error" for one in found)
     warnings = len(found) - errors
-    counts = [f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "error"), (warnings, "warning")) if count]
+    counts = [
+        f"{count} {word}{'s' * (count != 1)}" for count, word in ((errors, "error"), (warnings, "warning")) if count
+    ]
     if report is None or not report.holds:
         return ", ".join(counts)
     statuses = [one.status for one in report.verdicts]

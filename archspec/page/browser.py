@@ -8,17 +8,18 @@ from importlib import import_module
 from typing import Any
 
 MOST_WEIGHTS = 4_000_000
-"""Arrays in lists are slow: of larger specs a violation is confirmed by the wiring alone, as on any host of very large
-ones."""
-_NOTE = "Too large to run in a browser: the violation is confirmed by the wiring, and not by a run of the graph as in `archspec check`."
+"""Arrays in lists are slow: a violation in a larger spec is confirmed by its wiring alone, not by runs of the graph."""
+_NOTE = (
+    "This spec is too large to be run in a browser: that it is violated is confirmed by its wiring alone. "
+    "`archspec check` runs the graph as well."
+)
 
 
 def start() -> None:
     """Prepare the interpreter: plain arrays in the place of NumPy, and what the first answer imports."""
     if "numpy" not in sys.modules:
         sys.modules["numpy"] = import_module("archspec.page.arrays")
-    replay = import_module("archspec.rules.wiring.replay")
-    replay.MOST_WEIGHTS = MOST_WEIGHTS
+    vars(import_module("archspec.rules.wiring.replay"))["MOST_WEIGHTS"] = MOST_WEIGHTS
     import_module("archspec.page.answer")
 
 

@@ -16,6 +16,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from archspec.diagnostics import fail
+from archspec.lower.cache import root
 from archspec.page.components import Component, components, editor_components, fetched, program
 from archspec.spec.files import describe
 from archspec.spec.shipped import PACKAGE, shipped_specs_dir
@@ -120,22 +121,44 @@ def _lay_pyodide(folder: Path, archive: Path) -> None:
 
 
 def _lay_python(folder: Path, pyodide: Path, parts: Mapping[str, Path]) -> None:
-    """Write the archive of compiled Python files: this package, the specs, and what it imports."""
+    """Write the archives of compiled Python files: of what this package imports, and of itself with the specs."""
     with tempfile.TemporaryDirectory() as name:
-        sources = Path(name, "sources")
-        sources.mkdir()
-        for one in components():
-            if one.client == "pip":
-                _unpack(parts[one.name], sources)
-        shutil.copytree(PACKAGE, sources / "archspec", ignore=_ignored)
-        shutil.copytree(shipped_specs_dir(), sources / "archspec" / "specs", dirs_exist_ok=True)
-        script = files(__package__).joinpath("site", "compile.mjs").read_text("utf-8")
+        sources = Path(name, "archspec")
+        shutil.copytree(PACKAGE, sources, ignore=_ignored)
+        shutil.copytree(shipped_specs_dir(), sources / "specs", dirs_exist_ok=True)
+        _compile(pyodide, sources.parent, folder / "archspec.tar.zst")
+    # What is fetched at pinned versions is compiled once.
+    wheels = [one for one in components() if one.client == "pip"]
+    key = "".join(one.sha256 for one in components()) + _script() + _own("compiling.py")
+    kept = root() / "page" / f"packages-{hashlib.sha256(key.encode()).hexdigest()[:32]}.tar.zst"
+    if not kept.is_file():
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".compiling-") as name:
+            for one in wheels:
+                _unpack(parts[one.name], Path(name, "sources"))
+            _compile(pyodide, Path(name, "sources"), Path(name, "made"))
+            Path(name, "made").replace(kept)
+    shutil.copyfile(kept, folder / "packages.tar.zst")
+
+
+def _compile(pyodide: Path, sources: Path, archive: Path) -> None:
+    """Compile a folder by the Python of Pyodide. Raises SpecError E764 where that fails."""
+    with tempfile.TemporaryDirectory() as name:
         runner = Path(name, "compile.mjs")
-        runner.write_text(script, encoding="utf-8")
-        words = [program("node"), str(runner), str(pyodide.resolve()), str(sources), str((folder / "python.tar.zst").resolve())]
+        runner.write_text(_script(), encoding="utf-8")
+        compiler = Path(name, "compiling.py")
+        compiler.write_text(_own("compiling.py"), encoding="utf-8")
+        words = [program("node"), str(runner), *(str(path.resolve()) for path in (pyodide, compiler, sources, archive))]
         done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
-            fail("E764", f"the checker cannot be compiled for the browser: {done.stderr.strip()[-500:]}", None)
+            fail("E764", f"Python files cannot be compiled for the browser: {done.stderr.strip()[-500:]}", None)
+
+
+def _script() -> str:
+    return files(__package__).joinpath("site", "compile.mjs").read_text("utf-8")
+
+
+def _own(name: str) -> str:
+    return files(__package__).joinpath(name).read_text("utf-8")
 
 
 def _ignored(folder: str, names: list[str]) -> set[str]:

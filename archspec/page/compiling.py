@@ -24,7 +24,8 @@ def compile_folder(folder: str, archive: str, compression: str, **options: Any) 
     root = Path(folder)
     paths = sorted(path for path in root.rglob("*") if path.is_file())
     # Entries have no time and no owner, so that archives of the same sources are the same bytes.
-    with tarfile.open(archive, f"w:{compression}", **options) as made:
+    opened: Any = tarfile.open
+    with opened(archive, f"w:{compression}", **options) as made:
         for path in paths:
             place = path.relative_to(root)
             data = path.read_bytes()

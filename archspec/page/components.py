@@ -1,4 +1,4 @@
-"""The packages of registries that the page is made of: pinned, fetched once by the registries' own clients, and hashed."""
+"""The packages that the page is made of: pinned and hashed, and fetched once by the clients of their registries."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _by_pip(wanted: Sequence[Component], folder: str) -> list[str]:
 
 
 def program(name: str) -> str:
-    """The path of `npm` or `node`, beside the running Python or elsewhere. Raises SpecError E764 where there is none."""
+    """The path of `npm` or `node`, beside the running Python or elsewhere. Raises SpecError E764 without one."""
     beside = str(Path(sys.executable).parent)
     found = shutil.which(name, path=os.pathsep.join((beside, os.environ.get("PATH", os.defpath))))
     if found is None:

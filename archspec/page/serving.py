@@ -108,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
     # A client that says nothing must not hold a thread for ever.
     timeout = 60
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         path = self._path()
         if path is None:
             return
@@ -117,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send_static(path or "index.html")
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         if self._path() != "answer":
             return self.send_error(HTTPStatus.NOT_FOUND)
         length = self.headers.get("Content-Length", "")

@@ -3,6 +3,8 @@
 Only what checks and pictures need is here. Slices are copies, all floats are float64, and large arrays are slow.
 """
 
+# ruff: noqa: F401, F403 - all of this is for `import numpy as np` elsewhere.
+
 from __future__ import annotations
 
 from math import inf, nan, pi
@@ -10,7 +12,7 @@ from types import SimpleNamespace
 
 from archspec.page.arrays import random
 from archspec.page.arrays.array import asarray, ndarray
-from archspec.page.arrays.functions import *  # noqa: F403
+from archspec.page.arrays.functions import *
 from archspec.page.arrays.functions import abs_of as abs
 from archspec.page.arrays.functions import any_of as any
 from archspec.page.arrays.functions import divmod_of as divmod

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
-from math import inf, isnan, nan, prod
+from itertools import chain, repeat
+from math import copysign, inf, isnan, nan, prod
 from typing import Any
 
 from archspec.page.arrays.indices import selected
@@ -90,6 +90,8 @@ class ndarray:  # noqa: N801
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, int) and self.shape:
             return self._at(index)
+        if isinstance(index, slice) and self.shape and index.step in (None, 1):
+            return self._between(index)
         shape, places = selected(index, self.shape)
         found = list(map(self.data.__getitem__, places))
         return ndarray(found, shape, self.kind) if shape or _names_arrays(index) else found[0]
@@ -102,6 +104,12 @@ class ndarray:  # noqa: N801
         block = prod(shape)
         k %= size
         return ndarray(self.data[k * block : (k + 1) * block], shape, self.kind) if shape else self.data[k]
+
+    def _between(self, index: slice) -> ndarray:
+        """Neighbours along the first axis, which are neighbours in the list."""
+        start, stop, _ = index.indices(self.shape[0])
+        block, count = prod(self.shape[1:]), max(0, stop - start)
+        return ndarray(self.data[start * block : (start + count) * block], (count, *self.shape[1:]), self.kind)
 
     def __setitem__(self, index: Any, values: Any) -> None:
         shape, places = selected(index, self.shape)
@@ -277,7 +285,7 @@ def _names_arrays(index: Any) -> bool:
 
 def _variance(row: list[Any]) -> float:
     mean = sum(row) / len(row)
-    return sum((x - mean) ** 2 for x in row) / len(row)
+    return float(sum((x - mean) ** 2 for x in row) / len(row))
 
 
 def _extreme(choose: Callable[[Iterable[Any]], Any], row: list[Any], initial: Any) -> Any:
@@ -290,10 +298,8 @@ def asarray(values: Any, dtype: Any = None) -> ndarray:
     """Numbers, sequences of them or an array as an array; without a copy where it is one of the kind already."""
     if isinstance(values, ndarray):
         return values if dtype is None else values.astype(dtype, copy=False)
-    if isinstance(values, int | float):
-        found = ndarray([values], (), kind_among([values]))
-    else:
-        found = _nested(list(values))
+    is_number = isinstance(values, int | float)
+    found = ndarray([values], (), kind_among([values])) if is_number else _nested(list(values))
     return found if dtype is None else found.astype(dtype, copy=False)
 
 
@@ -315,16 +321,31 @@ def combined(function: Callable[[Any, Any], Any], left: Any, right: Any, kind: s
     a, b = asarray(left), asarray(right)
     kind = kind or wider(a.kind, b.kind)
     shape = a.shape if a.shape == b.shape else together(a.shape, b.shape)
-    first, second = spread(a.data, a.shape, shape), spread(b.data, b.shape, shape)
+    first, second = _spread(a, shape), _spread(b, shape)
     return ndarray(list(map(function, first, second)), shape, kind)
 
 
-def quotient(x: float, y: float) -> float:
+def _spread(array: ndarray, shape: Shape) -> Iterable[Any]:
+    """The numbers of an array broadcast to a shape; a lone number is not written out."""
+    if not array.shape:
+        return repeat(array.data[0], prod(shape))
+    return spread(array.data, array.shape, shape)
+
+
+def divided(left: Any, right: Any) -> ndarray:
+    """Quotients, infinite or not a number where the divisor is zero."""
+    try:
+        return combined(operator.truediv, left, right, "f")
+    except ZeroDivisionError:
+        return combined(quotient, left, right, "f")
+
+
+def quotient(x: Any, y: Any) -> Any:
     """x / y, infinite or not a number where y is zero."""
     try:
         return x / y
     except ZeroDivisionError:
-        return nan if x == 0 or isnan(x) else inf * (x > 0 or -1) * (1 if str(float(y))[0] != "-" else -1)
+        return nan if x == 0 or isnan(x) else copysign(inf, x) * copysign(1.0, y)
 
 
 def power(x: Any, y: Any) -> Any:
@@ -350,7 +371,6 @@ _ARITHMETIC: dict[str, tuple[Callable[[Any, Any], Any], str | None]] = {
     "add": (operator.add, None),
     "sub": (operator.sub, None),
     "mul": (operator.mul, None),
-    "truediv": (quotient, "f"),
     "floordiv": (_whole_quotient, None),
     "mod": (_remainder, None),
     "pow": (power, None),
@@ -382,6 +402,9 @@ def _define() -> None:
         setattr(ndarray, f"__{name}__", plain(function, kind))
         setattr(ndarray, f"__r{name}__", turned(function, kind))
         setattr(ndarray, f"__i{name}__", inside(function))
+    ndarray.__truediv__ = divided  # type: ignore[attr-defined]
+    ndarray.__rtruediv__ = lambda self, other: divided(other, self)  # type: ignore[attr-defined]
+    ndarray.__itruediv__ = inside(quotient)  # type: ignore[attr-defined]
     for name, function in _COMPARISONS.items():
         setattr(ndarray, f"__{name}__", plain(function, "b"))
 

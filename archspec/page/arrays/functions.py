@@ -7,7 +7,8 @@ import operator
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from functools import partial
+from itertools import chain, pairwise
 from math import inf, nan, prod
 from typing import Any
 
@@ -149,8 +150,13 @@ def roll(x: Any, steps: Any, axis: Any) -> ndarray:
     found = asarray(x)
     pairs = zip(steps, axis, strict=True) if isinstance(axis, tuple | list) else [(steps, axis)]
     for step, one in pairs:
-        found = found.along(lambda row, by=step: row[-by % len(row) :] + row[: -by % len(row)] if row else row, one)
+        found = found.along(partial(_rolled, by=step), one)
     return found
+
+
+def _rolled(row: list[Any], by: int) -> list[Any]:
+    start = -by % len(row) if row else 0
+    return row[start:] + row[:start]
 
 
 def pad(x: Any, widths: Any, mode: str = "constant", constant_values: Any = 0) -> ndarray:
@@ -180,7 +186,7 @@ def argsort(x: Any, axis: int = -1, kind: str | None = None) -> ndarray:
 
 def diff(x: Any, axis: int = -1) -> ndarray:
     """Differences of neighbours along an axis."""
-    return asarray(x).along(lambda row: [b - a for a, b in zip(row, row[1:], strict=False)], axis)
+    return asarray(x).along(lambda row: [b - a for a, b in pairwise(row)], axis)
 
 
 def cumsum(x: Any, axis: int) -> ndarray:

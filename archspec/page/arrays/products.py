@@ -13,7 +13,7 @@ from archspec.page.arrays.layout import offsets, spread, strides_of, together
 
 
 def _sum_of_products(x: Sequence[float], y: Sequence[float]) -> float:
-    return sum(map(mul, x, y))
+    return float(sum(map(mul, x, y)))
 
 
 # Python 3.12 has it built in.
@@ -65,7 +65,9 @@ def einsum(formula: str, *operands: Any) -> ndarray:
     words, result = formula.replace(" ", "").split("->")
     names = [_named(word, array.ndim) for word, array in zip(words.split(","), arrays, strict=True)]
     sizes = {
-        axis: size for axes, array in zip(names, arrays, strict=True) for axis, size in zip(axes, array.shape, strict=True)
+        axis: size
+        for axes, array in zip(names, arrays, strict=True)
+        for axis, size in zip(axes, array.shape, strict=True)
     }
     out = _named(result, max(len(_dots(axes)) for axes in names) + len(result.replace("...", "")))
     summed = [axis for axis in sizes if axis not in out]

@@ -17,14 +17,19 @@ with tarfile.open(fileobj=io.BytesIO(zstd.decompress(packed.to_py())), mode="r:"
 del packed
 `;
 
+async function archive(name) {
+  const response = await fetch(name);
+  if (!response.ok) throw new Error(`${name}: ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
 async function start() {
-  const packed = fetch("python.tar.zst").then((response) => {
-    if (!response.ok) throw new Error(`python.tar.zst: ${response.status}`);
-    return response.arrayBuffer();
-  });
+  const archives = ["packages.tar.zst", "archspec.tar.zst"].map(archive);
   const python = await loadPyodide({ indexURL: new URL("pyodide/", self.location).href });
-  python.globals.set("packed", new Uint8Array(await packed));
-  python.runPython(UNPACK);
+  for (const one of archives) {
+    python.globals.set("packed", await one);
+    python.runPython(UNPACK);
+  }
   python.runPython("from archspec.page import browser; browser.start()");
   return python.globals.get("browser").ask;
 }
