@@ -10,13 +10,17 @@ from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
 from archspec.diagnostics import SpecError
+from archspec.page.answer import answer
 from archspec.page.building import MANIFEST, build, document
 from archspec.page.components import components, editor_components
+from archspec.spec.shipped import shipped_specs_dir
 from tests.browser import Tab, browser
+from tests.diagnostics.corpus_case import CASES
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -209,3 +213,43 @@ def test_every_component_is_pinned_and_hashed() -> None:
     )
     assert len({one.file for one in components()}) == len(components())
     assert {one.client for one in editor_components()} == {"npm"}
+
+
+def in_browser(tab: Tab, texts: dict[str, str]) -> dict[str, Any]:
+    """What the worker of the page finds in texts, by the names of their files."""
+    script = f"""(async () => {{
+      const asked = (await import('./checker.js')).checker(), found = {{}};
+      for (const [file, text] of Object.entries({json.dumps(texts)}))
+        found[file] = (await asked.ask({{text, file, parts: [], sizes: {{}}}})).findings;
+      return found;
+    }})()"""
+    found: dict[str, Any] = tab.evaluate(script)
+    return found
+
+
+def plain_cases() -> dict[str, str]:
+    """Cases of the corpora that are one text without options; files that they name are not there for either side."""
+    paths = [*CASES, *sorted((ROOT / "tests" / "cases").glob("*.yaml"))]
+    texts = {path.name: path.read_bytes().decode("utf-8", "replace").removeprefix("\ufeff") for path in paths}
+    return {name: text for name, text in texts.items() if "# options:" not in text}
+
+
+@pytest.mark.slow
+def test_finds_in_the_corpus_what_the_command_line_finds(
+    tab: Tab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = plain_cases()
+    assert len(texts) > 150
+    found = in_browser(tab, texts)
+    assert {name: one for name, one in found.items() if one != answer(texts[name], name)["findings"]} == {}
+
+
+@pytest.mark.long
+def test_finds_in_shipped_specs_what_the_command_line_finds(
+    tab: Tab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = {path.name: path.read_text("utf-8") for path in shipped_specs_dir().glob("*.yaml")}
+    found = in_browser(tab, texts)
+    assert {name: one for name, one in found.items() if one != answer(texts[name], name)["findings"]} == {}
