@@ -33,7 +33,7 @@ _OFTEN = 0.1
 
 
 @record
-class Watched:
+class SpecOnDisk:
     """A spec on disk."""
 
     path: Path
@@ -85,7 +85,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, path: Path, site: Path, port: int = 0) -> None:
         super().__init__((HOST, port), _Handler)
-        self.watched, self.site = Watched(path=path), site
+        self.followed, self.site = SpecOnDisk(path=path), site
         # The checker keeps the last report, and a check takes a processor to itself.
         self.lock = Lock()
         self.key = secrets.token_urlsafe(16)
@@ -93,11 +93,12 @@ class Server(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """The address of the page, with a key that other users and pages of this machine do not know."""
-        return f"http://{HOST}:{self.server_port}/{self.key}/"
+        return f"http://{self.host}/{self.key}/"
 
-    def hosts(self) -> tuple[str, ...]:
-        """The values of `Host` that are answered: a page of another site that resolves to this machine has its own."""
-        return (f"{HOST}:{self.server_port}", f"localhost:{self.server_port}")
+    @property
+    def host(self) -> str:
+        """The only `Host` that is answered: the name of another site that resolves to this machine is its own."""
+        return f"{HOST}:{self.server_port}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -136,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, text: str, parts: list[str], sizes: dict[str, int]) -> None:
         try:
             with self.server.lock:
-                found = answer(text, str(self.server.watched.path), parts, sizes)
+                found = answer(text, str(self.server.followed.path), parts, sizes)
         except Exception as error:  # noqa: BLE001
             # A mistake of the checker on one text is shown on the page, which goes on.
             return self._send(HTTPStatus.INTERNAL_SERVER_ERROR, repr(error).encode(), "text/plain; charset=utf-8")
@@ -146,16 +147,16 @@ class _Handler(BaseHTTPRequestHandler):
         """The file once it differs from the version that the page has, or after a while as it is."""
         known = parse_qs(urlsplit(self.path).query).get("after", [""])[0]
         end = monotonic() + _PATIENCE
-        while (version := self.server.watched.version()) == known and monotonic() < end:
+        while (version := self.server.followed.version()) == known and monotonic() < end:
             sleep(_OFTEN)
         if version != known:
             with self.server.lock:
                 forget()
-        return {"version": version, "file": self.server.watched.path.name, "text": self.server.watched.text()}
+        return {"version": version, "file": self.server.followed.path.name, "text": self.server.followed.text()}
 
     def _path(self) -> str | None:
         """The path after the key; None, after an answer, for a request that is refused."""
-        if self.headers.get("Host") not in self.server.hosts():
+        if self.headers.get("Host") != self.server.host:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
             return None
         before, _, rest = urlsplit(self.path).path.removeprefix("/").partition("/")

@@ -69,7 +69,7 @@ def test_refuses_other_hosts_and_other_keys(server: Server) -> None:
         assert asked(server, method, path, body, Host=f"evil.example:{server.server_port}")[0] == 421
         assert asked(server, method, path, body, Host="127.0.0.1")[0] == 421
         assert asked(server, method, path, body, key="guess")[0] == 404
-    assert asked(server, "GET", "", Host=f"localhost:{server.server_port}")[0] == 200
+    assert asked(server, "GET", "", Host=f"127.0.0.1:{server.server_port}")[0] == 200
 
 
 def test_gives_no_other_file(server: Server) -> None:
@@ -92,7 +92,7 @@ def test_refuses_what_is_not_a_request(server: Server) -> None:
 
 
 def test_tells_when_the_file_or_what_it_extends_changes(server: Server) -> None:
-    path = server.watched.path
+    path = server.followed.path
     first = json.loads(asked(server, "GET", "file?after=")[1])
     assert (first["file"], first["text"]) == ("small.yaml", TEXT)
     path.write_text(LEAK)

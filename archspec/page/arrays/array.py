@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, repeat
-from math import copysign, inf, isnan, nan, prod
+from itertools import chain
+from math import isnan, nan, prod
 from typing import Any
 
 from archspec.page.arrays.indices import selected
-from archspec.page.arrays.kinds import DType, converted, kind_among, kind_of, wider
-from archspec.page.arrays.layout import Shape, permuted, spread, strides_of, together
+from archspec.page.arrays.kinds import NumberKind, converted, kind_among, kind_of, wider
+from archspec.page.arrays.layout import Shape, permuted, spread
 
 
 class ndarray:  # noqa: N801
@@ -32,9 +32,9 @@ class ndarray:  # noqa: N801
         return self._data
 
     @property
-    def dtype(self) -> DType:
+    def dtype(self) -> NumberKind:
         """The kind of the numbers."""
-        return DType(kind=self.kind)
+        return NumberKind(kind=self.kind)
 
     @property
     def ndim(self) -> int:
@@ -92,6 +92,7 @@ class ndarray:  # noqa: N801
             return self._at(index)
         if isinstance(index, slice) and self.shape and index.step in (None, 1):
             return self._between(index)
+        index = _with_arrays(index)
         shape, places = selected(index, self.shape)
         found = list(map(self.data.__getitem__, places))
         return ndarray(found, shape, self.kind) if shape or _names_arrays(index) else found[0]
@@ -112,7 +113,7 @@ class ndarray:  # noqa: N801
         return ndarray(self.data[start * block : (start + count) * block], (count, *self.shape[1:]), self.kind)
 
     def __setitem__(self, index: Any, values: Any) -> None:
-        shape, places = selected(index, self.shape)
+        shape, places = selected(_with_arrays(index), self.shape)
         given = asarray(values)
         # As NumPy does, leading axes of one entry are dropped.
         while given.ndim > len(shape) and given.shape[0] == 1:
@@ -264,11 +265,6 @@ class ndarray:  # noqa: N801
         """The order that sorts each row; equal ones stay as they are."""
         return self.along(lambda row: sorted(range(len(row)), key=row.__getitem__), axis, "i")
 
-    def __matmul__(self, other: ndarray) -> ndarray:
-        from archspec.page.arrays.products import matmul
-
-        return matmul(self, other)
-
     def __neg__(self) -> ndarray:
         return self.map(operator.neg)
 
@@ -277,6 +273,13 @@ class ndarray:  # noqa: N801
 
     def __invert__(self) -> ndarray:
         return self.map(operator.not_ if self.kind == "b" else operator.invert)
+
+
+def _with_arrays(index: Any) -> Any:
+    """An index with arrays in place of lists."""
+    if isinstance(index, tuple):
+        return tuple(asarray(one) if isinstance(one, list) else one for one in index)
+    return asarray(index) if isinstance(index, list) else index
 
 
 def _names_arrays(index: Any) -> bool:
@@ -314,100 +317,3 @@ def _nested(values: list[Any]) -> ndarray:
     kind = wider(*(part.kind for part in parts))
     data = [x for part in parts for x in converted(part.data, part.kind, kind)]
     return ndarray(data, (len(parts), *parts[0].shape), kind)
-
-
-def combined(function: Callable[[Any, Any], Any], left: Any, right: Any, kind: str | None = None) -> ndarray:
-    """A function of the numbers of two arrays, broadcast together."""
-    a, b = asarray(left), asarray(right)
-    kind = kind or wider(a.kind, b.kind)
-    shape = a.shape if a.shape == b.shape else together(a.shape, b.shape)
-    first, second = _spread(a, shape), _spread(b, shape)
-    return ndarray(list(map(function, first, second)), shape, kind)
-
-
-def _spread(array: ndarray, shape: Shape) -> Iterable[Any]:
-    """The numbers of an array broadcast to a shape; a lone number is not written out."""
-    if not array.shape:
-        return repeat(array.data[0], prod(shape))
-    return spread(array.data, array.shape, shape)
-
-
-def divided(left: Any, right: Any) -> ndarray:
-    """Quotients, infinite or not a number where the divisor is zero."""
-    try:
-        return combined(operator.truediv, left, right, "f")
-    except ZeroDivisionError:
-        return combined(quotient, left, right, "f")
-
-
-def quotient(x: Any, y: Any) -> Any:
-    """x / y, infinite or not a number where y is zero."""
-    try:
-        return x / y
-    except ZeroDivisionError:
-        return nan if x == 0 or isnan(x) else copysign(inf, x) * copysign(1.0, y)
-
-
-def power(x: Any, y: Any) -> Any:
-    """x to the power of y; infinite or not a number where Python raises."""
-    try:
-        found = x**y
-    except ZeroDivisionError:
-        return inf
-    except OverflowError:
-        return inf
-    return nan if isinstance(found, complex) else found
-
-
-def _remainder(x: Any, y: Any) -> Any:
-    return x % y if y else 0
-
-
-def _whole_quotient(x: Any, y: Any) -> Any:
-    return x // y if y else 0
-
-
-_ARITHMETIC: dict[str, tuple[Callable[[Any, Any], Any], str | None]] = {
-    "add": (operator.add, None),
-    "sub": (operator.sub, None),
-    "mul": (operator.mul, None),
-    "floordiv": (_whole_quotient, None),
-    "mod": (_remainder, None),
-    "pow": (power, None),
-    "and": (operator.and_, None),
-    "or": (operator.or_, None),
-    "xor": (operator.xor, None),
-}
-_COMPARISONS = {name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
-
-
-def _define() -> None:
-    """Give the class its operators, in place ones too, which write into the same list as NumPy's do."""
-
-    def plain(function: Callable[[Any, Any], Any], kind: str | None) -> Callable[[Any, Any], ndarray]:
-        return lambda self, other: combined(function, self, other, kind)
-
-    def turned(function: Callable[[Any, Any], Any], kind: str | None) -> Callable[[Any, Any], ndarray]:
-        return lambda self, other: combined(function, other, self, kind)
-
-    def inside(function: Callable[[Any, Any], Any]) -> Callable[[ndarray, Any], ndarray]:
-        def change(self: ndarray, other: Any) -> ndarray:
-            found = combined(function, self, other)
-            self.data[:] = converted(spread(found.data, found.shape, self.shape), found.kind, self.kind)
-            return self
-
-        return change
-
-    for name, (function, kind) in _ARITHMETIC.items():
-        setattr(ndarray, f"__{name}__", plain(function, kind))
-        setattr(ndarray, f"__r{name}__", turned(function, kind))
-        setattr(ndarray, f"__i{name}__", inside(function))
-    ndarray.__truediv__ = divided  # type: ignore[attr-defined]
-    ndarray.__rtruediv__ = lambda self, other: divided(other, self)  # type: ignore[attr-defined]
-    ndarray.__itruediv__ = inside(quotient)  # type: ignore[attr-defined]
-    for name, function in _COMPARISONS.items():
-        setattr(ndarray, f"__{name}__", plain(function, "b"))
-
-
-_define()
-__all__ = ["asarray", "combined", "ndarray", "strides_of"]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archspec.page.arrays.layout import Shape, offsets, spread, strides_of, together
 
-if TYPE_CHECKING:
-    from archspec.page.arrays.array import ndarray
+Numbers = tuple[list[Any], Shape]
+"""The numbers of an array and its shape."""
 
 
 def selected(index: Any, shape: Shape) -> tuple[Shape, list[int]]:
-    """The shape that an index gives, and the places in the list that it names. Raises IndexError out of range."""
+    """The shape that an index gives, and the places in the list that it names. Raises IndexError out of range.
+
+    Args:
+        index: integers, slices, None, `...` and arrays, of which those of bools stand for the places that are true.
+        shape: the shape of the array.
+    """
     strides, groups, sizes = strides_of(shape), list[Sequence[int]](), list[int]()
-    chosen: list[tuple[ndarray, int, int]] = []
+    chosen: list[tuple[Numbers, int, int]] = []
     place: int | None = None
     start, axis, is_apart = 0, 0, False
     for one in _whole(index, len(shape)):
@@ -28,7 +33,7 @@ def selected(index: Any, shape: Shape) -> tuple[Shape, list[int]]:
             groups.append([k * strides[axis] for k in steps])
             sizes.append(len(steps))
             is_apart |= bool(chosen)
-        elif hasattr(one, "shape") and one.shape:
+        elif isinstance(one, tuple):
             is_apart, place = (True, 0) if is_apart and chosen else (is_apart, len(groups) if place is None else place)
             chosen.append((one, shape[axis], strides[axis]))
         else:
@@ -49,21 +54,26 @@ def _inside(k: int, size: int) -> int:
     return k % size
 
 
-def _chosen(chosen: Sequence[tuple[ndarray, int, int]]) -> tuple[Shape, list[int]]:
+def _chosen(chosen: Sequence[tuple[Numbers, int, int]]) -> tuple[Shape, list[int]]:
     """The common shape of arrays of integers, and the sums of the places that they name."""
-    common = together(*(one.shape for one, _, _ in chosen))
+    common = together(*(own for (_, own), _, _ in chosen))
     total = [0] * prod(common)
-    for one, size, stride in chosen:
-        found = spread(one.data, one.shape, common)
+    for (data, own), size, stride in chosen:
+        found = spread(data, own, common)
         total = [x + _inside(int(k), size) * stride for x, k in zip(total, found, strict=True)]
     return common, total
 
 
 def _whole(index: Any, rank: int) -> list[Any]:
-    """An index for every axis, with arrays of bools as arrays of integers."""
+    """An index for every axis, with each array as its numbers and shape, and those of bools as integers."""
     parts: list[Any] = []
     for one in index if isinstance(index, tuple) else (index,):
-        parts += _of_bools(one) if _is_bools(one) else [_as_array(one)]
+        if not getattr(one, "shape", ()):
+            parts.append(one)
+        elif one.kind == "b":
+            parts += _of_bools(one.data, one.shape)
+        else:
+            parts.append((one.data, one.shape))
     used = sum(one is not None and one is not Ellipsis for one in parts)
     if used > rank:
         raise IndexError(f"{used} indices for {rank} axes")
@@ -72,24 +82,8 @@ def _whole(index: Any, rank: int) -> list[Any]:
     return [*parts, *rest] if at is None else [*parts[:at], *rest, *parts[at + 1 :]]
 
 
-def _as_array(one: Any) -> Any:
-    if not isinstance(one, list):
-        return one
-    from archspec.page.arrays.array import asarray
-
-    return asarray(one)
-
-
-def _is_bools(one: Any) -> bool:
-    return hasattr(one, "shape") and bool(one.shape) and one.kind == "b"
-
-
-def _of_bools(mask: ndarray) -> list[ndarray]:
+def _of_bools(data: list[Any], shape: Shape) -> list[Numbers]:
     """For each axis of a mask, the indices where it is true."""
-    from archspec.page.arrays.array import ndarray
-
-    at = [k for k, x in enumerate(mask.data) if x]
-    return [
-        ndarray([k // stride % size for k in at], (len(at),), "i")
-        for size, stride in zip(mask.shape, strides_of(mask.shape), strict=True)
-    ]
+    at = [k for k, x in enumerate(data) if x]
+    sizes = zip(shape, strides_of(shape), strict=True)
+    return [([k // stride % size for k in at], (len(at),)) for size, stride in sizes]

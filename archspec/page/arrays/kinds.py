@@ -13,7 +13,7 @@ _NAMES = {"b": "bool", "i": "int64", "f": "float64"}
 
 
 @record(eq=False)
-class DType:
+class NumberKind:
     """The kind of an array's numbers; equal to the Python type, to the name, and to the first letter."""
 
     kind: str
@@ -35,7 +35,7 @@ class DType:
 
 def kind_of(wanted: Any) -> str:
     """The kind that a dtype, a Python type or a name means."""
-    if isinstance(wanted, DType):
+    if isinstance(wanted, NumberKind):
         return wanted.kind
     if wanted is bool:
         return "b"

@@ -116,3 +116,6 @@ def ndindex(*shape: Any) -> product[tuple[int, ...]]:
     """All indices of a shape, the last running fastest."""
     sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
     return product(*(range(size) for size in sizes))
+
+
+setattr(ndarray, "__matmul__", matmul)  # noqa: B010 - a checker of types takes an assignment for a product
