@@ -29,11 +29,13 @@ COMMANDS = (
     "import",
     "init",
     "list",
+    "page",
     "parallel",
     "run",
     "schema",
     "show",
     "verify",
+    "view",
     "weights",
 )
 

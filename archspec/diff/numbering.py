@@ -64,7 +64,7 @@ class Computations:
 
 
 class ValueNumbers:
-    """Computations the values of one spec; `names` are the other spec's names of its parameters, by path."""
+    """Numbers the values of one spec; `names` are the other spec's names of its parameters, by path."""
 
     def __init__(
         self, table: Computations, sizes: Over, inputs: Mapping[str, str], names: Mapping[str, str] | None

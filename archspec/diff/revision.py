@@ -11,8 +11,9 @@ from pathlib import Path
 from archspec.diagnostics import fail
 from archspec.record import record
 from archspec.spec import Spec, load
-from archspec.spec.files import is_file, reading
-from archspec.text.reader import MAX_BYTES
+from archspec.spec.files import is_file, nodes_on_disk, read_by
+from archspec.text.nodes import MapNode
+from archspec.text.reader import MAX_BYTES, read_bytes
 
 _NO_FETCH = {"GIT_OPTIONAL_LOCKS": "0", "GIT_NO_LAZY_FETCH": "1", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
 
@@ -36,34 +37,25 @@ class Revised:
 
     def load(self, *, set: Mapping[str, str] | Sequence[str] = (), reduced: bool = False) -> Spec:
         """The spec, with the files that it names read at the same revision. Raises SpecError as `load` does."""
-        with reading(_Revision(self)):
-            return load(Path(str(self)), set=set, reduced=reduced)
+        with read_by(self._read):
+            return load(self._place, set=set, reduced=reduced)
 
+    @property
+    def _place(self) -> Path:
+        """The path under which it is read: with a folder even at the root, for the files that it names."""
+        return Path(f"{self.name}:{posixpath.dirname(self.path) or '.'}", posixpath.basename(self.path))
 
-class _Revision:
-    """The files of a commit, under names such as `main:specs/gpt2.yaml`."""
-
-    def __init__(self, revised: Revised) -> None:
-        self._revised = revised
-        self._prefix = f"{revised.name}:"
-
-    def read(self, path: Path) -> bytes | None:
-        """The bytes of a file of the commit. Raises OSError for one that it has not."""
-        if not str(path).startswith(self._prefix):
-            return None
-        inside = str(path).removeprefix(self._prefix)
+    def _read(self, path: Path) -> MapNode:
+        """The nodes of a file of the commit, or of one on the disk. Raises OSError where the commit has none."""
+        if not str(path).startswith(f"{self.name}:"):
+            return nodes_on_disk(path)
+        inside = posixpath.normpath(path.as_posix().removeprefix(f"{self.name}:"))
         # `show` of a blob would run filters that a configuration names.
-        done = _git(self._revised.folder, "show", "--no-textconv", f"{self._revised.commit}:{inside}")
-        if done.returncode:
+        done = _git(self.folder, "show", "--no-textconv", f"{self.commit}:{inside}")
+        # A path that leaves the repository is one that git reads from the current folder.
+        if done.returncode or inside.startswith(".."):
             raise FileNotFoundError(2, "no such file at this revision")
-        return done.stdout[: MAX_BYTES + 1]
-
-    def beside(self, name: str, other: str) -> Path | None:
-        """The path of a file that is named relative to one of the commit."""
-        if not name.startswith(self._prefix):
-            return None
-        folder = posixpath.dirname(name.removeprefix(self._prefix))
-        return Path(self._prefix + posixpath.normpath(posixpath.join(folder, other.replace("\\", "/"))))
+        return read_bytes(f"{path}", done.stdout[: MAX_BYTES + 1])
 
 
 def revised(text: str) -> Revised | None:

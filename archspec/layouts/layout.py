@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import field
 from itertools import product
+from pathlib import Path
 
 from archspec.algebra.scalar import Scalar
 from archspec.diagnostics import Collector, Span, fail
@@ -15,7 +16,7 @@ from archspec.layouts.tie import TiedNames, read_ties
 from archspec.record import record
 from archspec.schema.model import unknown_key
 from archspec.schema.reading import place
-from archspec.spec.files import beside, read_file
+from archspec.spec.files import read_file
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
 FIELDS: Mapping[str, tuple[str, str]] = {
@@ -82,7 +83,7 @@ def collect_layout(name: str, node: Node, constants: Mapping[str, Scalar], found
     Raises SpecError if the node or the file is not a map, or the file cannot be read.
     """
     if isinstance(node, TextNode):
-        node = read_file(beside(node), node.span)
+        node = read_file(Path(node.span.source.name).parent / node.value, node.span)
     if not isinstance(node, MapNode):
         fail("E204", f"layout `{name}` is a list", place(node), help="write a map, or the name of a file")
     for entry in node.entries:

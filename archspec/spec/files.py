@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import Protocol
 
 from archspec.diagnostics import Span, did_you_mean, fail, nearest
 from archspec.spec.shipped import shipped_specs_dir
@@ -17,31 +16,6 @@ from archspec.text.reader import MAX_BYTES, read_bytes
 
 STDIN = "-"
 """The name of standard input."""
-
-
-class Elsewhere(Protocol):
-    """Files that are not on the disk, such as those of a revision: each has a path that no other file has."""
-
-    def read(self, path: Path) -> bytes | None:
-        """The bytes of one of its files; None for the path of any other. Raises OSError where it cannot be read."""
-        ...
-
-    def beside(self, name: str, other: str) -> Path | None:
-        """The path of a file that is named relative to one of its own; None beside any other file."""
-        ...
-
-
-_ELSEWHERE: ContextVar[Elsewhere | None] = ContextVar("elsewhere", default=None)
-
-
-@contextmanager
-def reading(elsewhere: Elsewhere) -> Iterator[None]:
-    """Context manager in which files are also read from elsewhere."""
-    token = _ELSEWHERE.set(elsewhere)
-    try:
-        yield
-    finally:
-        _ELSEWHERE.reset(token)
 
 
 def locate(name: str | Path) -> Path:
@@ -89,14 +63,9 @@ def locate_parent(extends: TextNode) -> Path:
 
     Raises SpecError E208 for an unknown bare name.
     """
-    return beside(extends) if _is_path(extends.value) else _shipped(extends.value, extends.span)
-
-
-def beside(name: TextNode) -> Path:
-    """The path of the file that a text names, relative to the file that the text is written in."""
-    own, elsewhere = name.span.source.name, _ELSEWHERE.get()
-    found = None if elsewhere is None else elsewhere.beside(own, name.value)
-    return Path(own).parent / name.value if found is None else found
+    if _is_path(extends.value):
+        return Path(extends.span.source.name).parent / extends.value
+    return _shipped(extends.value, extends.span)
 
 
 def read_file(path: Path, span: Span | None = None) -> MapNode:
@@ -107,22 +76,35 @@ def read_file(path: Path, span: Span | None = None) -> MapNode:
     if str(path) == STDIN:
         return read_bytes("<stdin>", _standard_input())
     try:
-        data = _data(path)
+        return _READER.get()(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         fail("E208", f"cannot read {path}: {reason.lower()}", span, help=_beside(path, span))
+
+
+def nodes_on_disk(path: Path) -> MapNode:
+    """The nodes of a file. Raises OSError or ValueError if it cannot be read, SpecError E1xx for errors of its text."""
+    with path.open("rb") as file:
+        # One byte more than allowed is enough to report the file as too large.
+        data = file.read(MAX_BYTES + 1)
     return read_bytes(str(path), data)
 
 
-def _data(path: Path) -> bytes:
-    """The bytes of a file, at most one more than allowed. Raises OSError or ValueError where it cannot be read."""
-    elsewhere = _ELSEWHERE.get()
-    found = None if elsewhere is None else elsewhere.read(path)
-    if found is not None:
-        return found
-    with path.open("rb") as file:
-        # One byte more than allowed is enough to report the file as too large.
-        return file.read(MAX_BYTES + 1)
+# A context variable, because files are named deep inside a spec and an editor has some of them open.
+_READER: ContextVar[Callable[[Path], MapNode]] = ContextVar("READER", default=nodes_on_disk)
+
+
+@contextmanager
+def read_by(reader: Callable[[Path], MapNode]) -> Iterator[None]:
+    """Context manager in which every file is read by `reader`, such as one that knows the open texts of an editor.
+
+    The reader raises what `nodes_on_disk` raises.
+    """
+    token = _READER.set(reader)
+    try:
+        yield
+    finally:
+        _READER.reset(token)
 
 
 def text_of(path: Path) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
-from archspec.spec.files import beside, read_file
+from archspec.spec.files import read_file
 from archspec.text.nodes import Entry, MapNode, Node, TextNode
 
 
@@ -31,4 +32,4 @@ def _layout(node: Node) -> Node:
     # In quotes it is the name of a file, without them the word for no layout.
     if not isinstance(node, TextNode) or (node.value == "none" and not node.quoted):
         return node
-    return read_file(beside(node), node.span)
+    return read_file(Path(node.span.source.name).parent / node.value, node.span)
