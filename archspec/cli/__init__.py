@@ -22,6 +22,7 @@ COMMANDS = (
     "check",
     "compare",
     "compile",
+    "diff",
     "explain",
     "export",
     "generate",
@@ -29,11 +30,13 @@ COMMANDS = (
     "init",
     "list",
     "lsp",
+    "page",
     "parallel",
     "run",
     "schema",
     "show",
     "verify",
+    "view",
     "weights",
 )
 
