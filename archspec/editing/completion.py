@@ -77,9 +77,16 @@ def completions(state: State, place: Position) -> tuple[Completion, ...]:
     for one in _choices(state, slot):
         choices.setdefault(one.label, one)
     return tuple(
-        Completion(one.label, one.kind, one.detail, one.text or one.label, extent, one.about, one.required)
+        Completion(one.label, one.kind, one.detail, _new(one, text[end:]), extent, one.about, one.required)
         for one in choices.values()
     )
+
+
+def _new(choice: _Choice, rest: str) -> str:
+    """The text of a choice, without a sign at its end that follows already: a colon, or an opening bracket."""
+    new = choice.text or choice.label
+    sign = new.rstrip()[-1:]
+    return new.rstrip()[:-1] if sign in (":", "(", "[") and rest.lstrip(" ").startswith(sign) else new
 
 
 @record(kw_only=False, eq=False)

@@ -67,12 +67,13 @@ def missed(spec: str, count: int) -> tuple[int, list[str]]:
 
 
 def test_words_of_some_specs_are_offered_where_they_stand() -> None:
-    found = [missed(spec, 6) for spec in SPECS[::4]]
-    assert sum(tried for tried, _ in found) > 100
+    found = [missed(spec, 6) for spec in SPECS[::6]]
+    assert sum(tried for tried, _ in found) > 80
     assert [one for _, wrong in found for one in wrong] == []
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_words_of_every_spec_are_offered_where_they_stand() -> None:
     found = [missed(spec, 25) for spec in SPECS]
     assert sum(tried for tried, _ in found) > 2000
@@ -119,6 +120,24 @@ def test_what_is_offered(old: str, new: str, offered: set[str], absent: set[str]
     found = {one.label for one in opened.completions(where)}
     assert offered - found == set()
     assert absent & found == set()
+
+
+@pytest.mark.parametrize(
+    ("before", "label", "changed"),
+    [
+        ("resid|ual: pre", "residual", "    residual: pre"),
+        ("mask: cau|sal", "last", "mask: last("),
+        ("ids: in|t64[", "int32", "ids: int32[batch"),
+        ("activation: re|lu", "gelu", "activation: gelu}"),
+    ],
+)
+def test_signs_that_follow_are_not_written_twice(before: str, label: str, changed: str) -> None:
+    text = DECODER
+    opened = document(text)
+    lines = opened.read.lines
+    found = next(one for one in opened.completions(place(text, before)) if one.label == label)
+    start, end = lines.offset(found.extent.start), lines.offset(found.extent.end)
+    assert changed in text[:start] + found.text + text[end:]
 
 
 def test_a_broken_line_elsewhere_does_not_end_it() -> None:
