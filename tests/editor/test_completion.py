@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from archspec.diagnostics import Source
-from archspec.editing import Document, Lines
+from archspec.editing import Document, Lines, completion
 from archspec.editing.names import NameOf
 from archspec.editing.slots import TreeSlot
 from archspec.spec.shipped import shipped_specs_dir
@@ -159,6 +159,14 @@ def test_arguments_of_a_block_of_the_file_are_offered() -> None:
     assert "hidden" in found
     assert "vocab" not in found
     assert NameOf(("body", "gated_attention"), "hidden") in document(text).read.names.definitions
+
+
+def test_a_large_broken_file_is_not_read_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = DECODER.replace("dims:", "dims: {") + "# comment\n" * 20_000
+    opened, read, seen = document(text), completion.read, []
+    monkeypatch.setattr(completion, "read", lambda source: seen.append(len(source.text)) or read(source))
+    opened.completions(place(text, "mask: |causal"))
+    assert 0 < sum(seen) < 500_000
 
 
 @pytest.mark.parametrize(
