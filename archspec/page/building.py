@@ -63,8 +63,20 @@ def _require_free(output: Path) -> None:
     """Raise SpecError E704 for what is neither a new or empty folder nor a page."""
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         fail("E704", f"{output} is not a folder", None, help="give another folder")
-    if output.is_dir() and any(output.iterdir()) and not (output / MANIFEST).is_file():
-        fail("E704", f"{output} holds other files than a page", None, help="give a new or empty folder")
+    ours = {MANIFEST, *_manifest(output)}
+    others = [
+        path for path in output.rglob("*") if not path.is_dir() and path.relative_to(output).as_posix() not in ours
+    ]
+    if others:
+        fail("E704", f"{output} holds {others[0]}, which is no part of a page", None, help="give a new or empty folder")
+
+
+def _manifest(folder: Path) -> list[str]:
+    """The files that the manifest of a page lists; none where the folder is not a page."""
+    try:
+        return list(json.loads((folder / MANIFEST).read_text("utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def lay_site(folder: Path, answers: str, editor: Mapping[str, Path]) -> None:
