@@ -22,6 +22,7 @@ COMMANDS = (
     "check",
     "compare",
     "compile",
+    "diff",
     "explain",
     "export",
     "generate",
