@@ -53,7 +53,7 @@ def command(
         raise click.UsageError("give two specs, or files and `--from REV`")
     options = _Options(overrides=overrides, reduced=reduced)
     if revision is None:
-        found: list[Told] = [_Compared(options.between(*specs))]
+        found: list[_Said] = [_Compared(options.between(*specs))]
     else:
         found = list(options.since(revision, specs_among(specs) if skip_others else specs))
     if as_json:
@@ -65,7 +65,7 @@ def command(
         sys.exit(1)
 
 
-def _show(found: Sequence[Told], *, markdown: bool) -> None:
+def _show(found: Sequence[_Said], *, markdown: bool) -> None:
     """Print what changed; of many specs only those where anything did, and how many others there are."""
     quiet = [one for one in found if one.is_quiet] if len(found) > 1 else []
     shown = [one for one in found if one not in quiet]
@@ -76,7 +76,7 @@ def _show(found: Sequence[Told], *, markdown: bool) -> None:
     click.echo("\n".join(parts), nl=not markdown)
 
 
-class Told(Protocol):
+class _Said(Protocol):
     """What is said of one spec."""
 
     @property
@@ -164,7 +164,7 @@ class _Options:
         """What changed between two specs; each is told as it was given."""
         return self._compared(self._load(before), self._load(after), before, after)
 
-    def since(self, revision: str, files: Sequence[str]) -> Iterator[Told]:
+    def since(self, revision: str, files: Sequence[str]) -> Iterator[_Said]:
         """What changed in each file since a revision; one with errors does not keep the others from being told."""
         for file in files:
             old = at_revision(file, revision)
