@@ -29,6 +29,7 @@ COMMANDS = (
     "init",
     "list",
     "parallel",
+    "report",
     "run",
     "schema",
     "show",

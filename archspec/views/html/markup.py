@@ -68,6 +68,11 @@ def name(words: str) -> Html:
     return tag("bdi", words)
 
 
+def words(parts: Iterable[str]) -> str:
+    """Parts that are not empty, as a list in a sentence."""
+    return ", ".join(filter(None, parts))
+
+
 def code(words: str) -> Html:
     """Text of a file or of the language, in a fixed width."""
     return tag("code", name(words))
@@ -110,15 +115,19 @@ def plain(markup: Html) -> str:
     return unescape(re.sub(r"<[^>]*>", "", markup))
 
 
-def figure(svg: str, label: str, caption: Content) -> Html:
-    """A picture with a name for those who do not see it, in a region that scrolls where it is too wide."""
-    inner = tag("div", scrolling(image(svg, label), label), tag("figcaption", caption))
-    return tag("figure", inner)
+def figure(svg: str, label: str, caption: Content = None, *, themed: bool = True) -> Html:
+    """A picture that this package has drawn, in a region that scrolls where it is too wide.
 
-
-def image(svg: str, label: str) -> Html:
-    """An SVG document that this package has drawn, as part of a page."""
-    return Html(svg.replace("<svg ", f'<svg aria-label="{text(label)}" ', 1).strip())
+    Args:
+        svg: an SVG document.
+        label: its name for those who do not see it.
+        caption: what stands below it.
+        themed: whether the style knows a dark colour for each of its colours.
+    """
+    below = None if caption is None else tag("figcaption", caption)
+    kind = ' class="themed"' if themed else ""
+    drawn = Html(svg.replace("<svg ", f'<svg aria-label="{text(label)}"{kind} ', 1).strip())
+    return tag("figure", scrolling(drawn, f"Picture: {label}"), below)
 
 
 def folded(summary: Content, *contents: Content, is_open: bool = False) -> Html:
