@@ -9,7 +9,8 @@ from archspec.bundle.manifest import ArtifactEntry, Manifest, Verified
 from archspec.bundle.report import step_of
 from archspec.bundle.summary import Described
 from archspec.record import record
-from archspec.views.html.markup import Content, Html, code, folded, joined, name, table, tag
+from archspec.views.html.markup import Content, Html, code, folded, joined, name, table, tag, words
+from archspec.views.html.numbers import counted
 from archspec.views.html.verdicts import Kind, badge
 
 LEVELS: dict[Verified, tuple[str, str]] = {
@@ -63,10 +64,10 @@ def artifacts(bundle: Described) -> Html:
     used = dict.fromkeys(one.entry.verified for one in every)
     levels = [(badge(level, _KINDS[level]), *LEVELS[level]) for level in LEVELS if level in used]
     return joined(
-        table("Artifacts", heads, rows, numbers=(2,))
+        table("What was built", heads, rows, numbers=(2,), prose=(4,))
         if rows
         else tag("p", "The bundle has no artifact but the module."),
-        table("How far they were verified", ("level", "what was done", "what was not tested"), levels)
+        table("How far they were verified", ("level", "what was done", "what was not tested"), levels, prose=(1, 2))
         if levels
         else None,
         _rejected(manifest),
@@ -113,10 +114,6 @@ def _rejected(manifest: Manifest) -> Html | None:
 
 def _said(one: ListedArtifact) -> Html:
     """What was chosen for an artifact, and what its tool warned of."""
-    said = (*one.entry.notes, *one.entry.warnings)
-    counts = [
-        f"{len(found)} {word}"
-        for found, word in ((one.entry.notes, "notes"), (one.entry.warnings, "warnings"))
-        if found
-    ]
-    return folded((code(one.name), f": {' and '.join(counts)}"), tag("ul", [tag("li", name(line)) for line in said]))
+    notes, warnings = one.entry.notes, one.entry.warnings
+    counts = words(counted(len(found), word) for found, word in ((notes, "note"), (warnings, "warning")) if found)
+    return folded((code(one.name), f": {counts}"), tag("ul", [tag("li", name(line)) for line in (*notes, *warnings)]))

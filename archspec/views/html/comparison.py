@@ -31,7 +31,7 @@ def comparison(found: Comparison) -> Html:
 
 def _table(found: Comparison, section: Section) -> Html:
     rows = [(name(row.text) if row.text else "", *map(_cell, row.answers)) for row in section.rows]
-    return table(section.title, ("question", *map(name, found.labels)), rows)
+    return table(section.title, ("question", *map(name, found.labels)), rows, prose=range(1, len(found.labels) + 1))
 
 
 def _cell(answer: Answer) -> Content:

@@ -9,6 +9,7 @@ from archspec.bundle.report import FindingEntry, NetworkEntry
 from archspec.bundle.summary import Described
 from archspec.views.html.artifacts import listed
 from archspec.views.html.markup import Content, Html, code, joined, name, table, tag
+from archspec.views.html.numbers import counted
 from archspec.views.html.verdicts import Kind, badge, status
 
 _KINDS: dict[str, Kind] = {"holds": "good", "violated": "bad", "not measured": "plain"}
@@ -21,7 +22,7 @@ def contract(bundle: Described) -> Html:
     rows = [_row(claim, manifest, networks) for claim in _claims(manifest, networks)]
     return joined(
         _unproved(manifest),
-        table("What was proved, and what was tested", heads, rows),
+        table("What was proved, and what was tested", heads, rows, prose=range(1, len(heads))),
         [_network(one, manifest) for one in networks],
         _untested(bundle),
     )
@@ -46,7 +47,8 @@ def _as_rule(claim: str) -> str:
 def _row(claim: str, manifest: Manifest, networks: Sequence[NetworkEntry]) -> Sequence[Content]:
     verdict = next((one for one in manifest.verdicts if one.rule == claim), None)
     proved = "–" if verdict is None else joined(status(verdict.status), _detail(verdict.explanation))
-    return code(claim), proved, *(_measured(claim, network) for network in networks)
+    # What is no rule is in words.
+    return code(claim) if "(" in claim else claim, proved, *(_measured(claim, network) for network in networks)
 
 
 def _measured(claim: str, network: NetworkEntry) -> Content:
@@ -55,8 +57,7 @@ def _measured(claim: str, network: NetworkEntry) -> Content:
 
 
 def _runs(found: FindingEntry) -> str:
-    runs = f"{found.trials} run{'s' * (found.trials != 1)}" if found.trials else ""
-    return "; ".join(filter(None, (runs, found.detail)))
+    return "; ".join(filter(None, (counted(found.trials, "run") if found.trials else "", found.detail)))
 
 
 def _detail(words: str) -> Html | None:

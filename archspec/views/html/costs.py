@@ -9,7 +9,7 @@ from archspec.analyses.memory import in_words
 from archspec.checking import Report
 from archspec.checking.decoding_cache import DecodingCache, decoding_cache
 from archspec.views.html.markup import Content, Html, code, joined, table, tag
-from archspec.views.html.numbers import scaled
+from archspec.views.html.numbers import at_sizes, scaled
 
 Sizes = Mapping[str, int]
 
@@ -22,7 +22,7 @@ def costs(report: Report, sizes: Sizes | None = None) -> Html:
         sizes: the size of each dim; typical where it says nothing.
     """
     typical = {key: symbol.typical for key, symbol in report.spec.dims.items()} | dict(sizes or {})
-    return joined(_table(report, {_at(typical): typical}), _cache(report))
+    return joined(_table(report, {at_sizes(typical): typical}), _cache(report))
 
 
 def cost_range(report: Report) -> Html:
@@ -34,7 +34,7 @@ def cost_range(report: Report) -> Html:
     }
     dims = report.spec.dims
     columns = {
-        f"{word}: {_at(sizes)}": sizes
+        f"{word}: {at_sizes(sizes)}": sizes
         for word, choose in ends.items()
         if (sizes := {key: choose(symbol) for key, symbol in dims.items()})
     }
@@ -66,10 +66,6 @@ def _table(report: Report, columns: Mapping[str, Sizes]) -> Html:
     ]
     heads = ("what", *columns, "formula in the sizes")
     return table("Counts of the graph", heads, rows, numbers=range(1, len(columns) + 1))
-
-
-def _at(sizes: Sizes) -> str:
-    return ", ".join(f"{key} {size:,}" for key, size in sizes.items())
 
 
 def _cache(report: Report) -> Html | None:

@@ -16,8 +16,9 @@ from archspec.views.html.contract import contract
 from archspec.views.html.costs import cost_range
 from archspec.views.html.findings import findings
 from archspec.views.html.interface import interface
-from archspec.views.html.markup import Content, Html, code, joined, name, scrolling, tag
+from archspec.views.html.markup import Content, Html, code, folded, joined, name, scrolling, tag
 from archspec.views.html.masks import masks
+from archspec.views.html.numbers import counted
 from archspec.views.html.page import PagePart, page
 from archspec.views.html.parity import parity
 from archspec.views.html.picture import picture
@@ -25,6 +26,9 @@ from archspec.views.html.provenance import provenance
 from archspec.views.html.relations import relations
 from archspec.views.html.tree import tree
 from archspec.views.html.verdicts import badge, verdicts
+
+_SHORT = 60
+"""The lines of a file that is not folded."""
 
 
 @record(eq=False)
@@ -56,7 +60,10 @@ def document(subjects: Sequence[Reported], compared: Comparison | SpecError | No
 
 def _compared(found: Comparison | SpecError) -> Html:
     if isinstance(found, SpecError):
-        return joined(tag("p", "These specs were not compared:"), findings(found.diagnostics))
+        about = tag(
+            "p", "These specs were not compared. ", code("archspec compare"), " takes the option that is named."
+        )
+        return joined(about, findings(found.diagnostics))
     return comparison(found)
 
 
@@ -99,4 +106,7 @@ def _of_bundle(bundle: Described) -> list[tuple[str, str, Content]]:
 
 def _file(report: Report) -> Html:
     """The whole spec as one file: with what it extends and with overrides."""
-    return scrolling(tag("pre", tag("code", printed(report.spec.resolved).rstrip("\n"))), "The spec as one file")
+    lines = printed(report.spec.resolved).rstrip("\n").split("\n")
+    shown = scrolling(tag("pre", tag("code", "\n".join(lines))), "The spec as one file")
+    about = f"With what it extends and with overrides, as one file of {counted(len(lines), 'line')}"
+    return folded(about, shown, is_open=len(lines) <= _SHORT)

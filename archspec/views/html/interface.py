@@ -19,11 +19,19 @@ def interface(report: Report) -> Html:
     if not spec.dims:
         return ports
     sizes = [
-        (name(key), f"{one.min:,}", f"{one.typical:,}", f"{one.max:,}", f"{one.multiple:,}")
+        (
+            name(key),
+            f"{one.min:,}",
+            f"{one.typical:,}",
+            f"{one.max:,}",
+            f"of {one.multiple:,}" if one.multiple > 1 else "",
+        )
         for key, one in spec.dims.items()
     ]
-    heads = ("size", "least", "typical", "most", "a multiple of")
-    return joined(ports, table("Sizes known at run time", heads, sizes, numbers=(1, 2, 3, 4)))
+    heads = ("size", "least", "typical", "most", "multiples")
+    kept = len(heads) if any(row[-1] for row in sizes) else len(heads) - 1
+    rows = [row[:kept] for row in sizes]
+    return joined(ports, table("Sizes known at run time", heads[:kept], rows, numbers=range(1, kept)))
 
 
 def _promises(found: InputSpec | None) -> Content:

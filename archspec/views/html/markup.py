@@ -79,7 +79,12 @@ def code(words: str) -> Html:
 
 
 def table(
-    caption: Content, heads: Sequence[Content], rows: Iterable[Sequence[Content]], *, numbers: Iterable[int] = ()
+    caption: Content,
+    heads: Sequence[Content],
+    rows: Iterable[Sequence[Content]],
+    *,
+    numbers: Iterable[int] = (),
+    prose: Iterable[int] = (),
 ) -> Html:
     """A table in a region that scrolls where it is too wide.
 
@@ -88,11 +93,12 @@ def table(
         heads: the heads of the columns.
         rows: the cells of each row, the first of which is the head of the row.
         numbers: the columns with numbers, which are aligned at the right.
+        prose: the columns with sentences, which are not made narrow.
     """
-    right = set(numbers)
+    kinds = dict.fromkeys(numbers, "number") | dict.fromkeys(prose, "prose")
 
     def cell(kind: str, column: int, content: Content, scope: str | None = None) -> Html:
-        return tag(kind, content, scope=scope, class_="number" if column in right else None)
+        return tag(kind, content, scope=scope, class_=kinds.get(column))
 
     head = tag("thead", tag("tr", [cell("th", k, one, "col") for k, one in enumerate(heads)]))
     body = [
@@ -104,8 +110,8 @@ def table(
 
 
 def scrolling(content: Html, label: str) -> Html:
-    """A region with a name that scrolls sideways, also by the keyboard."""
-    return tag("div", content, class_="scroll", role="region", tabindex="0", aria_label=label)
+    """A group with a name that scrolls sideways, also by the keyboard. It is no landmark, of which a page has few."""
+    return tag("div", content, class_="scroll", role="group", tabindex="0", aria_label=label)
 
 
 def plain(markup: Html) -> str:

@@ -26,7 +26,7 @@ def _drawn(report: Report, source: str, output: str) -> Html:
         # Too many positions to draw, which is no fault of the spec.
         told = error.diagnostics[0].message
         return tag("p", "The dependence of ", name(output), " on ", name(source), f" is not drawn: {told}.")
-    return figure(chart.svg(), chart.title, tag("p", name(chart.about)))
+    return figure(chart.svg(), f"{chart.title}; {chart.about}")
 
 
 def _fields(report: Report) -> Html | None:

@@ -27,7 +27,9 @@ def verdicts(report: Report) -> Html:
     if not rows:
         return tag("p", "No rule is stated, and no dim leads the inputs.")
     used = {one.status: MEANINGS[one.status] for one in report.verdicts}
-    return joined(table("Rules and their verdicts", ("rule", "verdict", "explanation"), rows), meanings(used))
+    return joined(
+        table("Rules and their verdicts", ("rule", "verdict", "explanation"), rows, prose=(2,)), meanings(used)
+    )
 
 
 def status(word: Status) -> Html:
