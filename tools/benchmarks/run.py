@@ -19,6 +19,7 @@ from experts import expert_rows
 from forward import forward_rows
 from imports import import_rows
 from layers import layer_rows
+from lsp import lsp_rows
 from prover import prover_rows
 from rich.console import Console
 from rich.table import Table
@@ -32,6 +33,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "check": check_rows,
     "layers": layer_rows,
     "prover": prover_rows,
+    "lsp": lsp_rows,
     "forward": forward_rows,
     "experts": expert_rows,
     "decode": decode_rows,
