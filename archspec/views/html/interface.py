@@ -15,7 +15,7 @@ def interface(report: Report) -> Html:
         for value in spec.graph.inputs
     ]
     outputs = [(name(key), "output", code(str(value.type)), "") for key, value in spec.outputs.items()]
-    ports = table("Inputs and outputs", ("name", "kind", "type", "promises"), [*inputs, *outputs])
+    ports = table("Inputs and outputs", ("name", "kind", "type", "promises"), [*inputs, *outputs], whole=(2,))
     if not spec.dims:
         return ports
     sizes = [

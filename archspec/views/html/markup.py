@@ -85,6 +85,7 @@ def table(
     *,
     numbers: Iterable[int] = (),
     prose: Iterable[int] = (),
+    whole: Iterable[int] = (),
 ) -> Html:
     """A table in a region that scrolls where it is too wide.
 
@@ -94,8 +95,9 @@ def table(
         rows: the cells of each row, the first of which is the head of the row.
         numbers: the columns with numbers, which are aligned at the right.
         prose: the columns with sentences, which are not made narrow.
+        whole: the columns with types and the like, which are not broken on a screen.
     """
-    kinds = dict.fromkeys(numbers, "number") | dict.fromkeys(prose, "prose")
+    kinds = dict.fromkeys(numbers, "number") | dict.fromkeys(prose, "prose") | dict.fromkeys(whole, "whole")
 
     def cell(kind: str, column: int, content: Content, scope: str | None = None) -> Html:
         return tag(kind, content, scope=scope, class_=kinds.get(column))

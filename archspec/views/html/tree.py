@@ -14,7 +14,7 @@ _MOST = 200
 """The rows of a table that is not folded."""
 
 
-def tree(report: Report, depth: int = 6) -> Html:
+def tree(report: Report, depth: int = 100) -> Html:
     """A table with a row for each part: its name, kind, result, parameters, and FLOPs at the typical sizes.
 
     Layers that repeat are one row; parts are expanded down to `depth` levels.
@@ -26,7 +26,7 @@ def tree(report: Report, depth: int = 6) -> Html:
     heads = ("part", "kind", "gives", "parameters", "FLOP")
     at = at_sizes({key: symbol.typical for key, symbol in report.spec.dims.items()})
     caption = "Parts in the order in which they run" + (f"; FLOP at {at}" if at else "")
-    shown = table(caption, heads, rows, numbers=(3, 4))
+    shown = table(caption, heads, rows, numbers=(3, 4), whole=(2,))
     return shown if len(rows) <= _MOST else folded(f"{len(rows):,} parts", shown)
 
 
