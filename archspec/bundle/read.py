@@ -91,10 +91,14 @@ def _check_meaning(manifest: Manifest) -> None:
     A matching digest does not imply either: it shows that the text is unchanged, not that it is right.
     """
     artifacts = [*manifest.artifacts, *(entry for program in manifest.programs for entry in program.artifacts)]
+    artifacts += manifest.of_ranks
     _check_entries(artifacts)
     named = [file for entry in artifacts for file in entry.files]
     named += manifest.genai.files if manifest.genai else []
     named += [program.source for program in manifest.programs]
+    named += [
+        name for one in (manifest.tensor.programs if manifest.tensor else []) for name in (one.source, one.weights)
+    ]
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]
     if strangers:
