@@ -42,7 +42,10 @@ def check_split(targets: Sequence[Target], layout: str, *, benchmark: bool) -> N
             found.error("E628", f"`{target}` has no artifacts for one of several ranks", None, help=help)
     if layout != "bundle":
         found.error(
-            "E628", f"the layout `{layout}` has no place for engines of ranks", None, help="leave one of both out"
+            "E628",
+            f"the layout `{layout}` has no place for engines of ranks",
+            None,
+            help="leave out `--layout` or `--tensor`",
         )
     if benchmark:
         help = "leave `--benchmark` out"
