@@ -10,6 +10,7 @@ from typing import Any, get_args
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
+from archspec.bundle.manifest import WeightsEntry
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
@@ -20,7 +21,7 @@ from archspec.bundle.work import Work
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
-from archspec.engines.process import Progress, forked_steps
+from archspec.engines.process import Progress, Stage, forked_steps
 from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.lower.rank_programs import RankPlan, rank_plan
@@ -83,11 +84,9 @@ def build(
 
     Returns the bundle, opened. Raises SpecError for what cannot be built so, a failed step, or results that differ.
     """
-    checked = accepted(spec, unproved=unproved)
+    checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
-    wanted = read_targets(_listed(targets), dtype)
-    ranges = _ranges(_listed(profiles), checked, wanted)
-    split = _split(checked, wanted, tensor, layout, benchmark=benchmark)
+    ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
         work = Work(
@@ -102,10 +101,14 @@ def build(
             reference=reference,
             split=split,
         )
-        work.write(texts_of(checked))
-        entry, stages = put_weights(folder, checked, work.program, weights, weights_layout, seed, work.progress)
-        work.finish(wanted, carried, entry, stages)
+        work.finish(wanted, carried, *_begun(work, weights, weights_layout, seed))
     return open_bundle(out)
+
+
+def _begun(work: Work, weights: Weights, layout: str | None, seed: int) -> tuple[WeightsEntry, tuple[Stage, ...]]:
+    """Write what all artifacts are built from. Returns the manifest's entry for the weights, and the measured steps."""
+    work.write(texts_of(work.checked))
+    return put_weights(work.folder, work.checked, work.program, weights, layout, seed, work.progress)
 
 
 def _listed(given: Any) -> Sequence[Any]:
@@ -135,7 +138,7 @@ def _check_options(layout: str, seed: object, unused: str | None, is_untold: boo
 
 
 def _split(
-    checked: Checked, targets: Sequence[Target], ranks: int | None, layout: Layout, *, benchmark: bool
+    checked: Checked, targets: Sequence[Target], ranks: int | None, layout: Layout, benchmark: bool
 ) -> RankPlan | None:
     """How the model is split over tensor ranks. Raises SpecError E628, and E900 and E921 as `rank_plan` does."""
     if ranks is None:

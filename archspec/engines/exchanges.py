@@ -20,7 +20,7 @@ _DOMAIN = "trt"
 def name_exchanges(module: nn.Module, ranks: int) -> None:
     """Let every exchange of a rank's module be exported as one node.
 
-    The helpers of the emitted file that exchange are replaced there by their names (see `ir.collective`).
+    The helpers of the emitted file that exchange are replaced there by their names (see `ir.rank_exchange`).
     """
     # The functions of an emitted file are its own: another program has its own file.
     functions = type(module).forward.__globals__

@@ -1,6 +1,6 @@
 """The interpreter of the graphs of all ranks, run in step: where they exchange values, each is given what it would be.
 
-As for one graph, the ops' `reference` methods run, and `Collective.exchange`; never their emitted source.
+As for one graph, the ops' `reference` methods run, and `RankExchange.exchange`; never their emitted source.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from archspec.ir.collective import Collective
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
+from archspec.ir.rank_exchange import RankExchange
 from archspec.oracle.interpreter import Interpretation, exact
 from archspec.oracle.sizes import sizes_of
 
@@ -85,7 +85,7 @@ class _Ranks(Interpretation):
         if not isinstance(node.op, Primitive):
             return super().node(node, known, layers)
         arguments: list[Each] = [known[value] for value in node.inputs]
-        if isinstance(node.op, Collective):
+        if isinstance(node.op, RankExchange):
             return [node.op.exchange(arguments[0])]
         made = [
             self.on(rank, own, [each[rank] for each in arguments], layers) for rank, own in enumerate(self.alike[node])

@@ -13,11 +13,11 @@ from archspec.analyses.sharding.boundary import Boundaries, Boundary, Crossing
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan, is_whole
 from archspec.diagnostics import Span, fail
 from archspec.ir.call import Call
-from archspec.ir.collective import AllGather, AllReduce
 from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.op import Primitive, ShapeError
 from archspec.ir.parts import part_number, part_of_type, parts_of
 from archspec.ir.placement import Partial, Placement, Shard
+from archspec.ir.rank_exchange import AllGather, AllReduce
 from archspec.ir.repeat import Repeat
 from archspec.ir.types import TensorType
 from archspec.ir.verifier import verify

@@ -12,10 +12,10 @@ from archspec.analyses.parameters import expand
 from archspec.analyses.sharding.collectives import collectives
 from archspec.analyses.sharding.plan import Plan
 from archspec.analyses.sharding.planner import plan
-from archspec.ir.collective import AllReduce, Collective
 from archspec.ir.graph import Graph
 from archspec.ir.parts import part_of_parameter
 from archspec.ir.placement import Partial, Shard
+from archspec.ir.rank_exchange import AllReduce, RankExchange
 from archspec.ir.repeat import Repeat
 from archspec.ir.rewriter import Rewriter, everywhere
 from archspec.lower.boundaries import boundaries
@@ -97,7 +97,7 @@ def exchanges(graph: Graph) -> Counter[str]:
     """How often each kind of exchange runs in a forward pass."""
     found: Counter[str] = Counter()
     for node in graph.nodes:
-        if isinstance(node.op, Collective):
+        if isinstance(node.op, RankExchange):
             found[node.op.kind] += 1
         for number, region in enumerate(node.regions):
             times = node.op.schedule.count(number) if isinstance(node.op, Repeat) else 1

@@ -23,7 +23,7 @@ Exchanged = Literal["all-reduce", "all-gather"]
 
 
 @record
-class Collective(Primitive):
+class RankExchange(Primitive):
     """One value a rank goes in, and one comes out; `exchange` says which, given those of all ranks."""
 
     acts = "affine"
@@ -43,7 +43,7 @@ class Collective(Primitive):
 
 
 @record
-class AllReduce(Collective):
+class AllReduce(RankExchange):
     """The sum of what the ranks have: `[...] -> [...]`."""
 
     name = "all_reduce"
@@ -68,7 +68,7 @@ class AllReduce(Collective):
 
 
 @record
-class AllGather(Collective):
+class AllGather(RankExchange):
     """The parts that the ranks have of an axis, one after another: `[..., d] -> [..., ranks*d]`."""
 
     name = "all_gather"
