@@ -28,8 +28,10 @@ from tests.analyses.sharding.test_ranks import WIDER, drawn
 class LoweredRanks:
     """The ranks of a reduced spec in a folder, with random weights that are large enough for all of them to matter."""
 
-    def __init__(self, name: str, ranks: int, folder: Path, dtype: DTypeName = "float32") -> None:
-        self.checked = accepted(name, reduced=True, set=tuple(WIDER.get(name, ())))
+    def __init__(
+        self, name: str, ranks: int, folder: Path, dtype: DTypeName = "float32", more: Sequence[str] = ()
+    ) -> None:
+        self.checked = accepted(name, reduced=True, set=(*WIDER.get(name, ()), *more))
         self.spec, self.folder, self.dtype = self.checked.spec, folder, dtype
         self.split = rank_plan(self.spec, ranks)
         self.whole = {key: one.float() for key, one in drawn(self.split.graph).items()}

@@ -27,10 +27,10 @@ from tests.engines.network.ranks import LoweredRanks
 SUM = trt.ReduceOperation.SUM
 NONE = trt.ReduceOperation.NONE
 CASES = [
-    ("gpt2", 2),
-    ("transformer-base", 2),
+    ("gpt2", 2, ()),
+    ("transformer-base", 2, ("layers=1",)),
     *(
-        pytest.param(name, ranks, marks=pytest.mark.slow)
+        pytest.param(name, ranks, (), marks=pytest.mark.slow)
         for name, ranks in (
             ("llama-3.2-1b", 2),
             ("bert-base", 2),
@@ -48,17 +48,23 @@ def gpt2(tmp_path_factory: pytest.TempPathFactory) -> LoweredRanks:
     return LoweredRanks("gpt2", 2, tmp_path_factory.mktemp("gpt2"))
 
 
-@pytest.mark.parametrize(("name", "ranks"), CASES)
+@pytest.mark.parametrize(("name", "ranks", "more"), CASES)
 def test_the_networks_of_ranks_give_what_the_whole_gives(
-    name: str, ranks: int, gpt2: LoweredRanks, tmp_path: Path
+    name: str, ranks: int, more: tuple[str, ...], gpt2: LoweredRanks, tmp_path: Path
 ) -> None:
-    made = gpt2 if (name, ranks) == ("gpt2", 2) else LoweredRanks(name, ranks, tmp_path)
+    made = gpt2 if (name, ranks) == ("gpt2", 2) else LoweredRanks(name, ranks, tmp_path, more=more)
     assert made.differs(made.plans) < 1e-5
     forward = [one for one in collectives(made.split.plan) if one.phase == "forward"]
     planned = Counter(one.kind.replace("-", "_") for one in forward for _ in range(one.times))
     for plan in made.plans:
         assert Counter(step.attributes["collective_operation"] for step in exchanges(plan)) == planned
         assert {step.attributes["num_ranks"] for step in exchanges(plan)} == {ranks}
+
+
+@pytest.mark.slow
+def test_networks_in_half_precision_are_near_to_the_whole(tmp_path: Path) -> None:
+    made = LoweredRanks("llama-3.2-1b", 2, tmp_path, dtype="float16")
+    assert made.differs(made.plans) < 2e-2
 
 
 def exchanges(plan: NetworkPlan) -> list[NetworkLayer]:
