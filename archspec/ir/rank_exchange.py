@@ -100,15 +100,20 @@ class AllGather(RankExchange):
 
 ALL_REDUCE = '''
 def all_reduce(x: Tensor) -> Tensor:
-    """The sum of what all ranks have."""
+    """The sum of what all ranks have; it has no gradient."""
+    if x.requires_grad:
+        raise RuntimeError("modules of ranks do not train: use torch.no_grad()")
     total = x.contiguous().clone()
     torch.distributed.all_reduce(total)
     return total
 '''
 ALL_GATHER = '''
 def all_gather(x: Tensor, axis: int, ranks: int) -> Tensor:
-    """The parts that all ranks have of an axis, in the order of the ranks."""
+    """The parts that all ranks have of an axis, in the order of the ranks, without a gradient."""
+    if x.requires_grad:
+        raise RuntimeError("modules of ranks do not train: use torch.no_grad()")
+    x = x.contiguous()
     parts = [torch.empty_like(x) for _ in range(ranks)]
-    torch.distributed.all_gather(parts, x.contiguous())
+    torch.distributed.all_gather(parts, x)
     return torch.cat(parts, axis)
 '''

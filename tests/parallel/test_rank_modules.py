@@ -42,6 +42,14 @@ def on_rank(
         return outputs(module.eval(), inputs)
 
 
+def test_modules_of_ranks_do_not_train() -> None:
+    spec = load("gpt2", reduced=True, set=["vocab=96"])
+    split = rank_plan(spec, 2)
+    module = loaded(split.texts(accepted(spec))[0])[split.module]()
+    with pytest.raises(RuntimeError, match="modules of ranks do not train"):
+        module(torch.zeros(1, 3, dtype=torch.int64))
+
+
 @pytest.mark.parametrize(("name", "count", "more"), CASES)
 def test_modules_of_ranks_give_what_the_whole_gives(name: str, count: int, more: list[str], ranks: Ranks) -> None:
     spec = load(name, reduced=True, set=more)
