@@ -198,6 +198,7 @@ _TITLES = {
     "E761": "tokenizer cannot be read",
     "E762": "tokenizer does not fit the spec",
     "E763": "chat template cannot be used",
+    "E764": "page not made",
     "E801": "unknown model type",
     "E802": "unknown configuration key",
     "E803": "configuration value not supported",

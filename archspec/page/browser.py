@@ -1,0 +1,34 @@
+"""What a worker of the browser runs: requests and answers as JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib import import_module
+from typing import Any
+
+MOST_WEIGHTS = 4_000_000
+"""Arrays in lists are slow: a violation in a larger spec is confirmed by its wiring alone, not by runs of the graph."""
+_NOTE = (
+    "This spec is too large to be run in a browser: that it is violated is confirmed by its wiring alone. "
+    "`archspec check` runs the graph as well."
+)
+
+
+def start() -> None:
+    """Prepare the interpreter: plain arrays in the place of NumPy, and what the first answer imports."""
+    if "numpy" not in sys.modules:
+        sys.modules["numpy"] = import_module("archspec.page.arrays")
+    vars(import_module("archspec.rules.wiring.replay"))["MOST_WEIGHTS"] = MOST_WEIGHTS
+    import_module("archspec.page.answer")
+
+
+def ask(request: str) -> str:
+    """The answer to a request, `{"text", "file", "parts", "sizes"}`, both as JSON."""
+    from archspec.page.answer import answer
+
+    wanted: dict[str, Any] = json.loads(request)
+    found = answer(wanted["text"], wanted["file"], wanted["parts"], wanted["sizes"])
+    if found["violated"] and found["parameters"] > MOST_WEIGHTS:
+        found["note"] = _NOTE
+    return json.dumps(found)
