@@ -40,7 +40,7 @@ ORDER = [
     ),
     # `checking` reads what a file says of weights and code, so it stands below both.
     *("rules", "passes", "model", "lower", "generated", "weights", "checking", "diff", "engines", "contract", "bundle"),
-    *("interop", "decoding", "parallel", "views", "page", "testing", "cli", "__main__"),
+    *("interop", "decoding", "parallel", "views", "editing", "lsp", "page", "testing", "cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])
 TOO_HEAVY_FOR_CORE = {

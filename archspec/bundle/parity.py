@@ -148,7 +148,9 @@ def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArr
     with torch.inference_mode():
         result = module(**named_arguments(module, given))
     named = named_outputs(result, list(program.interface.outputs))
-    return {name: (one.float() if one.is_floating_point() else one).numpy() for name, one in named.items()}
+    is_half = dtype in (torch.float16, torch.bfloat16)
+    widened = {name: one.float() if is_half and one.is_floating_point() else one for name, one in named.items()}
+    return {name: tensor.numpy() for name, tensor in widened.items()}
 
 
 def float_arrays(path: Path) -> dict[str, NDArray[Any]]:

@@ -29,6 +29,7 @@ COMMANDS = (
     "import",
     "init",
     "list",
+    "lsp",
     "page",
     "parallel",
     "run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib.metadata
 import json
 import shutil
 import subprocess
@@ -28,6 +29,7 @@ SITE = ("app.js", "checker.js", "editor.js", "link.js", "sizes.js", "tabs.js", "
 _PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
 # Parts of the package that no answer imports.
 _LEFT_OUT = {"bundle", "cli", "contract", "decoding", "engines", "interop", "lsp", "parallel", "weights"}
+_NAME = "archspec-compiler"
 _POLICY = (
     "default-src 'none'; script-src 'self' '{hash}'; worker-src 'self'; connect-src 'self'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
@@ -61,8 +63,20 @@ def _require_free(output: Path) -> None:
     """Raise SpecError E704 for what is neither a new or empty folder nor a page."""
     if output.is_symlink() or (output.exists() and not output.is_dir()):
         fail("E704", f"{output} is not a folder", None, help="give another folder")
-    if output.is_dir() and any(output.iterdir()) and not (output / MANIFEST).is_file():
-        fail("E704", f"{output} holds other files than a page", None, help="give a new or empty folder")
+    ours = {MANIFEST, *_manifest(output)}
+    others = [
+        path for path in output.rglob("*") if not path.is_dir() and path.relative_to(output).as_posix() not in ours
+    ]
+    if others:
+        fail("E704", f"{output} holds {others[0]}, which is no part of a page", None, help="give a new or empty folder")
+
+
+def _manifest(folder: Path) -> list[str]:
+    """The files that the manifest of a page lists; none where the folder is not a page."""
+    try:
+        return list(json.loads((folder / MANIFEST).read_text("utf-8"))["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def lay_site(folder: Path, answers: str, editor: Mapping[str, Path]) -> None:
@@ -126,6 +140,7 @@ def _lay_python(folder: Path, pyodide: Path, parts: Mapping[str, Path]) -> None:
         sources = Path(name, "archspec")
         shutil.copytree(PACKAGE, sources, ignore=_ignored)
         shutil.copytree(shipped_specs_dir(), sources / "specs", dirs_exist_ok=True)
+        _lay_version(sources.parent)
         _compile(pyodide, sources.parent, folder / "archspec.tar.zst")
     # What is fetched at pinned versions is compiled once.
     wheels = [one for one in components() if one.client == "pip"]
@@ -140,6 +155,17 @@ def _lay_python(folder: Path, pyodide: Path, parts: Mapping[str, Path]) -> None:
     shutil.copyfile(kept, folder / "packages.tar.zst")
 
 
+def _lay_version(folder: Path) -> None:
+    """Say which version this package is, which emitted modules repeat; nothing where it is not installed."""
+    try:
+        version = importlib.metadata.version(_NAME)
+    except importlib.metadata.PackageNotFoundError:
+        return
+    said = folder / f"{_NAME.replace('-', '_')}-{version}.dist-info"
+    said.mkdir()
+    (said / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {_NAME}\nVersion: {version}\n", encoding="utf-8")
+
+
 def _compile(pyodide: Path, sources: Path, archive: Path) -> None:
     """Compile a folder by the Python of Pyodide. Raises SpecError E764 where that fails."""
     with tempfile.TemporaryDirectory() as name:
@@ -149,7 +175,10 @@ def _compile(pyodide: Path, sources: Path, archive: Path) -> None:
         compiler.write_text(_own("compiling.py"), encoding="utf-8")
         words = [program("node"), str(runner), *(str(path.resolve()) for path in (pyodide, compiler, sources, archive))]
         done = subprocess.run(words, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
-        if done.returncode != 0:
+        if done.returncode == 0:
+            # The file system of Pyodide lets everyone write what it makes.
+            archive.chmod(0o644)
+        else:
             fail("E764", f"Python files cannot be compiled for the browser: {done.stderr.strip()[-500:]}", None)
 
 

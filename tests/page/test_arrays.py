@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from archspec.page import arrays
+from archspec.page.arrays import products
 from tests.diagnostics.corpus_case import CASES as CORPUS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -108,6 +109,28 @@ def test_random_numbers_are_normal_and_repeat_by_seed() -> None:
     assert first == again != other
     assert abs(np.mean(first)) < 0.1
     assert abs(np.std(first) - 1) < 0.1
+
+
+def test_large_products_may_be_computed_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def multiply(rows: Any, columns: Any, made: Any, inner: int) -> None:
+        calls.append(len(made))
+        made[:] = type(made)("d", (np.reshape(rows, (-1, inner)) @ np.reshape(columns, (-1, inner)).T).ravel())
+
+    monkeypatch.setattr(products, "_outside", [])
+    products.multiply_by(multiply)
+    r = np.random.default_rng(1)
+    x, w = r.normal(size=(2, 30, 40)), r.normal(size=(50, 40))
+    ours, turned = arrays.asarray(x.tolist()), arrays.asarray(w.tolist())
+    for found, wanted in (
+        (ours @ turned.T, x @ w.T),
+        (ours @ turned.T.copy(), x @ w.T),
+        (ours[0, :2] @ turned.T, x[0, :2] @ w.T),
+    ):
+        np.testing.assert_allclose(found.tolist(), wanted, rtol=1e-12)
+    # The last is small enough for Python.
+    assert calls == [3000, 3000]
 
 
 _WITHOUT_NUMPY = """

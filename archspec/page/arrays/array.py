@@ -53,13 +53,9 @@ class ndarray:  # noqa: N801
             return ndarray(None, self.shape[::-1], self.kind, turned=self)
         return self.transpose()
 
-    def columns(self) -> list[list[Any]]:
-        """The columns of a matrix."""
-        rows, width = self.shape
-        if self._turned is not None:
-            there = self._turned.data
-            return [there[k * rows : (k + 1) * rows] for k in range(width)]
-        return [self.data[k::width] for k in range(width)]
+    def columns(self) -> list[Any]:
+        """The columns of a matrix, one behind the other."""
+        return self.T.data if self._turned is None else self._turned.data
 
     def __len__(self) -> int:
         return self.shape[0]

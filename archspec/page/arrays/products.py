@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from array import array as doubles
+from collections.abc import Callable, Sequence
 from itertools import chain, product
 from operator import mul
 from typing import Any
@@ -34,21 +35,40 @@ def matmul(left: Any, right: Any) -> ndarray:
     if b.shape[-2] != inner:
         raise ValueError(f"{a.shape} and {b.shape} have no product")
     if b.ndim == 2:
-        return ndarray(_product(a.data, inner, b.columns()), (*a.shape[:-1], width), kind)
+        return ndarray(_product(a.data, b.columns(), inner, kind), (*a.shape[:-1], width), kind)
     batch = together(a.shape[:-2], b.shape[:-2])
     first, second = _blocks(a, batch), _blocks(b, batch)
-    columns = {k: [b.data[k + j : k + inner * width : width] for j in range(width)] for k in set(second)}
+    columns = {k: ndarray(b.data[k : k + inner * width], (inner, width), kind).columns() for k in set(second)}
     found_data = chain.from_iterable(
-        _product(a.data[i : i + rows * inner], inner, columns[k]) for i, k in zip(first, second, strict=True)
+        _product(a.data[i : i + rows * inner], columns[k], inner, kind) for i, k in zip(first, second, strict=True)
     )
     return ndarray(list(found_data), (*batch, rows, width), kind)
 
 
-def _product(data: list[Any], inner: int, columns: Sequence[Sequence[Any]]) -> list[Any]:
-    """The rows of a list times columns."""
-    count = len(data) // inner if inner else 0
-    rows = [data[k * inner : (k + 1) * inner] for k in range(count)]
-    return [_dot(row, column) for row in rows for column in columns]
+def _product(rows: list[Any], columns: list[Any], inner: int, kind: str) -> list[Any]:
+    """The product of every row with every column, both given one behind the other; `inner` is their length."""
+    if not inner:
+        return []
+    first, second = (range(0, len(data), inner) for data in (rows, columns))
+    if _outside and kind == "f" and len(first) * len(columns) >= _LARGE:
+        made = doubles("d", bytes(8 * len(first) * len(second)))
+        _outside[0](doubles("d", rows), doubles("d", columns), made, inner)
+        return made.tolist()
+    parts = [columns[k : k + inner] for k in second]
+    return [_dot(rows[k : k + inner], part) for k in first for part in parts]
+
+
+_LARGE = 20_000
+_outside: list[Callable[[Any, Any, Any, int], None]] = []
+
+
+def multiply_by(function: Callable[[Any, Any, Any, int], None]) -> None:
+    """Compute large products outside of Python.
+
+    Args:
+        function: takes rows, columns, the result that it fills, all as arrays of doubles, and the length of a row.
+    """
+    _outside[:] = [function]
 
 
 def _blocks(array: ndarray, batch: tuple[int, ...]) -> list[int]:

@@ -6,6 +6,8 @@ import { makeSizes } from "./sizes.js";
 import { makeTabs } from "./tabs.js";
 
 const REST = 120;
+// A check that takes longer is given up once the text is another one.
+const PATIENCE = 8000;
 const FIRST = "gpt2";
 const TABS = [
   { key: "verdicts", title: "Verdicts", parts: ["findings", "verdicts", "picture"] },
@@ -21,6 +23,7 @@ const isServed = document.querySelector('meta[name="answers"]').content === "ser
 const asked = checker();
 const state = { file: "spec.yaml", text: "", version: 0, last: null, filled: {}, isBusy: false, onDisk: null };
 const began = performance.now();
+$("summary").textContent = "";
 
 function element(name, properties = {}, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -36,7 +39,7 @@ function changed(text) {
   state.version += 1;
   document.body.dataset.settled = "no";
   clearTimeout(timer);
-  timer = setTimeout(() => { keepInAddress(); work(); }, REST);
+  timer = setTimeout(() => { keepInAddress(); asked.giveUp(PATIENCE); work(); }, REST);
   noteDisk();
 }
 
@@ -77,6 +80,7 @@ async function check() {
   try {
     answer = await asked.ask(request(["findings", "verdicts"]));
   } catch (error) {
+    if (version !== state.version) return undefined;
     state.last = { version, loads: false, findings: [] };
     for (const part of TABS.flatMap((tab) => tab.parts)) state.filled[part] = filling(part);
     return broken(error);
@@ -102,6 +106,7 @@ async function fill(part) {
     const answer = await asked.ask(request([part]));
     if (version === state.version) put(part, answer.parts[part], now);
   } catch (error) {
+    if (version !== state.version) return;
     state.filled[part] = now;
     broken(error);
   }
@@ -113,7 +118,6 @@ function put(part, content, now = filling(part)) {
   state.filled[part] = now;
   if (part === "module") return void putModule(content);
   const place = $(`part-${part}`);
-  place.classList.toggle("old", content === undefined);
   if (content === undefined) return;
   // Fragments escape all text, and the policy of the page runs no script that is written into it.
   place.innerHTML = content;
@@ -247,7 +251,7 @@ const tabs = makeTabs($("tabs"), $("panels"), TABS, () => work());
 const stale = () => element("p", { className: "stale", hidden: true, textContent: "Of the last text that could be read." });
 for (const tab of TABS) {
   for (const part of tab.parts) {
-    if (part === "picture") tabs.panel(tab.key).append(stale());
+    if (part === "verdicts") tabs.panel(tab.key).append(stale());
     tabs.panel(tab.key).append(element("div", { id: `part-${part}`, className: "part" }));
   }
   if (tab.key !== "verdicts") tabs.panel(tab.key).prepend(stale());

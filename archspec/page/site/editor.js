@@ -20,7 +20,7 @@ export async function makeEditor(parent, text, onChange) {
         view.drawSelection(), language.indentOnInput(), language.bracketMatching(), yaml.yaml(), lint.lintGutter(),
         search.highlightSelectionMatches(),
         view.keymap.of([...lint.lintKeymap, ...search.searchKeymap, ...commands.historyKeymap, ...commands.defaultKeymap]),
-        view.EditorView.contentAttributes.of({ "aria-label": "Spec in YAML", spellcheck: "false" }),
+        view.EditorView.contentAttributes.of({ "aria-label": "Spec in YAML", spellcheck: "false", tabindex: "0" }),
         view.EditorView.updateListener.of((update) => {
           const ours = update.transactions.some((one) => one.annotation(fromOutside));
           if (update.docChanged && !ours) onChange(update.state.doc.toString());
@@ -56,7 +56,7 @@ export async function makeReader(parent) {
   const extensions = [
     view.lineNumbers(), python.python(), state.EditorState.readOnly.of(true),
     view.keymap.of([...search.searchKeymap, ...commands.defaultKeymap]),
-    view.EditorView.contentAttributes.of({ "aria-label": "The PyTorch module" }), ...look(view, language, highlight),
+    view.EditorView.contentAttributes.of({ "aria-label": "The PyTorch module", tabindex: "0" }), ...look(view, language, highlight),
   ];
   const reader = new view.EditorView({ parent, extensions });
   return (text) => {

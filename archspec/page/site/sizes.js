@@ -3,20 +3,19 @@
 const STEPS = 200;
 
 export function makeSizes(parent, onChange) {
-  let known = "";
-  const sizes = {};
+  let known = {};
+  let sizes = {};
 
+  // A size stays for as long as its dim is the same.
   function update(dims) {
-    if (JSON.stringify(dims) === known) return;
-    known = JSON.stringify(dims);
-    const rows = Object.entries(dims).map(([name, dim]) => row(name, dim));
-    for (const name of Object.keys(sizes)) if (!(name in dims)) delete sizes[name];
-    parent.replaceChildren(...rows);
+    const same = (name) => JSON.stringify(dims[name]) === JSON.stringify(known[name]);
+    if (Object.keys(dims).length === Object.keys(known).length && Object.keys(dims).every(same)) return;
+    sizes = Object.fromEntries(Object.entries(dims).map(([name, dim]) => [name, same(name) ? sizes[name] : dim.typical]));
+    known = dims;
+    parent.replaceChildren(...Object.entries(dims).map(([name, dim]) => row(name, dim)));
   }
 
-  function row(name, { least, typical, most, multiple }) {
-    const inside = sizes[name] >= least && sizes[name] <= most && sizes[name] % multiple === 0;
-    if (!inside) sizes[name] = typical;
+  function row(name, { least, most, multiple }) {
     const label = document.createElement("label");
     const word = document.createElement("bdi");
     const slider = document.createElement("input");
