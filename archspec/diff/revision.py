@@ -28,7 +28,12 @@ class Revised:
     folder: Path
 
     def __str__(self) -> str:
-        return f"{self.name}:{self.path}"
+        return f"{self.short}:{self.path}"
+
+    @property
+    def short(self) -> str:
+        """The revision as it was given; of a whole commit its first characters."""
+        return self.commit[:8] if self.name == self.commit else self.name
 
     @property
     def exists(self) -> bool:

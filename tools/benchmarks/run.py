@@ -15,6 +15,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from check import check_rows
 from decode import decode_rows
+from diff import diff_rows
 from experts import expert_rows
 from forward import forward_rows
 from imports import import_rows
@@ -31,6 +32,7 @@ from training import training_rows
 
 SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "check": check_rows,
+    "diff": diff_rows,
     "layers": layer_rows,
     "prover": prover_rows,
     "lsp": lsp_rows,
