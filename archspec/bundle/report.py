@@ -97,6 +97,11 @@ def network_of(engine: str) -> str:
     return f"network of {engine}"
 
 
+def ranks_of(target: object, ranks: int) -> str:
+    """Return the name of the artifacts of all ranks of a target in the report."""
+    return f"{ranks} ranks of {target}"
+
+
 def step_of(target: object) -> str:
     """Return the name of the built step of a target in the report."""
     return f"step of {target}"
