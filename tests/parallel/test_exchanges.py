@@ -32,9 +32,14 @@ KINDS = {
     "_allgather_base_": "all-gather",
     "_reduce_scatter_base_": "reduce-scatter",
 }
-FIRST = ["albert-base", "deepseek-v3", "gemma-2-2b", "gpt2", "mixtral-8x7b", "t5-small", "swin-t"]
-REST = sorted({path.stem for path in shipped_specs_dir().glob("*.yaml")} - set(FIRST))
-CASES = [*FIRST, *(pytest.param(name, marks=[pytest.mark.slow, pytest.mark.long]) for name in REST)]
+FIRST = ["albert-base", "deepseek-v3", "t5-small"]
+MORE = ["clip-vit-b32", "gemma-2-2b", "gpt2", "mixtral-8x7b", "swin-t"]
+REST = sorted({path.stem for path in shipped_specs_dir().glob("*.yaml")} - {*FIRST, *MORE})
+CASES = [
+    *FIRST,
+    *(pytest.param(name, marks=pytest.mark.slow) for name in MORE),
+    *(pytest.param(name, marks=[pytest.mark.slow, pytest.mark.long]) for name in REST),
+]
 Rows = Counter[tuple[str, str, int]]
 """How often each phase exchanges in each way, by the elements that a rank gives."""
 
@@ -126,10 +131,9 @@ def test_a_step_exchanges_what_the_plan_says(name: str, data: int, tensor: int, 
 def test_layers_that_run_more_than_once(name: str, sequence: bool, tmp_path: Path) -> None:
     spec = variant(name, tmp_path)
     compare(spec, 2, 2, recompute=True, sequence=sequence)
-    compare(spec, 1, 2, recompute=False, sequence=sequence)
 
 
-@pytest.mark.parametrize(("data", "tensor"), [(8, 1), (8, 2), (8, 4), (6, 1)])
+@pytest.mark.parametrize(("data", "tensor"), [(8, 1), (8, 4), (6, 1)])
 def test_experts_over_more_data_ranks_than_there_are(data: int, tensor: int) -> None:
     spec = load("mixtral-8x7b", reduced=True, set=["d_ff=48"])
     compare(spec, data, tensor, recompute=False)
