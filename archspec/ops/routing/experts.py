@@ -101,6 +101,11 @@ class Experts(Primitive):
         same = identity(count(inputs[0].axes[:-1]))
         return ((same, same),)
 
+    def drawn(self, sharding: Sharding) -> Shard | None:
+        """The parts of the hidden features, or those of the tokens."""
+        placed = sharding.parameters.get("up")
+        return placed if isinstance(placed, Shard) else super().drawn(sharding)
+
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
         """By hidden features of every expert, which leaves terms, or by tokens."""
         by_hidden = {name: Shard(2 if name == "down" else 1) for name in self._maps}
