@@ -128,6 +128,8 @@ class Tab:
 
     def pdf(self, path: Path) -> None:
         """Print the page on A4."""
+        # What a screen is emulated for would be printed as it looks there.
+        self.send("Emulation.setEmulatedMedia", media="", features=[])
         found = self.send("Page.printToPDF", printBackground=False, paperWidth=8.27, paperHeight=11.69)
         path.write_bytes(base64.b64decode(found["data"]))
 

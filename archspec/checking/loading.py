@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import warn
-from archspec.weights.into_module import put_into
+from archspec.weights.into_module import is_stage, put_into
 from archspec.weights.load import WeightsReport, load_from
 from archspec.weights.sharded import is_sharded, load_sharded
 
@@ -30,8 +30,9 @@ def load_weights(
     file nothing else. All ranks raise the errors that one process does.
 
     Args:
-        module: what `archspec.compile` made of the spec; its dtypes stay, and tied parameters are one. Made under
-            `torch.device("meta")` it costs no memory and no time before, and gets memory for the weights here.
+        module: what `archspec.compile` made of the spec, or what `make_stage` of its `pipeline.py` made: a stage reads
+            its own parameters alone. Its dtypes stay, and tied parameters are one. Made under `torch.device("meta")` it
+            costs no memory and no time before, and gets memory for the weights here.
         source: a spec (loaded, a file, or the bare name of a shipped one), or one that was accepted before.
         weights: a safetensors or GGUF file, a folder with safetensors or an index of shards, or tensors by name.
         layout: the name of one of the spec's layouts; left out, the one that fits.
@@ -49,7 +50,7 @@ def load_weights(
     """
     # Everything is read and converted before the module is touched: it gets all of it or nothing.
     spec = accepted(source, unproved=unproved).spec
-    if is_sharded(module):
+    if is_sharded(module) or is_stage(module):
         report = load_sharded(module, spec, weights, layout)
     else:
         loaded = load_from(spec, weights, layout)

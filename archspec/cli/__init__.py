@@ -32,6 +32,7 @@ COMMANDS = (
     "lsp",
     "page",
     "parallel",
+    "report",
     "run",
     "schema",
     "show",

@@ -10,6 +10,9 @@ from archspec.diagnostics import fail
 
 
 @click.command("lsp")
+@click.option(
+    "--stdio", is_flag=True, expose_value=False, help="Taken because many clients add it; there is no other way."
+)
 def command() -> None:
     """Serve an editor over standard input and output, by the Language Server Protocol.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from archspec.analyses.sharding.collectives import Collective
 from archspec.analyses.sharding.plan import Conversion, LengthStack, StoredParameter, Unsplit
-from archspec.analyses.sharding.stages import PipelineStage
 from archspec.ir.placement import Placement, Shard
 from archspec.parallel.proposal import Proposal
 
@@ -32,7 +31,7 @@ def proposal_data(found: Proposal) -> dict[str, object]:
         "parameters": [_parameter(one) for one in plan.parameters],
         "conversions": [_conversion(one) for one in plan.conversions],
         "collectives": [_collective(found, one) for one in found.exchanged],
-        "stages": [_stage(found, one) for one in found.stages],
+        **_pipeline(found),
         "not_split": [_unsplit(one) for one in plan.unsplit],
         "sequence": [_stack(one) for one in plan.stacks],
     }
@@ -66,7 +65,7 @@ def _conversion(one: Conversion) -> dict[str, object]:
         "name": one.at.name or None,
         "from": _placement(one.source),
         "to": _placement(one.target),
-        "runs": [{"type": str(type_), "times": times} for type_, times in one.runs],
+        "runs": [{"type": str(run.type), "times": run.times, "again": run.again} for run in one.runs],
         "has_gradient": one.has_gradient,
         "line": None if one.span is None else one.span.line,
     }
@@ -79,13 +78,30 @@ def _collective(found: Proposal, one: Collective) -> dict[str, object]:
         "phase": one.phase,
         "ranks": one.ranks,
         "times": one.times,
+        "again": one.again,
         "elements": str(one.elements),
         "bytes": found.bytes(one),
     }
 
 
-def _stage(found: Proposal, stage: PipelineStage) -> dict[str, object]:
-    return {"units": [unit.path for unit in stage.units], "flops": stage.flops, "sends_bytes": found.sent(stage.sends)}
+def _pipeline(found: Proposal) -> dict[str, object]:
+    """The stages, and the parameters that several of them hold."""
+    if found.staged is None:
+        return {"stages": [], "tied": []}
+    stages = [
+        {
+            "units": [unit.path for unit in stage.units],
+            "flops": stage.flops,
+            "sends": [str(type_) for type_ in found.staged.sends(number)],
+            "sends_bytes": found.sent(found.staged.sends(number)),
+        }
+        for number, stage in enumerate(found.staged.parts)
+    ]
+    tied = [
+        {"parameter": name, "stages": holders, "bytes": found.tied_bytes(name)}
+        for name, holders in found.staged.tied.items()
+    ]
+    return {"stages": stages, "tied": tied}
 
 
 def _stack(one: LengthStack) -> dict[str, object]:
@@ -107,5 +123,6 @@ def _unsplit(one: Unsplit) -> dict[str, object]:
         "flops": flops,
         "elements": one.elements,
         "reason": one.reason,
+        "cause_line": None if one.cause is None else one.cause.line,
         "help": one.help,
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from textwrap import wrap
 
 import click
 
 from archspec.analyses.memory import in_words
 from archspec.analyses.sharding.collectives import Collective
 from archspec.analyses.sharding.plan import StoredParameter, Unsplit
-from archspec.analyses.sharding.stages import PipelineStage
 from archspec.cli.output import grouped, scaled
 from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
 from archspec.parallel.proposal import Proposal
@@ -103,7 +104,8 @@ def _exchanged(found: Proposal) -> Iterator[str]:
     if not found.exchanged:
         return
     yield ""
-    yield f"{'exchanged in a step':{_PATH}} {'kind':14} {'pass':8} {'ranks':>5} {'times':>5} {'a rank gives':>13}"
+    title = "exchanged in a step" if found.staged is None else "exchanged in a step, all stages"
+    yield f"{title:{_PATH}} {'kind':14} {'pass':8} {'ranks':>5} {'times':>5} {'a rank gives':>13}"
     for (where, kind, phase, ranks), members in _merged(found.exchanged).items():
         times = sum(one.times for one in members)
         size = in_words(sum(map(found.bytes, members)))
@@ -112,6 +114,10 @@ def _exchanged(found: Proposal) -> Iterator[str]:
         own = [one for one in found.exchanged if one.phase == phase]
         total = in_words(sum(map(found.bytes, own)))
         yield f"{'all, ' + phase:{_PATH}} {'':14} {'':8} {'':>5} {sum(one.times for one in own):>5} {total:>13}"
+    again = [replace(one, times=one.again) for one in found.exchanged]
+    if times := sum(one.times for one in again):
+        total = in_words(sum(map(found.bytes, again)))
+        yield f"{'again, if layers are computed again':{_PATH}} {'':14} {'backward':8} {'':>5} {times:>5} {total:>13}"
 
 
 def _merged(exchanged: Iterable[Collective]) -> Mapping[tuple[str, str, str, int], list[Collective]]:
@@ -123,17 +129,25 @@ def _merged(exchanged: Iterable[Collective]) -> Mapping[tuple[str, str, str, int
 
 
 def _pipeline(found: Proposal) -> Iterator[str]:
-    if found.pipeline == 1:
+    """The stages, what they send, and the parameters that several of them hold."""
+    if found.staged is None:
         return
     yield ""
     yield f"{'stage':6} {'from':30} {'to':30} {'FLOP':>9} {'sends':>12}"
-    for number, stage in enumerate(found.stages):
-        yield _stage_line(number, stage, in_words(found.sent(stage.sends)) if stage.sends else "")
-
-
-def _stage_line(number: int, stage: PipelineStage, sends: str) -> str:
-    first, last = (_cut(unit.path, 30) for unit in (stage.units[0], stage.units[-1]))
-    return f"{number:<6} {first:30} {last:30} {scaled(stage.flops, ''):>9} {sends:>12}"
+    for number, stage in enumerate(found.staged.parts):
+        sends = found.staged.sends(number)
+        first, last = (_cut(unit.path, 30) for unit in (stage.units[0], stage.units[-1]))
+        size = in_words(found.sent(sends)) if sends else ""
+        yield f"{number:<6} {first:30} {last:30} {scaled(stage.flops, ''):>9} {size:>12}"
+    shared: dict[tuple[str, tuple[int, ...]], int] = {}
+    for name, holders in found.staged.tied.items():
+        # All parameters of layers that are shared are on the same stages.
+        head, star, _ = _starred(name).partition(".*.")
+        key = f"{head}.*" if star else name, tuple(holders)
+        shared[key] = shared.get(key, 0) + found.tied_bytes(name)
+    for (name, numbers), total in shared.items():
+        stages = f"{', '.join(map(str, numbers[:-1]))} and {numbers[-1]}"
+        yield f"gradients of {_cut(name, _PATH)} are summed over stages {stages}: {in_words(total)} each way"
 
 
 def _memory(found: Proposal) -> Iterator[str]:
@@ -176,11 +190,13 @@ def _unsplit(found: Proposal) -> Iterator[str]:
         elements = sum(one.elements for one in members)
         percent = f"{100 * share / total:.1f}%" if total and share else ""
         weights = scaled(elements, "") if elements else ""
-        line = f" (line {members[0].span.line})" if members[0].span is not None else ""
+        line = f" (line {members[0].cause.line})" if members[0].cause is not None else ""
         # The type is in the JSON.
-        reason = _cut(members[0].reason.partition(" (axis")[0], 44 - len(line))
-        yield f"{_cut(path, 38):38} {percent:>6} {weights:>8}  {reason}{line}"
-        yield from (f"{'':56}{one}" for one in dict.fromkeys(member.help for member in members if member.help))
+        reason = members[0].reason.partition(" (axis")[0]
+        helps = dict.fromkeys(member.help for member in members if member.help)
+        first, *more = [part for one in (f"{reason}{line}", *helps) for part in wrap(one, 44, break_long_words=False)]
+        yield f"{_cut(path, 38):38} {percent:>6} {weights:>8}  {first}"
+        yield from (f"{'':56}{one}" for one in more)
 
 
 def _by_path(found: Sequence[Unsplit]) -> Mapping[str, list[Unsplit]]:

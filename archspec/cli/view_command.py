@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 import webbrowser
 from collections.abc import Mapping
@@ -41,9 +43,14 @@ def command(spec: str, port: int, opens: bool) -> None:
             raise click.BadParameter(f"{port} cannot be used: {reason}", param_hint="--port") from None
         with server:
             click.echo(f"{path} at {server.address} until Ctrl-C")
-            if opens:
+            if opens and _has_screen():
                 webbrowser.open(server.address)
             server.serve_forever()
+
+
+def _has_screen() -> bool:
+    """Whether a browser has a window: one in the terminal would wait for a page that is not served yet."""
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _editor() -> Mapping[str, Path]:

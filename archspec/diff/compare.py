@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from archspec.checking import Report
 from archspec.diff.changes import Change, Changes, Renamed
-from archspec.diff.checkpoint import checkpoint, names_before
+from archspec.diff.checkpoint import checkpoint, sources
 from archspec.diff.costs import cache_changes, cost_changes, field_changes
 from archspec.diff.flat import flat
 from archspec.diff.grouping import grouped_changes
@@ -92,7 +92,7 @@ class _Comparison:
         found += crossed_names(loads, self.before.graph)
         found += self._rules(as_before)
         found += decode_changes(self.before, self.after, self.inputs, self.outputs)
-        found += layout_changes(self.before, self.after, lambda: names_before(self.after.graph, self.aligned.region))
+        found += layout_changes(self.before, self.after, lambda: sources(self.aligned.region))
         return Changes(
             before=self.before.name,
             after=self.after.name,

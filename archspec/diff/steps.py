@@ -70,7 +70,7 @@ def _layers(place: StepPlace, one: Repeat, other: Repeat) -> Iterator[StepChange
         yield StepChange(sort="size", place=place, text=f"{before} -> {after} layers", before=before, after=after)
     if one.shared != other.shared:
         told = "layers share one set of parameters" if other.shared else "layers have parameters of their own"
-        yield StepChange(sort="field", place=place, text=f"{told}, {'no longer' if one.shared else 'which is new'}")
+        yield StepChange(sort="field", place=place, text=f"{told} now")
 
 
 def _fields(place: StepPlace, one: Step, other: Step, sides: Sides) -> Iterator[StepChange]:
@@ -154,7 +154,7 @@ def _parameters(place: StepPlace, one: Step, other: Step, sides: Sides) -> Itera
     for name in sorted(mine.keys() - its.keys()):
         yield StepChange(sort="field", place=place, text=f"has no {name} any more")
     for name in sorted(its.keys() - mine.keys()):
-        yield StepChange(sort="field", place=place, text=f"has a {name}, which is new")
+        yield StepChange(sort="field", place=place, text=f"has a {name} now")
     for name in sorted(mine.keys() & its.keys()):
         yield from _parameter(place, name, mine[name], its[name])
         old, new = name in one.node.owned, name in other.node.owned

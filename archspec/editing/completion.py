@@ -7,11 +7,12 @@ stands in the tree tells what may stand there. Where the rest of the file does n
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from inspect import cleandoc
 from pathlib import Path
 from typing import Literal
 
+from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source, SpecError
 from archspec.editing.forms import Form
 from archspec.editing.measured import number_text
@@ -31,6 +32,7 @@ from archspec.text.types import DTYPES
 
 CompletionKind = Literal["field", "word", "block", "value", "number", "type", "mask", "function", "file", "rule"]
 _MARK = "zzcompletionzz"
+_MOST_READ = 400_000
 _WORD = re.compile(r"[A-Za-z_][\w.-]*\Z")
 _REST = re.compile(r"[\w.-]*")
 _VALUES = ("an input", "a node", "an output")
@@ -77,9 +79,16 @@ def completions(state: State, place: Position) -> tuple[Completion, ...]:
     for one in _choices(state, slot):
         choices.setdefault(one.label, one)
     return tuple(
-        Completion(one.label, one.kind, one.detail, one.text or one.label, extent, one.about, one.required)
+        Completion(one.label, one.kind, one.detail, _new(one, text[end:]), extent, one.about, one.required)
         for one in choices.values()
     )
+
+
+def _new(choice: _Choice, rest: str) -> str:
+    """The text of a choice, without a sign at its end that follows already: a colon, or an opening bracket."""
+    new = choice.text or choice.label
+    sign = new.rstrip()[-1:]
+    return new.rstrip()[:-1] if sign in (":", "(", "[") and rest.lstrip(" ").startswith(sign) else new
 
 
 @record(kw_only=False, eq=False)
@@ -94,7 +103,7 @@ class _Marked:
 
 def _marked(state: State, text: str, start: int, end: int) -> _Marked | None:
     for tree in _trees(state.file, text, start, end):
-        known = state.names.walk.known if state.names is not None else _no_blocks()
+        known = state.names.walk.known if state.names is not None else blocks()
         merged = state.names.tree if state.names is not None else tree
         walk = Walk(known=known, merged=_over(merged, tree))
         holders: dict[tuple[object, ...], TreeSlot] = {}
@@ -107,12 +116,6 @@ def _marked(state: State, text: str, start: int, end: int) -> _Marked | None:
     return None
 
 
-def _no_blocks() -> Mapping[str, type]:
-    from archspec.blocks.registry import blocks
-
-    return blocks()
-
-
 def _over(merged: MapNode, tree: MapNode) -> MapNode:
     """The tree that tells blocks of nodes: the file as it is now, or what it extends where it leaves them out."""
     return merged if tree.get("extends") is not None else tree
@@ -120,22 +123,29 @@ def _over(merged: MapNode, tree: MapNode) -> MapNode:
 
 def _trees(file: str, text: str, start: int, end: int) -> Iterator[MapNode]:
     """Trees with the mark: of the whole text, or of the section that holds the place."""
-    before, after = text[:start], text[end:]
+    left = _MOST_READ
+    for one in _candidates(text[:start], text[end:]):
+        # What one types is read at every key: a large file that does not parse must not be read twenty times.
+        left -= len(one)
+        if left < 0:
+            return
+        try:
+            yield read(Source(file, one))
+        except SpecError:
+            continue
+
+
+def _candidates(before: str, after: str) -> Iterator[str]:
+    """Texts that may parse: with the mark as a text or as a key, and with or without what follows in its line."""
     line = after.partition("\n")[0].partition("\r")[0]
-    section = max(before.rfind("\n", 0, start), -1)
     forms = (_MARK, f"{_MARK}: {_MARK}", f" {_MARK}", f"{_MARK}: {_MARK},", f"{_MARK},")
     for form in forms:
-        for rest in dict.fromkeys((after, after[len(line) :])):
-            yield from _tree(file, before + form + rest)
+        yield from dict.fromkeys((before + form + after, before + form + after[len(line) :]))
     top = _section(before)
     below = re.search(r"(?m)^(?=[A-Za-z_])", after[len(line) :])
     tail = after if below is None else after[: len(line) + below.start()]
-    for form in forms if section >= -1 else ():
-        for rest in dict.fromkeys((tail, tail[len(line) :], "")):
-            closed = _closing(top + form)
-            yield from _tree(file, top + form + rest)
-            if not rest and closed:
-                yield from _tree(file, top + form + closed)
+    for form in forms:
+        yield from dict.fromkeys(top + form + rest for rest in (tail, tail[len(line) :], "", _closing(top + form)))
 
 
 def _section(before: str) -> str:
@@ -158,13 +168,6 @@ def _closing(text: str) -> str:
         elif character in "]}" and open_:
             open_.pop()
     return "".join(reversed(open_))
-
-
-def _tree(file: str, text: str) -> Iterator[MapNode]:
-    try:
-        yield read(Source(file, text))
-    except SpecError:
-        return
 
 
 # -- choices

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from archspec.diagnostics import Source
@@ -15,6 +16,7 @@ from archspec.text.reader import MAX_BYTES, read, read_bytes
 Version = tuple[object, ...]
 """What tells one content of a file from another: the number of an edit, or time and size of a file on disk."""
 _MOST_FILES = 2000
+_MOST_FOLDERS = 4000
 _MOST_KEPT = 64
 _SKIPPED = frozenset({"node_modules", "__pycache__", "venv", "site-packages"})
 
@@ -113,7 +115,7 @@ class Desk:
         yield from self.opened
         known, left = set(self._open), _MOST_FILES
         for folder in self.folders:
-            for root, names, files in os.walk(folder):
+            for root, names, files in islice(os.walk(folder), _MOST_FOLDERS):
                 names[:] = sorted(name for name in names if not name.startswith(".") and name not in _SKIPPED)
                 for path in (Path(root, name) for name in sorted(files) if name.endswith((".yaml", ".yml"))):
                     left -= 1

@@ -19,6 +19,7 @@ from archspec.schema.sorts import ExprField
 from archspec.schema.words import AxisText, Word
 from archspec.text.expr import Expr, Name
 from archspec.text.mask import MaskCall
+from archspec.text.nodes import TextNode
 from archspec.text.path import Path
 from archspec.text.pred import PredPath
 from archspec.text.types import TypeSyntax
@@ -105,9 +106,10 @@ class Form:
     def words(self) -> tuple[str, ...]:
         """The fixed words that may stand here, those of a model's shorthand and `none` included."""
         found = [word for one in self.choices for word in _words(one)]
-        if "bool" in self.sorts or any(_bare(one) is DefaultNorm for one in self.choices):
+        bare = {_bare(one) for one in self.choices}
+        if bare & {bool, TextNode, DefaultNorm} or "bool" in self.sorts:
             found += ["true"]
-        if "bool" in self.sorts:
+        if bare & {bool, TextNode} or "bool" in self.sorts:
             found += ["false"]
         for off in (one.off for one in self.metadata if hasattr(one, "off")):
             found += off

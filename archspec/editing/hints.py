@@ -22,13 +22,17 @@ class Hint:
 
 
 def hints(state: State) -> tuple[Hint, ...]:
-    """The hints of the last text that loaded, where the text is still the same."""
+    """The hints of the last text that loaded, where the text is still the same.
+
+    While a text parses and does not load, they may be others than its own, and say so.
+    """
     if state.names is None or state.measured is None:
         return ()
+    is_other = state.is_old and state.now.own is not None
     found: dict[Position, Hint] = {}
     for slot in state.names.slots:
         for hint in _hint(state, slot):
-            found.setdefault(hint.place, hint)
+            found.setdefault(hint.place, Hint(hint.place, f"{hint.text} (before)") if is_other else hint)
     return tuple(found.values())
 
 
@@ -42,7 +46,7 @@ def _hint(state: State, slot: TreeSlot) -> Iterator[Hint]:
         assert state.report is not None
         value = state.report.spec.constants.get(slot.node.value if slot.key is None else slot.key.value)
         text = "" if value is None else number_text(value)
-        if text and text != slot.node.value:
+        if text and not slot.node.value.replace(".", "", 1).isdecimal():
             yield from _at(state, slot.node.span.source.name, slot.node.span.end, f"= {text}", None)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from inspect import cleandoc
 
@@ -21,6 +22,9 @@ from archspec.spec.rules import Rule, rule_words
 from archspec.text.mask import MaskAnd, MaskCall, MaskOr
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path
+
+# A text of the file is shown as it is: as Markdown it could hold a picture, which an editor would fetch.
+_MARKS = re.compile(r"[\\`*_{}\[\]()#!<>|~&]")
 
 
 @record(kw_only=False)
@@ -84,7 +88,7 @@ def _about_block(state: State, name: str) -> Iterator[str]:
         return
     for slot in _slots(state):
         if slot.trail == ("blocks", name, "about") and isinstance(slot.node, TextNode):
-            yield slot.node.value
+            yield _MARKS.sub(r"\\\g<0>", slot.node.value)
     fields = [one.name.text for one in state.names.all if one.name.scope == ("body", name) and one.what == "a field"]
     if fields:
         yield f"fields: {', '.join(f'`{field}`' for field in fields)}"

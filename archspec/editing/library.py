@@ -10,7 +10,7 @@ from archspec.editing.carried import carried
 from archspec.editing.desk import Desk
 from archspec.editing.reading import FileReading, read_through
 
-_MOST = 256
+_MOST = 64
 T = TypeVar("T")
 
 

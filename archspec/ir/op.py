@@ -10,7 +10,7 @@ from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.ir.init import Init
 from archspec.ir.motion import UNKNOWN, Everywhere, Lost, Motion, Still, lost
-from archspec.ir.placement import Sharding
+from archspec.ir.placement import Shard, Sharding
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import EVERYTHING, Relation
@@ -219,10 +219,25 @@ class Primitive(Op):
         # The sound default: what is not known to shard is computed whole on every rank.
         return ()
 
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Primitive:
+        """The op that one rank runs on its parts, in one of the ways that `shardings` declares for these operands.
+
+        Of parts of the operands it infers parts of the results, and so differs where a field is a size of the whole.
+        """
+        return self
+
     @property
     def draws(self) -> bool:
         """Whether the emitted code draws random numbers in training."""
         return False
+
+    def drawn(self, sharding: Sharding) -> Shard | None:
+        """The parts for which random numbers are drawn, where the op runs in one way; None where all ranks draw alike.
+
+        Values that are whole, and terms of a sum, need the same numbers on every rank. Of attention, they are those of
+        the weights, which queries and keys have, whatever a rank has of the values.
+        """
+        return next((one for one in sharding.operands[:2] if isinstance(one, Shard)), None)
 
     @property
     def wraps(self) -> bool:

@@ -29,15 +29,15 @@ def start(multiply: Callable[[Any, Any, Any, int], None] | None = None) -> None:
     if multiply is not None:
         multiply_by(multiply)
     vars(import_module("archspec.rules.wiring.replay"))["MOST_WEIGHTS"] = MOST_WEIGHTS
-    import_module("archspec.page.answer")
+    import_module("archspec.page.requests")
 
 
 def ask(request: str) -> str:
-    """The answer to a request, `{"text", "file", "parts", "sizes"}`, both as JSON."""
-    from archspec.page.answer import answer
+    """The reply to a request, both as JSON; the request names the `file` as well."""
+    from archspec.page.requests import reply
 
     wanted: dict[str, Any] = json.loads(request)
-    found = answer(wanted["text"], wanted["file"], wanted["parts"], wanted["sizes"])
-    if found["violated"] and found["parameters"] > MOST_WEIGHTS:
+    found = reply(wanted, str(wanted["file"]))
+    if wanted["ask"] == "answer" and found["violated"] and found["parameters"] > MOST_WEIGHTS:
         found["note"] = _NOTE
     return json.dumps(found)

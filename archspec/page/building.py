@@ -80,7 +80,7 @@ def _manifest(folder: Path) -> list[str]:
 
 
 def lay_site(folder: Path, answers: str, editor: Mapping[str, Path]) -> None:
-    """Write the page itself: its document, scripts and style, the editor, and the shipped specs.
+    """Write the page itself: its document, scripts and style, the editor, and for a worker the shipped specs.
 
     Args:
         folder: where to.
@@ -94,6 +94,13 @@ def lay_site(folder: Path, answers: str, editor: Mapping[str, Path]) -> None:
     modules = {
         one.name: _lay_module(folder, one, editor[one.name]) for one in editor_components() if one.name in editor
     }
+    if answers == "worker":
+        _lay_specs(folder)
+    (folder / "index.html").write_text(document(answers, modules), encoding="utf-8")
+
+
+def _lay_specs(folder: Path) -> None:
+    """Write the shipped specs, to start from, and what each is about."""
     specs = folder / "specs"
     specs.mkdir()
     listed = {}
@@ -101,7 +108,6 @@ def lay_site(folder: Path, answers: str, editor: Mapping[str, Path]) -> None:
         shutil.copyfile(path, specs / path.name)
         listed[path.stem] = describe(path)
     (folder / "specs.json").write_text(json.dumps(listed), encoding="utf-8")
-    (folder / "index.html").write_text(document(answers, modules), encoding="utf-8")
 
 
 def _lay_module(folder: Path, one: Component, archive: Path) -> str:

@@ -80,7 +80,8 @@ def _fetch(client: str, wanted: Sequence[Component], folder: Path) -> None:
         done = subprocess.run(words, cwd=name, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
             last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
-            fail("E764", f"{client} cannot fetch what the page is made of: {''.join(last)}", None)
+            help = _HELP["pip"] if "No module named pip" in done.stderr else None
+            fail("E764", f"{client} cannot fetch what the page is made of: {''.join(last)}", None, help=help)
         for one in wanted:
             found = Path(name, one.file)
             if not _is_there(found, one):

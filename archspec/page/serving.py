@@ -14,7 +14,8 @@ from time import monotonic, sleep
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from archspec.page.answer import answer, forget
+from archspec.page.answer import forget
+from archspec.page.requests import reply
 from archspec.record import record
 from archspec.text.reader import MAX_BYTES
 
@@ -128,16 +129,14 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         try:
-            wanted = json.loads(self.rfile.read(int(length)))
-            text, parts, sizes = str(wanted["text"]), list(wanted["parts"]), dict(wanted["sizes"])
-        except (ValueError, KeyError, TypeError):
+            wanted = dict(json.loads(self.rfile.read(int(length))))
+        except (ValueError, TypeError):
             return self.send_error(HTTPStatus.BAD_REQUEST)
-        return self._answer(text, parts, sizes)
-
-    def _answer(self, text: str, parts: list[str], sizes: dict[str, int]) -> None:
         try:
             with self.server.lock:
-                found = answer(text, str(self.server.followed.path), parts, sizes)
+                found = reply(wanted, str(self.server.followed.path))
+        except (KeyError, ValueError, TypeError):
+            return self.send_error(HTTPStatus.BAD_REQUEST)
         except Exception as error:  # noqa: BLE001
             # A mistake of the checker on one text is shown on the page, which goes on.
             return self._send(HTTPStatus.INTERNAL_SERVER_ERROR, repr(error).encode(), "text/plain; charset=utf-8")
@@ -172,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self.send_error(HTTPStatus.NOT_FOUND)
         return self._send(HTTPStatus.OK, found[name].read_bytes(), kind)
 
-    def _send_json(self, data: Mapping[str, Any]) -> None:
+    def _send_json(self, data: Any) -> None:
         self._send(HTTPStatus.OK, json.dumps(data).encode(), "application/json")
 
     def _send(self, status: HTTPStatus, body: bytes, kind: str) -> None:

@@ -25,6 +25,7 @@ def parallelize(
     unproved: bool = False,
     sequence: bool = False,
     checkpoint_layers: bool = False,
+    split_outputs: bool = False,
     **options: Any,
 ) -> nn.Module:
     """Split a module over the ranks of a mesh, in place, as the `parallelize.py` of its spec does.
@@ -40,6 +41,8 @@ def parallelize(
         unproved: go on although something in the spec does not hold.
         sequence: whether ranks hold parts of the length in repeated layers, where nothing else is split.
         checkpoint_layers: whether the values in layers are computed again for the backward pass, and not kept.
+        split_outputs: whether results of which each tensor rank has a part, such as logits over a vocabulary, are left
+            so, as DTensors: `torch.distributed.tensor.parallel.loss_parallel` computes the cross entropy of these.
         options: further arguments of `fully_shard`, such as `mp_policy`.
 
     Returns:
@@ -47,7 +50,8 @@ def parallelize(
 
     Raises:
         SpecError: E607 where the module does not belong to the spec, E503 where the code cannot be stored.
-        ValueError: for a mesh with other dims, or `options` without a dim "data".
+        ValueError: for a mesh with other dims, a module that is split already, `split_outputs` where no result is in
+            parts, or `options` without a dim "data".
     """
     sizes = dict(zip(mesh.mesh_dim_names or (), mesh.shape, strict=False))
     if not sizes or sizes.keys() - {_DATA, _TENSOR}:
@@ -60,5 +64,7 @@ def parallelize(
         # Nothing is split, so parameters need no second dim.
         mesh = mesh[_DATA]
     made = stored_module(emit_parallelize(checked, ranks, sequence=sequence))
-    split: nn.Module = made.parallelize(module, mesh, checkpoint_layers=checkpoint_layers, **options)
+    split: nn.Module = made.parallelize(
+        module, mesh, checkpoint_layers=checkpoint_layers, split_outputs=split_outputs, **options
+    )
     return split

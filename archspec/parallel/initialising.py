@@ -9,7 +9,7 @@ from archspec.analyses.parameters import expand
 from archspec.checking.checks import SpecSource, accepted
 from archspec.ir.init import Init
 from archspec.layouts.parameters import parameter_shapes
-from archspec.weights.into_module import check_names, held_tensors, put_parts
+from archspec.weights.into_module import check_names, held_tensors, own_shapes, put_parts
 from archspec.weights.parts import cut
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ def initialise(module: nn.Module, source: SpecSource, *, seed: int, unproved: bo
     values that `torch.manual_seed` gives there, since these depend on the order in which tensors are drawn.
 
     Args:
-        module: what `archspec.compile` made of the spec, whole or with parameters that are DTensors. On the meta device
-            it gets memory: on the devices of its mesh, or the CPU.
+        module: what `archspec.compile` made of the spec, or `make_stage` of its `pipeline.py`, whole or with parameters
+            that are DTensors. On the meta device it gets memory: on the devices of its mesh, or the CPU.
         source: the spec.
         seed: any whole number.
         unproved: go on although something in the spec does not hold.
@@ -36,7 +36,7 @@ def initialise(module: nn.Module, source: SpecSource, *, seed: int, unproved: bo
         SpecError: E607 where the module does not belong to the spec.
     """
     graph = accepted(source, unproved=unproved).spec.graph
-    shapes = parameter_shapes(graph)
+    shapes = own_shapes(module, parameter_shapes(graph))
     actual, held = held_tensors(module, shapes)
     check_names(held, shapes)
     inits = {name: parameter.init for name, parameter in expand(graph).items()}

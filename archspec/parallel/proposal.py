@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import product
 from typing import NoReturn
 
 from archspec.analyses.cache import cache_size
 from archspec.analyses.cost import BYTES
 from archspec.analyses.memory import in_words
+from archspec.analyses.parameters import expand, numbered
 from archspec.analyses.sharding.collectives import Collective, collectives
 from archspec.analyses.sharding.fully_sharded import data_collectives, data_elements, gathered_elements
 from archspec.analyses.sharding.held import (
@@ -22,7 +23,6 @@ from archspec.analyses.sharding.held import (
 )
 from archspec.analyses.sharding.plan import Plan
 from archspec.analyses.sharding.planner import plan
-from archspec.analyses.sharding.stages import PipelineStage, stages
 from archspec.analyses.sharding.state import cache_share
 from archspec.diagnostics import Diagnostic, SpecError, fail
 from archspec.ir.graph import Graph
@@ -31,6 +31,7 @@ from archspec.ir.types import DType, TensorType
 from archspec.lower.boundaries import boundaries
 from archspec.lower.emission import with_masks
 from archspec.model.checked import Checked
+from archspec.parallel.staging import StagedModel, staged
 from archspec.passes.incremental.incremental import incremental
 from archspec.record import record
 from archspec.spec import Spec
@@ -45,7 +46,7 @@ class Proposal:
     """A plan and its sizes.
 
     `graph` is the emitted one, `dtype` the type of activations and of what is exchanged; `data` and `pipeline` are the
-    numbers of ranks besides the tensor ranks of `plan`.
+    numbers of ranks besides the tensor ranks of `plan`; `staged` is None without a pipeline.
     """
 
     spec: Spec
@@ -53,7 +54,7 @@ class Proposal:
     plan: Plan
     data: int
     pipeline: int
-    stages: tuple[PipelineStage, ...]
+    staged: StagedModel | None
     dtype: ActivationDType
 
     @cached_property
@@ -63,8 +64,8 @@ class Proposal:
 
     @cached_property
     def exchanged(self) -> tuple[Collective, ...]:
-        """Everything that ranks exchange in a step, except from stage to stage."""
-        over_data = data_collectives(self.plan, self.data) if self.data > 1 else ()
+        """Everything that ranks of one stage exchange in a step, of all stages together."""
+        over_data = data_collectives(self.graph, self.plan, self.data) if self.data > 1 else ()
         return (*collectives(self.plan), *over_data)
 
     def bytes(self, one: Collective) -> int:
@@ -87,15 +88,26 @@ class Proposal:
     @cached_property
     def stored(self) -> int:
         """Elements of parameters that a rank of the largest stage stores."""
-        return max(sum(self._of_stage(stage)) for stage in self.stages)
+        if self.staged is None:
+            return sum(self.elements.values())
+        return max(
+            sum(self.elements.get(stage.name_in_model(name), 0) for name in expand(stage.graph))
+            for stage in self.staged.graphs
+        )
 
-    def _of_stage(self, stage: PipelineStage) -> Iterator[int]:
-        holders = Counter(one for other in self.stages for unit in other.units for one in unit.parameters)
-        own = Counter(one for unit in stage.units for one in unit.parameters)
-        for stored in self.plan.parameters:
-            if not stored.parameter.buffer and own[stored.parameter]:
-                tensors = stored.group.count * own[stored.parameter] // holders[stored.parameter]
-                yield tensors * data_elements(stored, self.plan.ranks, self.data)
+    @cached_property
+    def elements(self) -> Mapping[str, int]:
+        """The elements that a rank stores of each parameter, by its name in the model."""
+        found: dict[str, int] = {}
+        for one in self.plan.parameters:
+            if not one.parameter.buffer:
+                names = (numbered(one.group.pattern, layers) for layers in product(*one.group.layers))
+                found.update(dict.fromkeys(names, data_elements(one, self.plan.ranks, self.data)))
+        return found
+
+    def tied_bytes(self, name: str) -> int:
+        """Bytes of the gradient that a stage sends, and receives, of a parameter that several stages hold."""
+        return self.elements[name] * ELEMENT_BYTES[self.dtype]
 
     @cached_property
     def memory(self) -> Mapping[str, int]:
@@ -105,7 +117,7 @@ class Proposal:
         # A stage works on several parts of a batch at a time, which together are about one batch of the whole.
         return {
             "training_state": TRAINING_BYTES * self.stored,
-            "gathered": width * gathered_elements(self.plan, self.data),
+            "gathered": width * gathered_elements(self.graph, self.plan, self.data),
             "activations": width * everything,
             "activations_checkpointed": width * again,
         }
@@ -155,7 +167,7 @@ def propose(
 
     Raises:
         SpecError: E900 if nothing can be split over the tensor ranks, E901 if the model has fewer layers than stages,
-            E902 if no plan fits the memory.
+            E902 if no plan fits the memory, E920 for layers that cannot be cut into stages.
     """
     largest: Proposal | None = None
     for largest in _proposals(checked.spec, tensor, data, pipeline or 1, memory, dtype, sequence):
@@ -209,15 +221,8 @@ def _sizes(tensor: int | None, data: int | None, memory: int | None) -> Iterator
 
 
 def _proposal(spec: Spec, graph: Graph, made: Plan, data: int, pipeline: int, dtype: ActivationDType) -> Proposal:
-    found = stages(graph, pipeline)
-    if found is None:
-        fail(
-            "E901",
-            f"`{spec.name}` has fewer layers than {pipeline} pipeline stages",
-            None,
-            help="give fewer stages, and split each layer with `--tensor`",
-        )
-    return Proposal(spec=spec, graph=graph, plan=made, data=data, pipeline=pipeline, stages=tuple(found), dtype=dtype)
+    cut = staged(spec.name, graph, pipeline) if pipeline > 1 else None
+    return Proposal(spec=spec, graph=graph, plan=made, data=data, pipeline=pipeline, staged=cut, dtype=dtype)
 
 
 def _refuse(spec: Spec, made: Plan) -> NoReturn:

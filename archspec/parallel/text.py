@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from archspec.analyses.sharding.boundary import Boundaries, Crossing
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan
-from archspec.ir.graph import Graph
+from archspec.ir.call import Call
+from archspec.ir.graph import Graph, Node
+from archspec.ir.op import Primitive
 from archspec.ir.placement import Copied, Placement, Shard
 from archspec.ir.repeat import Repeat
-from archspec.lower.layout import fits, statement
+from archspec.lower.layout import fits
 from archspec.lower.syntax import parse
 from archspec.parallel.patterns import LayerPlace, Patterns
+from archspec.parallel.templates import Template, merged_imports
 
-_TEMPLATES = Path(__file__).parent / "template"
 _BEGIN, _END = "# --- tables ---\n", "# --- end of tables ---\n"
 _HOOKS = "dict[str, dict[int, Conversion]]"
+Layers = tuple[tuple[int, ...], ...]
 
 
 def parallelize_text(
@@ -40,8 +43,10 @@ def tables(
 ) -> list[str]:
     """Lines of the tables of a plan."""
     patterns = Patterns(graph, first_layers)
-    held = ((LayerPlace(one.group.pattern, one.group.layers), source_of(one.placement)) for one in plan.parameters)
-    layers = [repr_of(f"{module}.*") for module in lists_of_layers(graph)]
+    stored = [(LayerPlace(one.group.pattern, one.group.layers), one) for one in plan.parameters]
+    held = ((place, source_of(one.placement)) for place, one in stored)
+    shapes = ((place, tuple_of(map(str, one.parameter.type.shape))) for place, one in stored)
+    layers = {f"{module}.*": str(count) for module, count in layer_counts(graph).items()}
     return [
         f"RANKS = {plan.ranks}",
         *mapping("PARAMETERS", "dict[str, Held]", patterns.merged((a, b) for a, b in held if b != "Replicate()")),
@@ -49,17 +54,22 @@ def tables(
         *mapping("OUTPUTS", _HOOKS, hooks(plan, patterns, "output")),
         *mapping("LOOKUPS", "dict[str, Conversion]", patterns.merged(lookups(plan, boundaries))),
         *mapping("DIVIDED", "dict[str, tuple[str, ...]]", patterns.merged(divided(plan, boundaries))),
-        *statement("LAYERS: tuple[str, ...] = ", parse(tuple_of(layers)), indent=""),
+        *mapping("DRAWS", "dict[str, tuple[int, ...]]", patterns.merged(draws(plan, graph))),
+        *mapping("LAYERS", "dict[str, int]", layers),
+        *mapping("SHAPES", "dict[str, tuple[int, ...]]", patterns.merged(shapes)),
     ]
 
 
-def with_tables(lines: Iterable[str], about: str, template: str = "parallelize.py") -> str:
-    """A template with other tables and another docstring."""
-    text = (_TEMPLATES / template).read_text()
-    _, _, code = text.partition('"""\n\nfrom __future__')
-    before, _, rest = code.partition(_BEGIN)
+def with_tables(lines: Iterable[str], about: str, template: str = "parallelize") -> str:
+    """A template with other tables and another docstring; what it imports of other templates stands in it."""
+    own = Template(template)
+    parts = [Template(name) for name in own.parts]
+    before, _, rest = own.body.partition(_BEGIN)
     _, _, after = rest.partition(_END)
-    return f'"""{about}"""\n\nfrom __future__{before}' + "\n".join(lines) + f"\n{after}"
+    code = "\n\n\n".join([*(part.body for part in parts), before]).strip("\n")
+    code = f"{code}\n\n" if code else ""
+    imports = merged_imports([own, *parts])
+    return f'"""{about}"""\n\n{imports}\n\n{code}' + "\n".join(lines) + f"\n{after}\n"
 
 
 def source_of(placement: Placement) -> str:
@@ -109,9 +119,48 @@ def divided(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[LayerPlace, st
             yield LayerPlace(at.module, at.layers), tuple_of(map(repr_of, sharding.attributes))
 
 
-def lists_of_layers(graph: Graph) -> Iterable[str]:
-    """The paths of the lists of repeated layers, outer ones first."""
-    return dict.fromkeys(node.op.module for node in graph.walk() if isinstance(node.op, Repeat))
+def draws(plan: Plan, graph: Graph, module: str = "", layers: Layers = ()) -> Iterable[tuple[LayerPlace, str]]:
+    """The modules whose code draws random numbers, with how many ranks in a row draw alike each time."""
+    own: list[str] = []
+    for node in graph.nodes:
+        if isinstance(node.op, Primitive) and node.op.draws:
+            own.append(str(drawn_alike(plan, node, node.op)))
+        for number, region in enumerate(node.regions):
+            inner, path = layers, ""
+            if isinstance(node.op, Repeat):
+                inner, path = (*layers, layers_of(node.op, number)), f"{node.op.module}.*"
+            elif isinstance(node.op, Call):
+                path = node.op.module
+            yield from draws(plan, region, path, inner)
+    if own and plan.ranks > 1:
+        yield LayerPlace(module, layers), tuple_of(own)
+
+
+def drawn_alike(plan: Plan, node: Node, op: Primitive) -> int:
+    """How many ranks in a row draw the same numbers in an op."""
+    sharding = plan.nodes[node]
+    parts = None if sharding is WHOLE else op.drawn(sharding)
+    return parts.copies if parts is not None else plan.ranks
+
+
+def layers_of(op: Repeat, number: int) -> tuple[int, ...]:
+    """The numbers in the list of layers of those of one body."""
+    return (op.schedule.first(number),) if op.shared else tuple(op.schedule.layers(number))
+
+
+def layer_counts(graph: Graph, times: int = 1) -> Mapping[str, int]:
+    """How many modules the lists of repeated layers hold in all, by the paths of the lists, outer ones first."""
+    found: dict[str, int] = {}
+    for node in graph.nodes:
+        own: Counter[str] = Counter()
+        for number, region in enumerate(node.regions):
+            held = len(layers_of(node.op, number)) if isinstance(node.op, Repeat) else 1
+            if isinstance(node.op, Repeat):
+                own[node.op.module] += times * held
+            own.update(layer_counts(region, times * held))
+        # A module that is called twice is there once.
+        found.update(own)
+    return found
 
 
 def mapping(name: str, type_: str, entries: Mapping[str, str]) -> list[str]:

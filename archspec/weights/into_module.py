@@ -84,6 +84,19 @@ def held_tensors(module: nn.Module, names: Iterable[str]) -> tuple[dict[str, str
     return actual, {name: own[actual[name]] for name in actual}
 
 
+def is_stage(module: nn.Module) -> bool:
+    """Whether a module is a stage of a pipeline, which `make_stage` of its `pipeline.py` made."""
+    return "pipeline_stage" in vars(module)
+
+
+def own_shapes(module: nn.Module, shapes: Mapping[str, Shape]) -> Mapping[str, Shape]:
+    """The shapes that a module must have of those of a model: of all tensors, of a stage of those that it names."""
+    if not is_stage(module):
+        return shapes
+    names = set(without_wrappers(shapes, module.state_dict(keep_vars=True)))
+    return {name: shape for name, shape in shapes.items() if name in names}
+
+
 def _placed(tensor: Tensor, dtype: torch.dtype, keep: bool) -> Tensor:
     """A tensor that a module may own: in a dtype, contiguous, and a copy of one that is kept or shares memory."""
     import torch

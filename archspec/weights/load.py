@@ -198,7 +198,7 @@ def skipped_ties(graph: Graph, matched: Match, theirs: Mapping[str, Shape]) -> t
 def check_floats(graph: Graph, tensors: Mapping[str, Tensor]) -> None:
     """Raise E524 if a float parameter is loaded from a tensor of another kind, such as quantised integers."""
     floats = [name for name, parameter in expand(graph).items() if parameter.type.dtype == DType.FLOAT]
-    wrong = [name for name in floats if not tensors[name].is_floating_point()]
+    wrong = [name for name in floats if name in tensors and not tensors[name].is_floating_point()]
     if wrong:
         dtype = str(tensors[wrong[0]].dtype).removeprefix("torch.")
         message = f"{dtype} weights for `{wrong[0]}`{and_more(wrong)}, expected floats"

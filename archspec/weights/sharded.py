@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from archspec.layouts.report import also, and_more
 from archspec.spec import Spec
 from archspec.weights.agreement import on_any_rank, on_every_rank
 from archspec.weights.apply import check_ties_equal, take_step
-from archspec.weights.into_module import check_names, check_range, held_tensors, is_in_range, put_parts
+from archspec.weights.into_module import check_names, check_range, held_tensors, is_in_range, own_shapes, put_parts
 from archspec.weights.load import MatchedWeights, WeightsReport, check_floats, matched_weights
 from archspec.weights.match import Equal, MatchStep
 from archspec.weights.parts import device_of, is_distributed, read_part
@@ -36,23 +37,24 @@ def load_sharded(
 ) -> WeightsReport:
     """Load a checkpoint into a module whose parameters are DTensors, all of it on every rank or nothing on any.
 
-    Every rank of the default process group calls it, with the same checkpoint. A rank reads what it holds, from mapped
-    files only that; a tensor in fp8 or of a GGUF file is read whole, one at a time. A module on the meta device gets
-    memory on the devices of its mesh.
+    Every rank of the default process group calls it, with the same checkpoint. A rank reads what it holds, and of a
+    stage of a pipeline its own tensors; from mapped files only that. A tensor in fp8 or of a GGUF file is read whole,
+    one at a time. A module on the meta device gets memory on the devices of its mesh.
     Raises SpecError as on one process, E940 where another rank failed alone.
     """
     device = device_of(module.state_dict(keep_vars=True).values())
     with ExitStack() as stack:
         with on_every_rank(device):
             found = stack.enter_context(matched_weights(spec, weights, layout))
-            actual, held = held_tensors(module, found.ours)
-            check_names(held, found.ours)
+            ours = own_shapes(module, found.ours)
+            actual, held = held_tensors(module, ours)
+            check_names(held, ours)
             _check_placements(held)
             parts, wrong = _read(found, held)
             check_floats(spec.graph, parts)
         _report_wrong(found, held, on_any_rank(wrong, device))
         put_parts(module, {actual[name]: (held[name], part) for name, part in parts.items()})
-        return found.report()
+        return replace(found.report(), tensors=len(ours))
 
 
 class _Stored(Deferred):
@@ -95,11 +97,11 @@ def _read(weights: MatchedWeights, held: Mapping[str, Tensor]) -> tuple[dict[str
         stored = {name: _Stored(name, weights.tensors, others[name]) for name in step.names}
         rows: list[list[Deferred]] = [[stored[name] for name in row] for row in step.theirs]
         made = deferred(step.operations, rows, [weights.ours[name] for name in step.ours])
-        read = {name: read_part(one, held[name]) for name, one in zip(step.ours, made, strict=True)}
+        read = {name: read_part(one, held[name]) for name, one in zip(step.ours, made, strict=True) if name in held}
         is_held = all(is_in_range(part, held[name].dtype) for name, part in read.items())
         wrong.append(not (is_held and all(one.is_right for one in stored.values())))
         parts |= read
-    return {name: parts[name] for name in weights.ours}, wrong
+    return {name: parts[name] for name in weights.ours if name in parts}, wrong
 
 
 def _report_wrong(weights: MatchedWeights, held: Mapping[str, Tensor], wrong: Sequence[bool]) -> None:
@@ -112,7 +114,7 @@ def _report_wrong(weights: MatchedWeights, held: Mapping[str, Tensor], wrong: Se
     check_ties_equal(_equals(weights, steps), weights.tensors, found)
     found.raise_if_errors()
     for name in weights.ours:
-        if name in made:
+        if name in made and name in held:
             check_range(name, made[name], held[name], found)
     found.raise_if_errors()
 

@@ -37,6 +37,40 @@ def test_a_plan_as_json(archspec: Command) -> None:
     assert sum(one["bytes"] for one in narrow["collectives"]) * 2 == sum(one["bytes"] for one in data["collectives"])
 
 
+def test_stages_tell_what_they_send_and_sum(archspec: Command) -> None:
+    found = archspec("parallel", "gpt2", "--pipeline", "2", "--json").data
+    sizes = found["sizes"]
+    assert [one["sends"] for one in found["stages"]] == [["float[batch, length, 768]"], []]
+    assert found["stages"][0]["sends_bytes"] == sizes["batch"] * sizes["length"] * 768 * 4
+    assert found["tied"] == [{"parameter": "source.table", "stages": [0, 1], "bytes": 50257 * 768 * 4}]
+    # Both hold the table; the head computes as much as five layers.
+    assert found["stages"][0]["units"] == ["source", *(f"states.layers.{number}" for number in range(9))]
+    assert found["elements"]["rank"] == 50257 * 768 + 1024 * 768 + 9 * (12 * 768**2 + 13 * 768)
+    lines = archspec("parallel", "albert-base", "--pipeline", "2").out.splitlines()
+    assert any(line.startswith("gradients of states.layers.* are summed over stages 0 and 1: ") for line in lines)
+
+
+def test_what_is_exchanged_again(archspec: Command) -> None:
+    """Of the two sums of a layer, that of the attention is needed again, and the last one is not."""
+    found = archspec("parallel", "llama-3-8b", "--tensor", "8", "--json").data
+    again = {one["where"]: one["again"] for one in found["collectives"] if one["again"]}
+    assert again == {"states.layers.*.attention.out": 32}
+    lines = archspec("parallel", "llama-3-8b", "--tensor", "8").out.splitlines()
+    assert any(line.startswith("again, if layers are computed again") and " 32 " in line for line in lines)
+
+
+def test_what_is_not_split_names_the_op_in_full(archspec: Command) -> None:
+    lines = archspec("parallel", "deepseek-v3", "--tensor", "64").out.splitlines()
+    start = next(number for number, line in enumerate(lines) if line.startswith("not split"))
+    words = " ".join(line[56:].strip() for line in lines[start + 1 :])
+    assert "`states.layers.*.attention.q_norm` (rms_norm) needs all of it (line 17)" in words
+    assert max(map(len, lines)) <= 100
+    whole = archspec("parallel", "gpt2", "--tensor", "8", "--json").data["not_split"]
+    out = next(one for one in whole if one["path"] == "states.layers.*.attention.out")
+    # Its sum over heads would follow the heads of the attention.
+    assert out["reason"].startswith("12 is not divisible by 8")
+
+
 def test_what_fully_shard_gathers_counts_as_memory(archspec: Command) -> None:
     """Of Llama 3 8B by hand: table, head and last norm with their gradients; two layers, and the gradients of one."""
     found = archspec("parallel", "llama-3-8b", "--data", "8", "--json").data["memory"]

@@ -91,6 +91,15 @@ def test_the_last_good_types_are_told_while_a_text_is_broken() -> None:
     assert at(broken, found.extent) == "states"
 
 
+def test_a_text_of_the_file_is_no_markdown() -> None:
+    _, text = shipped("gated-attention")
+    text = text.replace("about: attention in one head", "about: '![x](http://example.org/x.png) attention in one head")
+    text = text.replace("a second branch gates", "a second branch gates'")
+    found = document(text).hover(place(text, "  gated|_attention:"))
+    assert found is not None
+    assert r"\!\[x\]\(http://example.org/x.png\) attention in one head" in found.text
+
+
 def test_values_inside_a_block_of_the_file_have_types() -> None:
     _, text = shipped("gated-attention")
     opened = document(text)

@@ -94,6 +94,14 @@ def test_a_text_that_does_not_parse_keeps_its_last_names() -> None:
     ]
 
 
+def test_hints_of_an_older_text_say_so() -> None:
+    opened = document()
+    before = [one.text for one in opened.hints()]
+    opened.change(DECODER.replace("heads: 4,", "heads: 5,"))
+    assert [one.code for one in opened.findings()] != []
+    assert [one.text for one in opened.hints()] == [f"{text} (before)" for text in before]
+
+
 def flat(items: tuple[Item, ...], above: str = "") -> list[str]:
     return [name for one in items for name in (f"{above}{one.name}", *flat(one.inside, f"{above}{one.name}/"))]
 

@@ -40,11 +40,6 @@ def test_some_names_of_some_specs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_name_of_every_shipped_spec(tmp_path: Path) -> None:
-    assert some(tmp_path, SPECS, 1) == []
-
-
-@pytest.mark.slow
 @pytest.mark.long
 def test_every_name_of_every_shipped_spec(tmp_path: Path) -> None:
     assert some(tmp_path, SPECS, None) == []

@@ -27,14 +27,12 @@ class Editor:
         self.client = client
         self.versions: dict[str, int] = {}
         self.told: dict[str, types.PublishDiagnosticsParams] = {}
-        self.counts: dict[str, int] = {}
         self._news = asyncio.Event()
         own = client.protocol.fm.features[types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS]
 
         def published(params: types.PublishDiagnosticsParams) -> None:
             own(params)
             self.told[params.uri] = params
-            self.counts[params.uri] = self.counts.get(params.uri, 0) + 1
             self._news.set()
 
         client.protocol.fm.features[types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS] = published

@@ -24,11 +24,6 @@ class Typist:
         self.findings = self.answers = 0
         self.uri = (folder / "typed text.yaml").as_uri()
 
-    @property
-    def published(self) -> int:
-        """How often something was said of the document."""
-        return self.client.counts.get(self.uri, 0)
-
     async def edit(self, number: int) -> str:
         """Edit, ask everything at a random place, and compare; "" where nothing is wrong."""
         chance = Random(f"{self.seed}:{number}")

@@ -9,7 +9,7 @@ import pytest
 
 from archspec.checking import check
 from archspec.diagnostics import to_json
-from archspec.page import browser
+from archspec.page import assistance, browser
 from archspec.page.answer import PARTS, answer, forget
 from archspec.page.browser import ask
 
@@ -107,7 +107,7 @@ def test_an_unknown_part_is_refused() -> None:
 
 def test_the_worker_says_where_it_does_not_run_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     def note(text: str) -> str | None:
-        request = {"text": text, "file": "a.yaml", "parts": [], "sizes": {}}
+        request = {"ask": "answer", "text": text, "file": "a.yaml", "parts": [], "sizes": {}}
         answered: dict[str, str] = json.loads(ask(json.dumps(request)))
         return answered.get("note")
 
@@ -115,3 +115,26 @@ def test_the_worker_says_where_it_does_not_run_a_graph(monkeypatch: pytest.Monke
     monkeypatch.setattr(browser, "MOST_WEIGHTS", 100)
     assert "too large" in str(note(LEAK))
     assert note(TEXT) is None
+
+
+def test_what_the_editor_asks_counts_as_javascript_does() -> None:
+    text = f"# 😀\n{TEXT}"
+    units = text.encode("utf-16-le")
+
+    def at(word: str) -> int:
+        return len(text[: text.index(word)].encode("utf-16-le")) // 2
+
+    told = assistance.hover(text, "a.yaml", at("  y:") + 2)
+    assert told is not None
+    assert units[2 * told["from"] : 2 * told["to"]].decode("utf-16-le") == "y"
+    assert "float[batch, length, 8]" in told["text"]
+    assert assistance.hover(text, "a.yaml", 3) is None
+    offered = assistance.completions(text, "a.yaml", at("relu") + 1)
+    assert "gelu" in {one["label"] for one in offered}
+    assert units[2 * offered[0]["from"] : 2 * offered[0]["to"]].decode("utf-16-le") == "relu"
+    wrong = text.replace("mask: causal", "mask: causl")
+    place = len(wrong[: wrong.index("causl")].encode("utf-16-le")) // 2
+    (fix, *_) = assistance.fixes(wrong, "a.yaml", place, place + 5)
+    data = wrong.encode("utf-16-le")
+    mended = data[: 2 * fix["from"]] + fix["text"].encode("utf-16-le") + data[2 * fix["to"] :]
+    assert mended.decode("utf-16-le") == text

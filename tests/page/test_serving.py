@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from archspec.page import serving
 from archspec.page.building import lay_site
 from archspec.page.serving import Server
 from tests.page.test_answer import LEAK, TEXT
@@ -51,7 +52,7 @@ def test_serves_the_page_and_answers(server: Server) -> None:
     assert b'name="answers" content="server"' in content
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert asked(server, "GET", "app.js")[0] == 200
-    request = {"text": LEAK, "parts": ["findings"], "sizes": {}}
+    request = {"ask": "answer", "text": LEAK, "parts": ["findings"], "sizes": {}}
     status, content, _ = asked(server, "POST", "answer", request)
     assert status == 200
     assert [one["code"] for one in json.loads(content)["findings"]] == ["E420"]
@@ -64,7 +65,7 @@ def test_listens_on_this_machine_alone(server: Server) -> None:
 
 
 def test_refuses_other_hosts_and_other_keys(server: Server) -> None:
-    request = {"text": TEXT, "parts": [], "sizes": {}}
+    request = {"ask": "answer", "text": TEXT, "parts": [], "sizes": {}}
     for method, path, body in (("GET", "", None), ("GET", "file?after=", None), ("POST", "answer", request)):
         assert asked(server, method, path, body, Host=f"evil.example:{server.server_port}")[0] == 421
         assert asked(server, method, path, body, Host="127.0.0.1")[0] == 421
@@ -86,9 +87,26 @@ def test_refuses_what_is_not_a_request(server: Server) -> None:
     assert asked(server, "POST", "other", {})[0] == 404
     assert asked(server, "POST", "answer", Content_Length="2000000")[0] == 413
     assert asked(server, "POST", "answer", Content_Length="-1")[0] == 400
-    # What the checker cannot answer is said, and the next request is answered.
-    assert asked(server, "POST", "answer", {"text": TEXT, "parts": ["nothing"], "sizes": {}})[0] == 500
-    assert asked(server, "POST", "answer", {"text": TEXT, "parts": [], "sizes": {}})[0] == 200
+    request = {"ask": "answer", "text": TEXT, "parts": [], "sizes": {}}
+    for wrong in ({"parts": ["nothing"]}, {"ask": "eval"}, {"ask": "hover", "at": "x"}, {"sizes": 1}, {"text": None}):
+        status = asked(server, "POST", "answer", request | wrong)[0]
+        assert status == (200 if wrong == {"text": None} else 400), wrong
+    assert asked(server, "POST", "answer", request)[0] == 200
+    hover = {"ask": "hover", "text": TEXT, "at": TEXT.index("layers: 2")}
+    assert "layers" in json.loads(asked(server, "POST", "answer", hover)[1])["text"]
+
+
+def test_a_mistake_of_the_checker_is_said_and_the_next_request_answered(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(wanted: object, file: str) -> None:
+        raise RuntimeError("lost")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(serving, "reply", fails)
+        status, content, _ = asked(server, "POST", "answer", {"ask": "answer", "text": TEXT})
+    assert (status, content) == (500, b"RuntimeError('lost')")
+    assert asked(server, "GET", "")[0] == 200
 
 
 def test_tells_when_the_file_or_what_it_extends_changes(server: Server) -> None:

@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from archspec.cli.view_command import command as view
+from archspec.diagnostics import SpecError
 from tests.browser import browser
 from tests.page.test_answer import LEAK, TEXT
 
@@ -58,19 +61,16 @@ def test_follows_the_file_and_never_writes_it(tmp_path: Path) -> None:
     assert running.returncode == 130
 
 
-def test_refuses_what_it_cannot_show(tmp_path: Path) -> None:
-    def fails(*words: str) -> tuple[int, str]:
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "PATH": "/nowhere"}
-        done = subprocess.run(command("view", *words), capture_output=True, text=True, check=False, env=environment)
-        return done.returncode, done.stderr
-
-    assert fails(str(tmp_path / "none.yaml"))[0] == 1
-    assert "E208" in fails(str(tmp_path))[1]
-    assert fails("-")[0] == 2
+def test_refuses_what_it_cannot_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nowhere")
+    for missing in (tmp_path / "none.yaml", tmp_path):
+        with pytest.raises(SpecError, match="E208"):
+            view.main([str(missing)], standalone_mode=False)
+    assert "follows a file" in CliRunner().invoke(view, ["-"]).output
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        status, said = fails("gpt2", "--port", port, "--no-open")
-    assert status == 2
-    assert f"{port} cannot be used" in said
+        found = CliRunner().invoke(view, ["gpt2", "--port", port, "--no-open"])
+    assert found.exit_code == 2
+    assert f"{port} cannot be used" in found.output

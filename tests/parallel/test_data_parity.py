@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pytest
 from torch import Tensor
 from torch.distributed.device_mesh import init_device_mesh
 
-from archspec.spec import load
+from archspec.record import record
+from archspec.spec import Spec, load
 from tests.lower.running import inputs_of
 from tests.parallel.emitted import Emitted, differs, emitted, gradients, loaded, loss, outputs, whole
 from tests.parallel.ranks import Ranks
@@ -23,7 +24,29 @@ WAYS = [
 ]
 
 
-def parity(texts: Emitted, batches: list[Mapping[str, Tensor]], tensor: int, recompute: bool) -> tuple[float, float]:
+@record
+class Job:
+    """A model, and what each data rank is given."""
+
+    texts: Emitted
+    batches: tuple[Mapping[str, Tensor], ...]
+
+
+def job(spec: Spec, data: int, tensor: int, *, sequence: bool = False, **sizes: int) -> Job:
+    """The texts of a spec and the batches of data ranks."""
+    sizes = {name: dim.typical for name, dim in spec.dims.items()} | sizes
+    texts, _ = emitted(spec, tensor, sizes, sequence=sequence)
+    return Job(texts=texts, batches=tuple(inputs_of(spec.graph, sizes, seed) for seed in range(data)))
+
+
+def parities(jobs: list[Job], tensor: int, recompute: bool) -> list[tuple[float, float]]:
+    """Run models one after another."""
+    return [parity(one.texts, one.batches, tensor, recompute) for one in jobs]
+
+
+def parity(
+    texts: Emitted, batches: Sequence[Mapping[str, Tensor]], tensor: int, recompute: bool
+) -> tuple[float, float]:
     """The largest differences of outputs and gradients."""
     reference = whole(texts)
     wanted = []
@@ -43,13 +66,32 @@ def parity(texts: Emitted, batches: list[Mapping[str, Tensor]], tensor: int, rec
     return forward, max(differs(given[name], one) for name, one in expected.items())
 
 
+def compare(jobs: list[Job], tensor: int, recompute: bool, ranks: Ranks) -> None:
+    """Every rank agrees with one process."""
+    for found in ranks.run(len(jobs[0].batches) * tensor, parities, jobs, tensor, recompute, timeout=900):
+        for (forward, backward), one in zip(found, jobs, strict=True):
+            assert forward < 1e-10, one.texts.name
+            assert backward < 1e-10, one.texts.name
+
+
+def test_a_parameter_without_axes(ranks: Ranks) -> None:
+    """CLIP's scale, which `fully_shard` does not take."""
+    for tensor in (1, 2):
+        compare([job(load("clip-vit-b32", reduced=True), 2, tensor)], tensor, False, ranks)
+
+
 @pytest.mark.parametrize(("tensor", "recompute"), WAYS)
-@pytest.mark.parametrize("name", SPECS)
-def test_batches_of_two_data_ranks(name: str, tensor: int, recompute: bool, ranks: Ranks) -> None:
-    spec = load(name, reduced=True)
-    texts, _ = emitted(spec, 2)
-    sizes = {name: dim.typical for name, dim in spec.dims.items()}
-    batches = [inputs_of(spec.graph, sizes, seed) for seed in (0, 1)]
-    for forward, backward in ranks.run(2 * tensor, parity, texts, batches, tensor, recompute):
-        assert forward < 1e-10
-        assert backward < 1e-10
+def test_batches_of_two_data_ranks(tensor: int, recompute: bool, ranks: Ranks) -> None:
+    compare([job(load(name, reduced=True), 2, 2) for name in SPECS], tensor, recompute, ranks)
+
+
+def test_parts_of_the_length_on_data_ranks_with_layers_computed_again(ranks: Ranks) -> None:
+    jobs = [
+        job(load("llama-3.2-1b", reduced=True), 2, 2, sequence=True, length=8),
+        job(load("t5-small", reduced=True), 2, 2, sequence=True, src=8, tgt=8),
+    ]
+    compare(jobs, 2, True, ranks)
+
+
+def test_experts_over_more_data_ranks_than_there_are(ranks: Ranks) -> None:
+    compare([job(load("mixtral-8x7b", reduced=True, set=["experts=3"]), 4, 1)], 1, False, ranks)

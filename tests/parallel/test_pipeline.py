@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.distributed.device_mesh import init_device_mesh
+from torch.testing._internal.distributed.fake_pg import FakeStore
 
+import archspec
 from archspec.checking import accepted
-from archspec.parallel.pipeline import emit_pipeline, stages_of, tied
+from archspec.diagnostics import SpecError
+from archspec.lower.emission import with_masks
+from archspec.parallel import initialise
+from archspec.parallel.pipeline import emit_pipeline
+from archspec.parallel.staging import StagedModel, staged
 from archspec.spec import load
-from tests.parallel.emitted import emitted, whole
+from tests.parallel.emitted import class_name, differs, emitted, loaded, outputs, whole
 from tests.parallel.pipelined import Compared, Pipelined, compared
 from tests.parallel.ranks import Ranks
+from tests.parallel.test_loading import counting, published, reduced
 
 FIRST = {"llama-3-8b": "GPipe", "gpt2": "1F1B", "bert-base": "GPipe", "t5-small": "1F1B"}
 MORE = {
@@ -41,22 +54,57 @@ def check(jobs: list[Pipelined], found: list[list[Compared]]) -> None:
         assert frozenset[str]().union(*(one.names for one in parts)) == set(whole(job.texts).state_dict()), job.name
 
 
+def stages_of(name: str, count: int) -> StagedModel:
+    spec = load(name, reduced=True)
+    return staged(spec.name, with_masks(spec), count)
+
+
 def test_a_tied_table_is_told() -> None:
-    assert tied(stages_of(load("gpt2", reduced=True), 2)) == {"source.table": [0, 1]}
-    assert tied(stages_of(load("llama-3-8b", reduced=True), 2)) == {}
+    assert stages_of("gpt2", 2).tied == {"source.table": [0, 1]}
+    assert stages_of("llama-3-8b", 2).tied == {}
 
 
 def test_a_stage_receives_what_depends_on_parameters_alone() -> None:
-    first, second = stages_of(load("bert-base", reduced=True), 2)
+    first, second = stages_of("bert-base", 2).graphs
     assert (first.received, second.received) == (0, 1)
     assert [one.name for one in second.graph.inputs[1:]] == ["valid"]
-    # T5's decoder has the encoder's result, its embedded tokens and its table of positions.
-    _, decoder = stages_of(load("t5-small", reduced=True), 2)
-    assert [str(one.type) for one in decoder.graph.inputs[: decoder.received]] == [
+    # T5's decoder embeds its tokens itself, where it has the encoder's result.
+    _, decoder = stages_of("t5-small", 2).graphs
+    assert [str(one.type) for one in decoder.graph.inputs[: decoder.received]] == ["float[batch, src, 32]"]
+    # Its second layer needs what the first one gives as well, and the table of positions.
+    second = stages_of("t5-small", 5).graphs[3]
+    assert sorted(str(one.type) for one in second.graph.inputs[: second.received]) == [
+        "float[1, 4, tgt, tgt]",
         "float[batch, src, 32]",
         "float[batch, tgt, 32]",
-        "float[1, 4, tgt, tgt]",
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("gpt2", 3), ("t5-small", 5), ("bert-base", 2), ("segformer-b0", 4), ("whisper-tiny", 3)]
+)
+def test_stages_in_a_row_are_the_model_and_send_what_is_told(name: str, count: int) -> None:
+    spec = load(name, reduced=True)
+    made = stages_of(name, count)
+    texts, _ = emitted(spec, 1)
+    sizes = {dim: one.typical for dim, one in spec.dims.items()}
+    files, reference = emit_pipeline(accepted(spec), count), whole(texts)
+    inputs = {key: one.double() if one.is_floating_point() else one for key, one in texts.inputs.items()}
+    given: list[Tensor] = []
+    for number, stage in enumerate(made.graphs):
+        code = loaded(files[f"stage_{number}.py"])
+        module = code[class_name(f"{spec.name}-stage-{number}")]().double().eval()
+        state = reference.state_dict()
+        module.load_state_dict({one: state[stage.name_in_model(one)] for one in module.state_dict()})
+        own = {one.name: inputs[one.name] for one in stage.graph.inputs[stage.received :]}
+        result = module(*given, **own)
+        given = [result] if isinstance(result, Tensor) else list(result)
+        if number < count - 1:
+            assert [tuple(one.shape) for one in given] == [
+                tuple(size.value(sizes) for size in type_.shape) for type_ in made.sends(number)
+            ]
+    wanted = outputs(reference, inputs)
+    assert max(differs(a, b) for a, b in zip(given, wanted, strict=True)) < 1e-10
 
 
 @pytest.mark.parametrize("schedules", [FIRST, pytest.param(MORE, marks=pytest.mark.slow)], ids=["first", "more"])
@@ -68,3 +116,52 @@ def test_gradients_of_two_stages(schedules: Mapping[str, str], ranks: Ranks, tmp
 def test_gradients_of_two_stages_on_two_tensor_ranks_each(ranks: Ranks, tmp_path: Path) -> None:
     jobs = [pipelined(name, "1F1B", 2, 2, vocab="96") for name in ("llama-3-8b", "gpt2")]
     check(jobs, ranks.run(4, compared, jobs, str(tmp_path), 2))
+
+
+@contextmanager
+def made_stage(files: Mapping[str, str], folder: Path, number: int, device: str) -> Iterator[nn.Module]:
+    """The module of a stage, on one of two ranks of which the other is imagined."""
+    dist.init_process_group("fake", store=FakeStore(), rank=number, world_size=2)
+    try:
+        mesh = init_device_mesh("cpu", (2,), mesh_dim_names=("pipeline",))
+        for name, text in files.items():
+            (folder / name).write_text(text)
+        code = ModuleType("pipeline")
+        code.__file__ = str(folder / "pipeline.py")
+        exec(compile(files["pipeline.py"], code.__file__, "exec"), code.__dict__)
+        with torch.device(device):
+            module = code.make_stage(mesh)
+        yield module
+    finally:
+        dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_a_stage_reads_its_own_weights_and_draws_those_of_the_model(device: str, tmp_path: Path) -> None:
+    files = emit_pipeline(reduced("gpt2"), 2)
+    ours = published("gpt2", tmp_path)
+    model = archspec.compile(reduced("gpt2"))
+    initialise(model, reduced("gpt2"), seed=3)
+    names: list[str] = []
+    for number in range(2):
+        with made_stage(files, tmp_path, number, device) as module:
+            with pytest.MonkeyPatch.context() as patch:
+                read = counting(patch)
+                report = archspec.load_weights(module, reduced("gpt2"), tmp_path)
+            state = module.state_dict()
+            assert all(torch.equal(state[name], ours[name]) for name in state)
+            assert sum(read) == sum(one.nbytes for one in state.values())
+            assert report.tensors == len(state) < len(ours)
+            initialise(module, reduced("gpt2"), seed=3)
+            assert all(torch.equal(one, model.state_dict()[name]) for name, one in module.state_dict().items())
+            names += state
+    assert set(names) == set(ours)
+
+
+def test_a_stage_of_another_model_is_refused(tmp_path: Path) -> None:
+    published("gpt2", tmp_path)
+    with made_stage(emit_pipeline(reduced("llama-3-8b"), 2), tmp_path, 1, "cpu") as module:
+        with pytest.raises(SpecError, match="E607"):
+            archspec.load_weights(module, reduced("gpt2"), tmp_path)
+        with pytest.raises(SpecError, match="E607"):
+            initialise(module, reduced("gpt2"), seed=0)

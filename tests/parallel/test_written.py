@@ -94,6 +94,39 @@ def test_what_the_file_does_not_apply_to_is_refused(
 
 
 @pytest.mark.parametrize("faked", [2], indirect=True)
+@pytest.mark.parametrize("dim", ["tensor", "data"])
+def test_a_module_is_split_once(dim: str, faked: int) -> None:
+    spec = load("gpt2", reduced=True)
+    module = loaded(emit(accepted(spec)))[class_name(spec.name)]()
+    mesh = init_device_mesh("cpu", (faked,), mesh_dim_names=(dim,))
+    parallelize_once = loaded(text_of(spec, faked if dim == "tensor" else 1))["parallelize"]
+    parallelize_once(module, mesh)
+    with pytest.raises(ValueError, match="the module is split already: parallelize takes it once"):
+        parallelize_once(module, mesh)
+
+
+@pytest.mark.parametrize("faked", [2], indirect=True)
+@pytest.mark.parametrize(
+    ("other", "options", "message"),
+    [
+        ("bert-base", (), "it has source.types"),
+        ("gpt2", ("d_model=48",), "source.table has shape (97, 48), expected (97, 32)"),
+        ("gpt2", ("layers=3",), "it has 3 states.layers.*, expected 2"),
+        ("gpt2", ("layers=1",), "it has 1 states.layers.*, expected 2"),
+    ],
+)
+def test_the_module_of_another_model_is_refused(other: str, options: tuple[str, ...], message: str, faked: int) -> None:
+    spec = load(other, reduced=True, set=options)
+    module = loaded(emit(accepted(spec)))[class_name(spec.name)]()
+    mesh = init_device_mesh("cpu", (faked,), mesh_dim_names=("tensor",))
+    start = "the module is not of the model that this file is for: "
+    with pytest.raises(ValueError, match=re.escape(start)) as found:
+        loaded(text_of(load("gpt2", reduced=True), faked))["parallelize"](module, mesh)
+    assert str(found.value) == start + message
+    assert not any(isinstance(one, DTensor) for one in module.parameters())
+
+
+@pytest.mark.parametrize("faked", [2], indirect=True)
 def test_the_length_is_cut_where_it_is_asked_for(faked: int) -> None:
     checked = accepted("llama-3-8b", reduced=True)
     mesh = init_device_mesh("cpu", (faked,), mesh_dim_names=("tensor",))

@@ -68,8 +68,8 @@ class _Replay:
         for one in self.plan.conversions:
             if (type(one.source), type(one.target)) not in _KINDS:
                 self.faults.append(f"{one.source} cannot be converted to {one.target}")
-            for type_, _ in one.runs:
-                self.parted(type_, (one.source, one.target), one.at.module)
+            for run in one.runs:
+                self.parted(run.type, (one.source, one.target), one.at.module)
 
     def body(self, graph: Graph) -> None:
         """Replay the nodes of a body."""

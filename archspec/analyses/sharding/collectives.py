@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from archspec.algebra.dim import Dim
@@ -35,6 +36,7 @@ class Collective:
         kind: what is exchanged.
         phase: the pass that needs it.
         times: how often it happens in a step.
+        again: how often it happens once more in the backward pass, if layers are computed again.
         elements: the elements that each rank gives to one of them: a part to an all-gather, all to the others.
         dtype: their type.
         ranks: the number of ranks that exchange.
@@ -48,6 +50,7 @@ class Collective:
     dtype: DType
     ranks: int
     where: str
+    again: int = 0
 
 
 def collectives(plan: Plan) -> tuple[Collective, ...]:
@@ -64,24 +67,28 @@ def of_conversion(hook: Conversion, ranks: int) -> Iterator[Collective]:
         if hook.at.side == "lookup"
         else hook.at.module
     )
-    for type_, times in hook.runs:
+    for run in hook.runs:
         if forward is not None:
-            size = _given(forward, type_, hook.source, ranks)
-            yield _of(forward, "forward", times, size, type_.dtype, ranks, where)
+            size = _given(forward, run.type, hook.source, ranks)
+            made = _of(forward, "forward", run.times, size, run.type.dtype, ranks, where)
+            yield replace(made, again=run.again)
         if backward is not None and hook.has_gradient:
-            size = _given(backward, type_, hook.target, ranks)
-            yield _of(backward, "backward", times, size, type_.dtype, ranks, where)
+            size = _given(backward, run.type, hook.target, ranks)
+            yield _of(backward, "backward", run.times, size, run.type.dtype, ranks, where)
 
 
 def of_parameter(stored: StoredParameter, ranks: int) -> Iterator[Collective]:
-    """The all-reduce of the gradient of a parameter that is whole, or a part, on ranks that each have a term of it."""
+    """The all-reduces of the gradient of a parameter that is whole, or a part, on ranks that each have a term of it.
+
+    Each read of the parameter has a gradient of its own.
+    """
     parameter, placed = stored.parameter, stored.placement
     if not stored.has_gradient:
         return
     joined = ranks if isinstance(placed, Copied) else placed.copies if isinstance(placed, Shard) else 1
     if joined > 1:
         size = Dim.of(stored.rank_elements)
-        yield _of("all-reduce", "backward", stored.group.count, size, parameter.type.dtype, joined, parameter.path)
+        yield _of("all-reduce", "backward", stored.reads, size, parameter.type.dtype, joined, parameter.path)
 
 
 def _given(kind: CollectiveKind, type_: TensorType, placement: Placement, ranks: int) -> Dim:

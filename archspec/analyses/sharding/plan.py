@@ -25,18 +25,33 @@ class StoredParameter:
     `placement` is the placement at every use: `Shard` parts are stored as parts; of the others every rank stores all,
     where the gradient of `Copied` is summed over the ranks after the backward pass, and a `Partial` one is used as it
     is on the first rank and as zeros on the others. `rank_elements` counts what a rank stores of one tensor;
-    `has_gradient` is false of what is not trained, and of what no output depends on by way of floats.
+    `has_gradient` is false of what is not trained, and of what no output depends on by way of floats. `reads` counts
+    how often a forward pass reads any of these tensors: those of shared layers are read in every layer.
     """
 
     group: Group
     placement: Placement
     rank_elements: int
     has_gradient: bool
+    reads: int
 
     @property
     def parameter(self) -> Parameter:
         """The parameter, whose path has a `*` for each number of a layer."""
         return self.group.parameter
+
+
+@record
+class ConvertedRun:
+    """Values of one type that a hook converts: `times` in a forward pass.
+
+    `again` of these are in a layer and before the last op of it that keeps something for the backward pass: so often
+    they are converted once more there, if layers are computed again.
+    """
+
+    type: TensorType
+    times: int
+    again: int = 0
 
 
 @record
@@ -47,8 +62,7 @@ class Conversion:
         at: the module, and which argument or result.
         source: the placement that the value has.
         target: the placement that it is given.
-        runs: the types of the whole value, with how often each is converted in one forward pass: a table may be looked
-            up at several lengths.
+        runs: the types of the whole value, since a table may be looked up at several lengths.
         has_gradient: whether a gradient flows back through it; integers, bools, what depends on nothing that is
             trained, and what no output depends on by way of floats have none, so that the conversion costs nothing in
             the backward pass.
@@ -58,7 +72,7 @@ class Conversion:
     at: Boundary
     source: Placement
     target: Placement
-    runs: tuple[tuple[TensorType, int], ...]
+    runs: tuple[ConvertedRun, ...]
     has_gradient: bool
     span: Span | None = None
 
@@ -68,7 +82,7 @@ class Unsplit:
     """Something that every rank computes or stores whole.
 
     `flops` are those of all its runs in a forward pass, `elements` those of its weights in all layers; `reason` says
-    why it is not split, and `help` what would let it be.
+    why it is not split, `cause` marks the op that prevents it, and `help` says what would let it be.
     """
 
     path: str
@@ -76,6 +90,7 @@ class Unsplit:
     elements: int
     reason: str
     span: Span | None = None
+    cause: Span | None = None
     help: str | None = None
 
 

@@ -6,6 +6,7 @@ split as the full one, where the ranks divide both.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +15,16 @@ from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.check import check_plan
 from archspec.analyses.sharding.gradients import GradientWires, gradients
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
-from archspec.analyses.sharding.plan import WHOLE, Conversion, LengthStack, Plan, StoredParameter, is_whole
+from archspec.analyses.sharding.plan import (
+    WHOLE,
+    Conversion,
+    ConvertedRun,
+    LengthStack,
+    Plan,
+    StoredParameter,
+    is_whole,
+)
+from archspec.analyses.sharding.recomputed import Recomputed
 from archspec.analyses.sharding.sequence import in_parts_of_length
 from archspec.analyses.sharding.terms import copied
 from archspec.analyses.sharding.unsplit import Reason, runs_flops, sized, unsplit
@@ -45,7 +55,7 @@ def plan(graph: Graph, ranks: int, boundaries: Boundaries, *, sequence: bool = F
     """
     is_cut = sequence and ranks > 1
     wired = wiring(graph, boundaries, by_layer=is_cut)
-    planner = _Planner(graph, wired, ranks)
+    planner = _Planner(graph, wired, boundaries, ranks)
     planner.run()
     if is_cut:
         planner.cut_lengths()
@@ -64,6 +74,7 @@ class _Planner:
 
     graph: Graph
     wiring: WiredGraph
+    boundaries: Boundaries
     ranks: int
     labels: Labels = field(default_factory=Labels)
     reasons: dict[int, Reason] = field(default_factory=dict)
@@ -112,7 +123,9 @@ class _Planner:
         """Take the group of an op if it closes."""
         found = self.growth.grow(self.labels, number, way, budget)
         if found is None:
-            if number not in self.reasons and (reason := self.reason()) is not None:
+            # What its parts would meet says more than what would have to give it parts.
+            is_better = number not in self.reasons or isinstance(way.sharding.results[0], Shard)
+            if is_better and (reason := self.reason()) is not None:
                 self.reasons[number] = reason
             return
         if budget is _LOOSE and not self.is_worth_gathers(found):
@@ -162,9 +175,11 @@ class _Planner:
         if stuck is None or stuck.op is None:
             return None
         wired = self.wiring.ops[stuck.op]
-        where = f"`{wired.node.name}` ({wired.op.name})" if wired.node.name else f"`{wired.op.name}`"
+        inside = f" in `{wired.node.scope}`" if wired.node.scope else ""
+        where = f"`{wired.node.path}` ({wired.op.name})" if wired.node.name else f"`{wired.op.name}`{inside}"
         size = sized(self.ways[stuck.op])
-        return (f"{where}: {size}", size.help) if size else (f"{where} needs it whole", None)
+        words = f"{where}: {size}" if size else f"{where} needs all of it"
+        return Reason(words=words, span=wired.node.span, help=size.help if size else None)
 
     def plan(self) -> Plan:
         """The plan of what was found."""
@@ -192,6 +207,7 @@ class _Planner:
 
     def conversions(self, placement: _Placed) -> Iterator[Conversion]:
         """What hooks convert."""
+        again = Recomputed(self.graph, self.wiring, self.gradients, self.boundaries)
         for link in self.wiring.links:
             source, target = placement(link.source), placement(link.target)
             has_gradient = link.target in self.gradients.possible
@@ -200,13 +216,19 @@ class _Planner:
                     at=link.at,
                     source=source,
                     target=target,
-                    runs=link.runs,
+                    runs=tuple(
+                        ConvertedRun(type=type_, times=times, again=again.count(link.at, type_))
+                        for type_, times in link.runs
+                    ),
                     has_gradient=self.has_gradient(link.target),
                     span=link.span,
                 )
 
     def stored(self, placement: _Placed) -> Iterator[StoredParameter]:
         """Every parameter and buffer, once."""
+        reads: Counter[Parameter] = Counter()
+        for wired in self.wiring.ops:
+            reads.update(dict.fromkeys(wired.node.parameters.values(), wired.times))
         groups: dict[Parameter, Group] = {}
         for group in owned_groups(self.graph):
             groups.setdefault(group.parameter, group)
@@ -219,6 +241,7 @@ class _Planner:
                 placement=placed,
                 rank_elements=group.elements // count,
                 has_gradient=self.has_gradient(wire),
+                reads=reads[parameter],
             )
 
     def has_gradient(self, wire: int) -> bool:

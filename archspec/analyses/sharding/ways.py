@@ -26,11 +26,15 @@ class PartWay:
 
 @record
 class UnevenSize:
-    """A size that must be cut into `parts` equal parts, and cannot be; None for a size that is known at run time."""
+    """A size that must be cut into `parts` equal parts, and cannot be; None for a size that is known at run time.
+
+    `of_results` says that the results would be parts as well, and not terms of a sum.
+    """
 
     size: int | None
     parts: int
     what: str
+    of_results: bool = False
 
     def __str__(self) -> str:
         if self.size is None:
@@ -66,6 +70,7 @@ def ways(wired: WiredOp, ranks: int, copies: frozenset[int]) -> Ways:
     for sharding in declared(wired.node, ranks, copies):
         reason = misfit(wired.node, sharding, ranks)
         if reason is not None:
+            reason = replace(reason, of_results=all(isinstance(one, Shard) for one in sharding.results))
             refused += [reason] if splits_weights(sharding) or not wired.parameters else []
         elif (labels := labelled(wired, sharding)) is not None:
             possible.append(PartWay(sharding=sharding, labels=labels))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.scalar import Scalar
 from archspec.ir.op import Emitter
+from archspec.ir.placement import Shard, Sharding
 from archspec.ir.source import call
 from archspec.ops.elementwise.elementwise import Elementwise
 from archspec.record import record
@@ -43,6 +44,11 @@ class DropPath(Elementwise):
     def draws(self) -> bool:
         """Yes."""
         return True
+
+    def drawn(self, sharding: Sharding) -> Shard | None:
+        """Samples alone: the parts of one of them are dropped together."""
+        placed = super().drawn(sharding)
+        return placed if placed is not None and placed.axis == 0 else None
 
     @property
     def is_linear(self) -> bool:

@@ -69,7 +69,7 @@ function filling(part) {
 }
 
 function request(parts) {
-  return { text: state.text, file: state.file, parts, sizes: sizes.sizes() };
+  return { ask: "answer", text: state.text, file: state.file, parts, sizes: sizes.sizes() };
 }
 
 async function check() {
@@ -139,8 +139,29 @@ function linkFindings(place) {
     const button = element("button", { type: "button", className: "goto", textContent: `Go to line ${found.line}` });
     button.addEventListener("click", () => editor.goTo(found.from, found.to));
     items[k].append(button);
+    if (!found.help) return;
+    const mend = element("button", { type: "button", className: "goto", textContent: "Mend" });
+    mend.addEventListener("click", async () => {
+      if (!(await mended(found))) Object.assign(mend, { textContent: "No edit is known", disabled: true });
+    });
+    items[k].append(" ", mend);
   });
 }
+
+// Applies the first edit after which the finding is gone; false where there is none.
+async function mended(found) {
+  const { text } = state;
+  const [fix] = await asked.ask({ ask: "fixes", text, file: state.file, at: found.from, end: found.to });
+  if (fix === undefined || text !== state.text) return fix !== undefined;
+  editor.edit(fix.from, fix.to, fix.text);
+  return true;
+}
+
+// What the editor asks at a place of its text.
+const assistance = {
+  hover: (text, at) => asked.ask({ ask: "hover", text, file: state.file, at }),
+  completions: (text, at) => asked.ask({ ask: "completions", text, file: state.file, at }),
+};
 
 function status(answer, took) {
   const verdict = $("verdict");
@@ -268,7 +289,7 @@ for (const [id, words] of [
 ]) $("note").after(element("p", { id, hidden: true, textContent: words, className: "notice" }));
 
 const [file, text] = isServed ? ["", ""] : await firstText();
-const editor = await makeEditor($("editor"), text, changed);
+const editor = await makeEditor($("editor"), text, changed, assistance);
 state.file = file;
 state.text = text;
 $("file").textContent = file;

@@ -1,13 +1,16 @@
 // The editor: CodeMirror with the findings underlined, or a plain field of text where its packages are not there.
 
-const ICON = { error: "error", warning: "warning" };
+const KINDS = {
+  field: "property", word: "enum", block: "class", value: "variable", number: "constant",
+  type: "type", mask: "function", function: "function", file: "text", rule: "keyword",
+};
 
-export async function makeEditor(parent, text, onChange) {
+export async function makeEditor(parent, text, onChange, assistance) {
   if (document.querySelector('meta[name="editor"]').content !== "yes") return plain(parent, text, onChange);
-  const [state, view, language, commands, lint, yaml, search, highlight] = await Promise.all([
+  const [state, view, language, commands, lint, yaml, search, highlight, autocomplete] = await Promise.all([
     import("@codemirror/state"), import("@codemirror/view"), import("@codemirror/language"),
     import("@codemirror/commands"), import("@codemirror/lint"), import("@codemirror/lang-yaml"),
-    import("@codemirror/search"), import("@lezer/highlight"),
+    import("@codemirror/search"), import("@lezer/highlight"), import("@codemirror/autocomplete"),
   ]);
   const theme = look(view, language, highlight);
   const fromOutside = state.Annotation.define();
@@ -18,7 +21,7 @@ export async function makeEditor(parent, text, onChange) {
       extensions: [
         view.lineNumbers(), view.highlightActiveLineGutter(), view.highlightSpecialChars(), commands.history(),
         view.drawSelection(), language.indentOnInput(), language.bracketMatching(), yaml.yaml(), lint.lintGutter(),
-        search.highlightSelectionMatches(),
+        search.highlightSelectionMatches(), told(view, assistance), completed(autocomplete, assistance),
         view.keymap.of([...lint.lintKeymap, ...search.searchKeymap, ...commands.historyKeymap, ...commands.defaultKeymap]),
         view.EditorView.contentAttributes.of({ "aria-label": "Spec in YAML", spellcheck: "false", tabindex: "0" }),
         view.EditorView.updateListener.of((update) => {
@@ -35,11 +38,52 @@ export async function makeEditor(parent, text, onChange) {
       changes: { from: 0, to: editor.state.doc.length, insert: next }, annotations: fromOutside.of(true),
     }),
     mark: (findings) => editor.dispatch(lint.setDiagnostics(editor.state, marks(findings, editor.state.doc.length))),
+    edit: (from, to, insert) => editor.dispatch({ changes: { from, to, insert } }),
     goTo: (from, to) => {
       editor.dispatch({ selection: { anchor: from, head: to }, effects: view.EditorView.scrollIntoView(from, { y: "center" }) });
       editor.focus();
     },
   };
+}
+
+// What stands under the pointer: its type, its shape, what is proved of it.
+function told(view, assistance) {
+  return view.hoverTooltip(async (editor, at) => {
+    const text = editor.state.doc.toString();
+    const found = await assistance.hover(text, at).catch(() => null);
+    if (found === null || editor.state.doc.toString() !== text) return null;
+    return { pos: found.from, end: found.to, above: true, create: () => ({ dom: written(found.text) }) };
+  });
+}
+
+function completed(autocomplete, assistance) {
+  const source = async (context) => {
+    if (!context.explicit && context.matchBefore(/[\w.-]+$/) === null) return null;
+    const found = await assistance.completions(context.state.doc.toString(), context.pos).catch(() => []);
+    if (context.aborted || found.length === 0) return null;
+    const options = found.map((one) => ({
+      label: one.label, type: KINDS[one.kind], detail: one.detail, info: one.about || undefined, apply: one.text,
+    }));
+    return { from: found[0].from, to: found[0].to, options, validFor: /^[\w.-]*$/ };
+  };
+  return autocomplete.autocompletion({ override: [source], icons: false });
+}
+
+// Markdown as far as it is written here: paragraphs, lists, code, bold. Text stays text.
+function written(markdown) {
+  const box = document.createElement("div");
+  box.className = "told";
+  for (const block of markdown.split(/\n{2,}/)) {
+    const fenced = /^```\w*\n([\s\S]*?)\n?```$/.exec(block);
+    const place = box.appendChild(document.createElement(fenced ? "pre" : "p"));
+    if (fenced) place.textContent = fenced[1];
+    else for (const part of block.replace(/^- /gm, "• ").split(/(`[^`]+`|\*\*[^*]+\*\*)/)) {
+      const name = part.startsWith("`") ? "code" : part.startsWith("**") ? "strong" : null;
+      if (name === null) place.append(part);
+      else place.appendChild(document.createElement(name)).textContent = part.replace(/^(`|\*\*)|(`|\*\*)$/g, "");
+    }
+  }
+  return box;
 }
 
 // A field that shows Python and is not written to.
@@ -70,7 +114,7 @@ function marks(findings, length) {
     const from = Math.min(one.from, length);
     const lines = [`${one.code}: ${one.message}`, one.label, ...one.notes, one.help ? `help: ${one.help}` : ""];
     return {
-      from, to: Math.max(from, Math.min(one.to, length)), severity: ICON[one.severity], source: "archspec",
+      from, to: Math.max(from, Math.min(one.to, length)), severity: one.severity, source: "archspec",
       message: lines.filter(Boolean).join("\n"),
     };
   }).sort((a, b) => a.from - b.from);
@@ -113,6 +157,10 @@ function plain(parent, text, onChange) {
     text: () => field.value,
     replace: (next) => { field.value = next; },
     mark: () => {},
+    edit: (from, to, insert) => {
+      field.setRangeText(insert, from, to);
+      onChange(field.value);
+    },
     goTo: (from, to) => { field.focus(); field.setSelectionRange(from, to); },
   };
 }

@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar, cast
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import DTensor, Partial, Placement, Replicate, Shard
 from torch.utils.checkpoint import checkpoint
 
+from archspec.parallel.template.conversions import (
+    Broadcast,
+    Conversion,
+    Held,
+    SharedShard,
+    TableRows,
+    convert,
+    convert_inputs,
+    convert_outputs,
+    is_part,
+)
+from archspec.parallel.template.drawing import Draws
 
-class Broadcast(Replicate):
-    """All of a value on every rank, and a term of its gradient: the sum is whole."""
-
-
-class SharedShard(NamedTuple):
-    """Parts of an axis, each on several ranks, as they share a head of keys."""
-
-    axis: int
-    copies: int
-
-
-Held = Placement | SharedShard
-Conversion = tuple[Held, Held]
 S = TypeVar("S")
 T = TypeVar("T")
 
@@ -39,7 +35,9 @@ INPUTS: dict[str, dict[int, Conversion]] = {}
 OUTPUTS: dict[str, dict[int, Conversion]] = {}
 LOOKUPS: dict[str, Conversion] = {}
 DIVIDED: dict[str, tuple[str, ...]] = {}
-LAYERS: tuple[str, ...] = ()
+DRAWS: dict[str, tuple[int, ...]] = {}
+LAYERS: dict[str, int] = {}
+SHAPES: dict[str, tuple[int, ...]] = {}
 # --- end of tables ---
 
 
@@ -48,9 +46,13 @@ def parallelize(
     mesh: DeviceMesh,
     *,
     checkpoint_layers: bool = False,
+    split_outputs: bool = False,
     **options: Any,
 ) -> nn.Module:
     """Split a module over the ranks of a mesh, in place.
+
+    Raises ValueError for a mesh with other dims, for a module that is split already,
+    and for one that is not of the model that this file is for.
 
     Args:
         module: the module, with its weights or on the meta device.
@@ -58,6 +60,8 @@ def parallelize(
             those that have data of their own, or both.
         checkpoint_layers: whether the values in layers are computed again for the
             backward pass, and not kept.
+        split_outputs: whether results of which each rank has a part, such as logits
+            over a vocabulary, are left so: as DTensors, for `loss_parallel`.
         options: further arguments of `fully_shard`.
     """
     names = mesh.mesh_dim_names or ()
@@ -66,29 +70,79 @@ def parallelize(
         raise ValueError(f'expected mesh dims "tensor" and "data", found {names}')
     if options and "data" not in names:
         raise ValueError(f'the mesh has no dim "data" for {", ".join(options)}')
+    if split_outputs and not any(is_part(one) for one in OUTPUTS.get("", {}).values()):
+        raise ValueError("split_outputs: every rank has all of each result")
+    check(module)
     if "tensor" in names:
-        split(module, mesh["tensor"])
+        split(module, mesh["tensor"], split_outputs)
+    layers = list(found(module, LAYERS))
+    scalars = hold_scalars(module, mesh) if "data" in names else []
+    if scalars and "tensor" not in names:
+        for one in (module, *layers):
+            vars(one)["forward"] = partial(read_parts, one.forward)
     if checkpoint_layers:
-        for layer in found(module, LAYERS):
-            vars(layer)["forward"] = partial(
-                checkpoint, layer.forward, use_reentrant=False
-            )
+        inner = {one for layer in layers for one in list(layer.modules())[1:]}
+        for layer in layers:
+            if layer not in inner:
+                vars(layer)["forward"] = partial(
+                    checkpoint, layer.forward, use_reentrant=False
+                )
     if "data" in names:
-        for layer in found(module, LAYERS):
-            fully_shard(layer, mesh=mesh["data"], **options)
-        fully_shard(module, mesh=mesh["data"], **options)
+        cut = partial(data_axis, ranks=mesh["data"].size())
+        kept = {"shard_placement_fn": cut, "ignored_params": set(scalars)}
+        options = {**kept, **options}
+        for one in (*layers, module):
+            fully_shard(one, mesh=mesh["data"], **options)
     return module
 
 
-def split(module: nn.Module, mesh: DeviceMesh) -> None:
+def data_axis(parameter: nn.Parameter, ranks: int) -> Shard:
+    """The axis that data ranks cut: 0, unless some would then have nothing."""
+    split: list[int | None] = []
+    shape = parameter.shape
+    if isinstance(parameter, DTensor):
+        split = [getattr(one, "dim", None) for one in parameter.placements]
+        shape = parameter.to_local().shape
+    if not shape or -(-shape[0] // ranks) * (ranks - 1) < shape[0]:
+        return Shard(0)
+    even = (axis for axis in range(1, len(shape)) if shape[axis] % ranks == 0)
+    return Shard(min(even, key=lambda axis: (axis in split, axis), default=0))
+
+
+def check(module: nn.Module) -> None:
+    """Raise ValueError unless a module is whole and of the model of this file."""
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    if any(isinstance(one, DTensor) for one in tensors.values()):
+        raise ValueError("the module is split already: parallelize takes it once")
+    wrong = "the module is not of the model that this file is for: "
+    for name, tensor in tensors.items():
+        shape = first(SHAPES, name, None)
+        if shape is None:
+            raise ValueError(f"{wrong}it has {name}")
+        if tuple(tensor.shape) != shape:
+            own = tuple(tensor.shape)
+            raise ValueError(f"{wrong}{name} has shape {own}, expected {shape}")
+    for pattern in SHAPES:
+        if not any(matches(pattern, name) for name in tensors):
+            raise ValueError(f"{wrong}it has no {pattern}")
+    for pattern, count in LAYERS.items():
+        number = len(list(found(module, (pattern,))))
+        if number != count:
+            raise ValueError(f"{wrong}it has {number} {pattern}, expected {count}")
+
+
+def split(module: nn.Module, mesh: DeviceMesh, split_outputs: bool = False) -> None:
     """Split parameters over the tensor ranks, and convert values between modules."""
     if mesh.size() != RANKS:
         raise ValueError(f"this plan is for {RANKS} tensor ranks, not {mesh.size()}")
-    meshes = groups(mesh)
+    meshes, draws = groups(mesh), Draws(mesh)
     for one in (module, *found(module, LAYERS)):
         vars(one)["forward"] = partial(read_parts, one.forward)
     for path, one in list(module.named_modules()):
         hold(one, path, meshes)
+        alike = first(DRAWS, path, None)
+        if alike is not None:
+            vars(one)["forward"] = partial(draws.run, one, one.forward, alike)
         for pattern, names in DIVIDED.items():
             if matches(pattern, path):
                 for name in names:
@@ -99,8 +153,9 @@ def split(module: nn.Module, mesh: DeviceMesh) -> None:
                 one.register_forward_pre_hook(hook, with_kwargs=True)
         for pattern, outputs in OUTPUTS.items():
             if matches(pattern, path):
+                leave = split_outputs and one is module
                 one.register_forward_hook(
-                    partial(convert_outputs, mesh=mesh, table=outputs)
+                    partial(convert_outputs, mesh=mesh, table=outputs, leave=leave)
                 )
 
 
@@ -119,7 +174,7 @@ def read_parts(forward: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         LocalReads.depth -= 1
 
 
-def found(module: nn.Module, patterns: tuple[str, ...]) -> Iterator[nn.Module]:
+def found(module: nn.Module, patterns: Iterable[str]) -> Iterator[nn.Module]:
     """Modules by the patterns of their paths, inner ones first."""
     paths = [
         path
@@ -165,10 +220,59 @@ def hold(module: nn.Module, path: str, meshes: dict[int, DeviceMesh]) -> None:
         reads[name] = property(
             partial(read, name=name, held=held, meshes=meshes, lookup=lookup)
         )
+    read_by(module, reads)
+
+
+def read_by(module: nn.Module, reads: dict[str, property]) -> None:
+    """Have the code of a module read some of its tensors in other ways."""
     if reads:
         own_kind = type(module)
         names = {**reads, "__module__": own_kind.__module__}
         module.__class__ = type(own_kind.__name__, (own_kind,), names)
+
+
+def hold_scalars(module: nn.Module, mesh: DeviceMesh) -> list[nn.Parameter]:
+    """Hold parameters without axes, which `fully_shard` does not take, on every rank.
+
+    Their gradients are the mean of those of the data ranks. Returns them.
+    """
+    names = mesh.mesh_dim_names or ()
+    every = mesh[tuple(name for name in ("data", "tensor") if name in names)]
+    scalars: list[nn.Parameter] = []
+    for one in module.modules():
+        reads: dict[str, property] = {}
+        for name, parameter in list(one.named_parameters(recurse=False)):
+            if parameter.ndim:
+                continue
+            whole = parameter.detach()
+            local = whole.to_local() if isinstance(whole, DTensor) else whole
+            made = DTensor.from_local(local, every, [Replicate()] * every.ndim)
+            scalars.append(nn.Parameter(made, requires_grad=parameter.requires_grad))
+            one._parameters[name] = scalars[-1]
+            own = getattr(type(one), name, None)
+            inner = own.fget if isinstance(own, property) else None
+            reads[name] = property(
+                partial(read_scalar, name=name, inner=inner, mesh=mesh["data"])
+            )
+        read_by(one, reads)
+    return scalars
+
+
+def read_scalar(
+    module: nn.Module,
+    *,
+    name: str,
+    inner: Callable[[nn.Module], Tensor] | None,
+    mesh: DeviceMesh,
+) -> Tensor:
+    """What code reads of a parameter without axes."""
+    whole: Any = module._parameters[name]
+    if not LocalReads.depth:
+        return cast(Tensor, whole)
+    local: Tensor = inner(module) if inner else whole.to_local()
+    # Its value, and the sum of the gradients over the number of ranks.
+    summed = convert(local, mesh, Replicate(), Broadcast())
+    return local.detach() + (summed - summed.detach()) / mesh.size()
 
 
 def first(table: Mapping[str, S], path: str, default: T) -> S | T:
@@ -220,107 +324,3 @@ def read(
     if isinstance(held, Broadcast):
         local = convert(local, mesh, Replicate(), Broadcast())
     return TableRows.of(local, mesh, lookup) if lookup else local
-
-
-class TableRows(Tensor):
-    """The rows of a table that a rank holds: lookups give zeros for those of others."""
-
-    mesh: DeviceMesh
-    conversion: Conversion
-
-    @staticmethod
-    def of(table: Tensor, mesh: DeviceMesh, conversion: Conversion) -> TableRows:
-        """The rows of a rank, and how what is looked up is converted."""
-        rows = table.as_subclass(TableRows)
-        rows.mesh, rows.conversion = mesh, conversion
-        return rows
-
-    @classmethod
-    def __torch_function__(
-        cls,
-        func: Callable[..., Any],
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        with torch._C.DisableTorchFunctionSubclass():
-            if func is not F.embedding:
-                return func(*args, **(kwargs or {}))
-            ids, table = args
-            own = ids - table.mesh.get_local_rank() * table.shape[0]
-            elsewhere = (own < 0) | (own >= table.shape[0])
-            rows = F.embedding(own.masked_fill(elsewhere, 0), table).masked_fill(
-                elsewhere[..., None], 0
-            )
-            return convert(rows, table.mesh, *table.conversion)
-
-
-def convert(x: Tensor, mesh: DeviceMesh, source: Held, target: Held) -> Tensor:
-    """A value with another placement; its gradient is converted back."""
-    if isinstance(source, Partial) and isinstance(target, Partial):
-        return x
-    if isinstance(target, Shard) and x.shape[target.dim] % mesh.size():
-        size = f"axis {target.dim} of {tuple(x.shape)}"
-        raise ValueError(f"{size} is not divisible by {mesh.size()} tensor ranks")
-    if isinstance(target, SharedShard):
-        # Ranks that share a part each send back a term of its gradient.
-        whole = (
-            x
-            if isinstance(source, Broadcast)
-            else convert(x, mesh, source, Broadcast())
-        )
-        return whole.chunk(mesh.size() // target.copies, target.axis)[
-            mesh.get_local_rank() // target.copies
-        ]
-    assert not isinstance(source, SharedShard)
-    if isinstance(source, Broadcast) and isinstance(target, Shard):
-        # The gradient is a term: zeros around the part.
-        return x.chunk(mesh.size(), target.dim)[mesh.get_local_rank()]
-    made = DTensor.from_local(x, mesh, (plain(source),)).redistribute(
-        placements=(plain(target),)
-    )
-    return made.to_local(
-        grad_placements=(Partial() if isinstance(target, Broadcast) else plain(target),)
-    )
-
-
-def plain(held: Placement) -> Placement:
-    """A placement as `torch.distributed.tensor` has it."""
-    return Replicate() if isinstance(held, Broadcast) else held
-
-
-def convert_inputs(
-    module: nn.Module,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    *,
-    mesh: DeviceMesh,
-    table: dict[int, Any],
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Convert arguments of a module before its forward."""
-    _, *names = inspect.signature(type(module).forward).parameters
-    converted = list(args)
-    for number, (source, target) in table.items():
-        if number < len(args):
-            converted[number] = convert(args[number], mesh, source, target)
-        elif names[number] in kwargs:
-            kwargs[names[number]] = convert(kwargs[names[number]], mesh, source, target)
-    return tuple(converted), kwargs
-
-
-def convert_outputs(
-    module: nn.Module,
-    args: Any,
-    result: Any,
-    *,
-    mesh: DeviceMesh,
-    table: dict[int, Any],
-) -> Any:
-    """Convert results of a module after its forward."""
-    if isinstance(result, Tensor):
-        return convert(result, mesh, *table[0])
-    made = [
-        convert(one, mesh, *table[number]) if number in table else one
-        for number, one in enumerate(result)
-    ]
-    return type(result)(*made) if hasattr(result, "_fields") else tuple(made)

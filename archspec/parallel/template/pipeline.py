@@ -34,6 +34,8 @@ def make_stage(mesh: DeviceMesh) -> nn.Module:
     code = module_from_spec(found)
     found.loader.exec_module(code)
     module: nn.Module = getattr(code, CLASSES[number])()
+    # What loads weights of the model takes those that a stage has.
+    vars(module)["pipeline_stage"] = number
     for path, first in FIRST_LAYERS[number].items():
         layers = module.get_submodule(path)
         # Lists have no gaps, but iterate over what they hold by any name.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archspec.analyses.cost import cost
+from archspec.diagnostics.layout import printable
 from archspec.passes.scopes import Scopes
 from archspec.rules.leaked import LeakPath
 from archspec.spec import Spec
@@ -89,7 +90,8 @@ def diagram(spec: Spec, leak: LeakPath | None = None) -> str:
 
 def _head(spec: Spec, room: float) -> list[str]:
     """The lines above the diagram: the description of the spec, and its number of parameters."""
-    about = spec.about or ""
+    # What turns or hides other text shows as an escape, with the width of the escape.
+    about = "\n".join(map(printable, (spec.about or "").splitlines()))
     if width(about, 10) > room:
         # A long description is broken before the source in brackets, rather than somewhere inside it.
         about = about.replace(" (", "\n(", 1)

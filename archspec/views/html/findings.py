@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from archspec.diagnostics import Diagnostic, render
 from archspec.views.html.markup import Html, name, scrolling, tag
-
-_SIGNS = {"error": "✗", "warning": "!"}
+from archspec.views.html.verdicts import badge
 
 
 def findings(diagnostics: Sequence[Diagnostic]) -> Html:
@@ -18,11 +17,11 @@ def findings(diagnostics: Sequence[Diagnostic]) -> Html:
 
 
 def _finding(found: Diagnostic) -> Html:
-    sign = tag("span", _SIGNS[found.severity], aria_hidden="true")
-    kind = tag("span", sign, f" {found.severity} {found.code}", class_=f"badge {found.severity}")
+    kind = badge(f"{found.severity} {found.code}", "bad" if found.severity == "error" else "care")
     head = tag("p", kind, " ", tag("strong", name(found.message)))
     # The first line of the text says again what the head does.
     _, _, rest = render(found).partition("\n")
     if not rest.strip():
-        return tag("div", head)
-    return tag("div", head, scrolling(tag("pre", tag("code", rest.rstrip("\n"))), f"place of {found.code}"))
+        return head
+    place = tag("pre", tag("code", rest.rstrip("\n")))
+    return tag("div", head, scrolling(place, f"The place of {found.code} in the file"))

@@ -68,13 +68,24 @@ def name(words: str) -> Html:
     return tag("bdi", words)
 
 
+def words(parts: Iterable[str]) -> str:
+    """Parts that are not empty, as a list in a sentence."""
+    return ", ".join(filter(None, parts))
+
+
 def code(words: str) -> Html:
     """Text of a file or of the language, in a fixed width."""
     return tag("code", name(words))
 
 
 def table(
-    caption: Content, heads: Sequence[Content], rows: Iterable[Sequence[Content]], *, numbers: Iterable[int] = ()
+    caption: Content,
+    heads: Sequence[Content],
+    rows: Iterable[Sequence[Content]],
+    *,
+    numbers: Iterable[int] = (),
+    prose: Iterable[int] = (),
+    whole: Iterable[int] = (),
 ) -> Html:
     """A table in a region that scrolls where it is too wide.
 
@@ -83,11 +94,13 @@ def table(
         heads: the heads of the columns.
         rows: the cells of each row, the first of which is the head of the row.
         numbers: the columns with numbers, which are aligned at the right.
+        prose: the columns with sentences, which are not made narrow.
+        whole: the columns with types and the like, which are not broken on a screen.
     """
-    right = set(numbers)
+    kinds = dict.fromkeys(numbers, "number") | dict.fromkeys(prose, "prose") | dict.fromkeys(whole, "whole")
 
     def cell(kind: str, column: int, content: Content, scope: str | None = None) -> Html:
-        return tag(kind, content, scope=scope, class_="number" if column in right else None)
+        return tag(kind, content, scope=scope, class_=kinds.get(column))
 
     head = tag("thead", tag("tr", [cell("th", k, one, "col") for k, one in enumerate(heads)]))
     body = [
@@ -99,8 +112,8 @@ def table(
 
 
 def scrolling(content: Html, label: str) -> Html:
-    """A region with a name that scrolls sideways, also by the keyboard."""
-    return tag("div", content, class_="scroll", role="region", tabindex="0", aria_label=label)
+    """A group with a name that scrolls sideways, also by the keyboard. It is no landmark, of which a page has few."""
+    return tag("div", content, class_="scroll", role="group", tabindex="0", aria_label=label)
 
 
 def plain(markup: Html) -> str:
@@ -110,15 +123,19 @@ def plain(markup: Html) -> str:
     return unescape(re.sub(r"<[^>]*>", "", markup))
 
 
-def figure(svg: str, label: str, caption: Content) -> Html:
-    """A picture with a name for those who do not see it, in a region that scrolls where it is too wide."""
-    inner = tag("div", scrolling(image(svg, label), label), tag("figcaption", caption))
-    return tag("figure", inner)
+def figure(svg: str, label: str, caption: Content = None, *, themed: bool = True) -> Html:
+    """A picture that this package has drawn, in a region that scrolls where it is too wide.
 
-
-def image(svg: str, label: str) -> Html:
-    """An SVG document that this package has drawn, as part of a page."""
-    return Html(svg.replace("<svg ", f'<svg aria-label="{text(label)}" ', 1).strip())
+    Args:
+        svg: an SVG document.
+        label: its name for those who do not see it.
+        caption: what stands below it.
+        themed: whether the style knows a dark colour for each of its colours.
+    """
+    below = None if caption is None else tag("figcaption", caption)
+    kind = ' class="themed"' if themed else ""
+    drawn = Html(svg.replace("<svg ", f'<svg aria-label="{text(label)}"{kind} ', 1).strip())
+    return tag("figure", scrolling(drawn, f"Picture: {label}"), below)
 
 
 def folded(summary: Content, *contents: Content, is_open: bool = False) -> Html:

@@ -62,4 +62,5 @@ def _written(part: PagePart, level: int) -> Html:
     """A part with its heading and those inside it."""
     heading = tag(f"h{min(level, _DEEPEST)}", name(part.title), id=part.key)
     inner: Iterator[Html] = (_written(one, level + 1) for one in part.inside)
-    return tag("section", heading, part.body, inner, aria_labelledby=part.key)
+    # Only the outer sections are landmarks: the inner ones of several specs have the same names.
+    return tag("section", heading, part.body, inner, aria_labelledby=part.key if level == 2 else None)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from archspec.checking import Report
-from archspec.views.html.markup import Content, Html, code, name, table, tag
-from archspec.views.html.numbers import scaled
+from archspec.views.html.markup import Content, Html, code, folded, name, table, tag
+from archspec.views.html.numbers import at_sizes, scaled
 from archspec.views.tree import TreeRow
 from archspec.views.tree import tree as rows_of
 
+_MOST = 200
+"""The rows of a table that is not folded."""
 
-def tree(report: Report, depth: int = 6) -> Html:
+
+def tree(report: Report, depth: int = 100) -> Html:
     """A table with a row for each part: its name, kind, result, parameters, and FLOPs at the typical sizes.
 
     Layers that repeat are one row; parts are expanded down to `depth` levels.
@@ -21,7 +24,10 @@ def tree(report: Report, depth: int = 6) -> Html:
     ]
     rows = [*inputs, *(_row(level, row) for level, row in _lines(rows_of(report.spec.graph), depth, 0))]
     heads = ("part", "kind", "gives", "parameters", "FLOP")
-    return table("Parts in the order in which they run", heads, rows, numbers=(3, 4))
+    at = at_sizes({key: symbol.typical for key, symbol in report.spec.dims.items()})
+    caption = "Parts in the order in which they run" + (f"; FLOP at {at}" if at else "")
+    shown = table(caption, heads, rows, numbers=(3, 4), whole=(2,))
+    return shown if len(rows) <= _MOST else folded(f"{len(rows):,} parts", shown)
 
 
 def _row(level: int, row: TreeRow) -> Sequence[Content]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from archspec.checking import Report
+from archspec.rules.leaked import LeakPath
 from archspec.rules.verdict import Status, Verdict
-from archspec.views.html.markup import Html, code, joined, table, tag
+from archspec.views.html.markup import Html, code, joined, name, table, tag
 
 MEANINGS: dict[Status, str] = {
     "proved": "holds at every size that the spec admits, for all weights",
@@ -13,27 +16,46 @@ MEANINGS: dict[Status, str] = {
     "unknown": "neither proved nor refuted",
 }
 """What each status says."""
-_SIGNS: dict[Status, str] = {"proved": "✓", "wired": "✓", "violated": "✗", "unknown": "?"}
+Kind = Literal["good", "bad", "care", "plain"]
+_KINDS: dict[Status, Kind] = {"proved": "good", "wired": "good", "violated": "bad", "unknown": "care"}
+_SIGNS: dict[Kind, str] = {"good": "✓", "bad": "✗", "care": "!", "plain": "–"}
 
 
 def verdicts(report: Report) -> Html:
     """A table with a row for each rule: its text, its verdict, and the explanation; then what the verdicts mean."""
-    rows = [(code(str(one.rule)), badge(one), _explained(one)) for one in report.verdicts]
+    rows = [(code(str(one.rule)), status(one.status), _explained(one)) for one in report.verdicts]
     if not rows:
         return tag("p", "No rule is stated, and no dim leads the inputs.")
-    used = [status for status in MEANINGS if any(one.status == status for one in report.verdicts)]
-    meanings = [(tag("dt", status), tag("dd", MEANINGS[status])) for status in used]
-    shown = table("Rules and their verdicts", ("rule", "verdict", "explanation"), rows)
-    return joined(shown, tag("dl", [part for pair in meanings for part in pair], class_="meanings"))
+    used = {one.status: MEANINGS[one.status] for one in report.verdicts}
+    return joined(
+        table("Rules and their verdicts", ("rule", "verdict", "explanation"), rows, prose=(2,)), meanings(used)
+    )
 
 
-def badge(verdict: Verdict) -> Html:
-    """The status of a verdict as a word with a sign."""
-    sign = tag("span", _SIGNS[verdict.status], aria_hidden="true")
-    return tag("span", sign, " ", verdict.status, class_=f"badge {verdict.status}")
+def status(word: Status) -> Html:
+    """The status of a verdict as a badge."""
+    return badge(word, _KINDS[word])
+
+
+def badge(word: str, kind: Kind) -> Html:
+    """A word with a sign and a colour that say whether it is good."""
+    sign = tag("span", _SIGNS[kind], aria_hidden="true")
+    return tag("span", sign, " ", word, class_=f"badge {kind}")
+
+
+def meanings(told: dict[Status, str] | dict[str, str]) -> Html:
+    """Words with their meanings."""
+    return tag("dl", [part for word, said in told.items() for part in (tag("dt", word), tag("dd", said))])
 
 
 def _explained(verdict: Verdict) -> Html:
-    """The explanation of a verdict, and the codes and messages of its diagnostics."""
-    found = [tag("p", f"{one.code}: {one.message}") for one in verdict.diagnostics]
-    return joined(tag("p", verdict.explanation) if verdict.explanation else None, found)
+    """The explanation of a verdict, the messages of its diagnostics, and the path of its leak."""
+    found = [tag("p", f"{one.code}: ", name(one.message)) for one in verdict.diagnostics]
+    path = None if verdict.leak is None else leak_steps(verdict.leak)
+    return joined(tag("p", verdict.explanation) if verdict.explanation else None, found, path)
+
+
+def leak_steps(leak: LeakPath) -> Html:
+    """The path of a leak as a numbered list under what it starts from."""
+    start, *steps = leak.lines
+    return tag("div", tag("p", name(start)), tag("ol", [tag("li", name(step.strip())) for step in steps]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import combinations, pairwise
 
 import pytest
 
@@ -15,7 +16,7 @@ from archspec.analyses.sharding.fully_sharded import data_elements
 from archspec.analyses.sharding.held import activations, rank_share
 from archspec.analyses.sharding.plan import WHOLE, Plan
 from archspec.analyses.sharding.planner import plan
-from archspec.analyses.sharding.stages import stages
+from archspec.analyses.sharding.stages import parts_that_compute, stages, units
 from archspec.ir.graph import Graph
 from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
 from archspec.lower.boundaries import boundaries
@@ -200,11 +201,27 @@ def test_stages_are_balanced() -> None:
     assert [unit.path for stage in made for unit in stage.units] == [
         *("source", *(f"states.layers.{n}" for n in range(12)), "states.final_norm", "logits")
     ]
-    layer = made[0].flops // 4
-    # The head costs about 6 layers.
-    assert max(stage.flops for stage in made) < 6 * layer
-    assert all(len(stage.sends) == 1 for stage in made[:-1])
-    assert stages(graph, 40) is None
+    # The head costs more than 5 layers, so the layers are in three equal stages.
+    assert [sum(unit.is_layer for unit in stage.units) for stage in made] == [4, 4, 4, 0]
+    assert made[0].flops == made[1].flops == made[2].flops < made[3].flops
+    assert stages(graph, 13) is not None
+    assert stages(graph, 14) is None
+    assert parts_that_compute(graph) == "12 layers and 1 part beside them"
+
+
+@pytest.mark.parametrize("name", ["t5-base", "gpt2", "deepseek-v3", "swin-t", "segformer-b0", "resnet-50"])
+def test_every_stage_computes_and_none_could_be_smaller(name: str) -> None:
+    graph, _ = emitted(name, reduced=True)
+    costs = [unit.flops.typical() for unit in units(graph)]
+    heavy = [cost for cost in costs if cost]
+    for count in range(1, len(heavy) + 1):
+        made = stages(graph, count)
+        assert made is not None
+        assert [unit.flops.typical() for stage in made for unit in stage.units] == costs
+        assert all(stage.flops > 0 for stage in made)
+        ends = combinations(range(1, len(heavy)), count - 1) if len(heavy) < 12 else ()
+        every = (max(sum(heavy[a:b]) for a, b in pairwise((0, *end, len(heavy)))) for end in ends)
+        assert max(stage.flops for stage in made) == min(every, default=max(stage.flops for stage in made))
 
 
 def wrong(made: Plan) -> Iterator[Plan]:
