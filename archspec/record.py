@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
+from importlib import import_module
 from operator import attrgetter
 from typing import Any, TypeVar, cast, dataclass_transform, overload
 
@@ -54,6 +55,16 @@ def field_names(thing: object) -> tuple[str, ...]:
     return tuple(one.name for one in fields(thing)) if dataclasses.is_dataclass(thing) else ()
 
 
+def _annotations(cls: type) -> Mapping[str, object]:
+    """The annotations of a class itself, not of its bases."""
+    own = vars(cls)
+    if "__annotate_func__" not in own:
+        return cast(Mapping[str, object], own.get("__annotations__", {}))
+    # Python 3.14 evaluates annotations when they are read, except in modules that import them as strings.
+    annotationlib: Any = import_module("annotationlib")
+    return cast(Mapping[str, object], annotationlib.get_annotations(cls, format=annotationlib.Format.STRING))
+
+
 class _Fields:
     """The fields of a record by name: (declared by `field()` or None, whether by keyword only)."""
 
@@ -65,7 +76,7 @@ class _Fields:
             if isinstance(known := vars(base).get("__record__"), _Fields):
                 self.own |= known.own
                 self.defaults |= known.defaults
-        for name, annotation in vars(cls).get("__annotations__", {}).items():
+        for name, annotation in _annotations(cls).items():
             if not str(annotation).startswith(("ClassVar", "typing.ClassVar")):
                 self._add(cls, name, kw_only)
         self.every = tuple(self.own)

@@ -1,12 +1,14 @@
 """Random files of the whole language: what `check` says of their rules, against what the compiled module does.
 
-With `--graphs` random graphs against brute force, with `--symmetry` rules on symmetry against runs of moved inputs, and
-with `--edits` random edits of specs, which must be answered.
+With `--graphs` random graphs against brute force, with `--symmetry` rules on symmetry against runs of moved inputs,
+with `--edits` random edits of specs, which must be answered, and with `--typing` random edits in an editor, which must
+be shown as a check says.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -37,7 +39,7 @@ _AHEAD = 64
 def main(arguments: Sequence[str]) -> int:
     """Judge what is asked for; 1 where anything is unsound, falsely violated, a traceback or without its place."""
     options = _options(arguments)
-    asked = {_graphs: options.graphs, _symmetry: options.symmetry, _edits: options.edits}
+    asked = {_graphs: options.graphs, _symmetry: options.symmetry, _edits: options.edits, _typing: options.typing}
     if any(asked.values()):
         return max(judge(options) for judge, count in asked.items() if count)
     return _files(options)
@@ -66,6 +68,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--graphs", type=int, default=0, metavar="N", help="judge N random graphs instead")
     parser.add_argument("--symmetry", type=int, default=0, metavar="N", help="judge symmetry in N random specs instead")
     parser.add_argument("--edits", type=int, default=0, metavar="N", help="judge N random edits of specs instead")
+    parser.add_argument("--typing", type=int, default=0, metavar="N", help="type N random edits at the language server")
     seeds = "file N of seed S is always the same; of several seeds as many files each"
     parser.add_argument("--seed", type=int, nargs="+", default=[0], metavar="S", help=seeds)
     parser.add_argument("--from", type=int, default=0, dest="start", metavar="K", help="the number of the first file")
@@ -130,6 +133,27 @@ def _edit(seed: str, folder: str, number: int) -> Edited:
     from tests.edits.random_edits import judge
 
     return judge(seed, number, Path(folder, f"{number}.yaml"))
+
+
+def _typing(options: argparse.Namespace) -> int:
+    """Random edits of an open document: what a client is shown is what a check of the text says, and nothing raises."""
+    from tests.lsp.client import editor
+    from tests.lsp.typing import Typist
+
+    async def typed() -> tuple[list[str], Typist]:
+        with TemporaryDirectory() as folder:
+            async with editor(Path(folder)) as client:
+                typist, wrong = Typist(client, Path(folder), str(options.seed[0])), []
+                numbers = range(options.start, options.start + options.typing)
+                for number in track(numbers, "edits", console=Console(stderr=True)):
+                    if found := await typist.edit(number):
+                        print(found)
+                        wrong.append(found)
+                return wrong, typist
+
+    wrong, typist = asyncio.run(typed())
+    print(f"{options.typing} edits, {typist.findings} findings, {typist.answers} answers, {len(wrong)} shown wrongly")
+    return int(bool(wrong))
 
 
 def _judged(asked: Sequence[tuple[int, int]], jobs: int) -> Iterator[Outcome]:

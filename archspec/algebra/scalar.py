@@ -238,6 +238,10 @@ class BinaryScalar(Scalar):
         self.left = left
         self.right = right
 
+    def applied(self, left: Scalar, right: Scalar) -> Scalar:
+        """The same operation on two other numbers."""
+        return _combine(self.op, left, right)
+
     def symbols(self) -> frozenset[Symbol]:
         """The run-time sizes this depends on."""
         return self.left.symbols() | self.right.symbols()

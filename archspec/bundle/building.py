@@ -10,6 +10,8 @@ from typing import Any, get_args
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
+from archspec.bundle.manifest import WeightsEntry
+from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
@@ -19,9 +21,10 @@ from archspec.bundle.work import Work
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
-from archspec.engines.process import Progress, forked_steps
+from archspec.engines.process import Progress, Stage, forked_steps
 from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
+from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
 from archspec.spec.files import is_file, is_there
@@ -51,6 +54,7 @@ def build(
     layout: Layout = "bundle",
     files: Sequence[str | Path] = (),
     profiles: Sequence[str] = (),
+    tensor: int | None = None,
     seed: int = 0,
     cache: bool = True,
     benchmark: bool = False,
@@ -70,6 +74,7 @@ def build(
         layout: `triton` makes a model repository of Triton Inference Server, `genai` a folder for ONNX Runtime GenAI.
         files: files to copy into the bundle, such as a tokenizer's.
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
+        tensor: the number of tensor ranks over which the model is split, with an engine each; None for whole artifacts.
         seed: the seed under which a fresh module is initialised.
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
@@ -79,10 +84,9 @@ def build(
 
     Returns the bundle, opened. Raises SpecError for what cannot be built so, a failed step, or results that differ.
     """
-    checked = accepted(spec, unproved=unproved)
+    checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
-    wanted = read_targets(_listed(targets), dtype)
-    ranges = _ranges(_listed(profiles), checked, wanted)
+    ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
         work = Work(
@@ -95,11 +99,16 @@ def build(
             benchmark=benchmark,
             progress=progress or _silent,
             reference=reference,
+            split=split,
         )
-        work.write(texts_of(checked))
-        entry, stages = put_weights(folder, checked, work.program, weights, weights_layout, seed, work.progress)
-        work.finish(wanted, carried, entry, stages)
+        work.finish(wanted, carried, *_begun(work, weights, weights_layout, seed))
     return open_bundle(out)
+
+
+def _begun(work: Work, weights: Weights, layout: str | None, seed: int) -> tuple[WeightsEntry, tuple[Stage, ...]]:
+    """Write what all artifacts are built from. Returns the manifest's entry for the weights, and the measured steps."""
+    work.write(texts_of(work.checked))
+    return put_weights(work.folder, work.checked, work.program, weights, layout, seed, work.progress)
 
 
 def _listed(given: Any) -> Sequence[Any]:
@@ -126,6 +135,18 @@ def _check_options(layout: str, seed: object, unused: str | None, is_untold: boo
     # To Python, `True` is a whole number as well.
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= LARGEST_SEED:
         raise ValueError(f"`seed` must be a whole number from 0 to {LARGEST_SEED}, got {seed!r}")
+
+
+def _split(
+    checked: Checked, targets: Sequence[Target], ranks: int | None, layout: Layout, benchmark: bool
+) -> RankPlan | None:
+    """How the model is split over tensor ranks. Raises SpecError E628, and E900 and E921 as `rank_plan` does."""
+    if ranks is None:
+        return None
+    if not isinstance(ranks, int) or isinstance(ranks, bool) or ranks < 2:
+        raise ValueError(f"`tensor` must be a whole number from 2, got {ranks!r}")
+    check_split(targets, layout, benchmark=benchmark)
+    return rank_plan(checked.spec, ranks)
 
 
 def _carried(

@@ -63,6 +63,10 @@ class Bundle:
 
         Raises SpecError E610 or E710.
         """
+        tensor = self.manifest.tensor
+        if tensor is not None:
+            message = f"the bundle has an engine for each of {tensor.ranks} tensor ranks, and none of the whole model"
+            fail("E710", message, None, notes=tensor.notes[:1], help="build without `--tensor` to run it here")
         return choose(self.manifest.artifacts, self.report, artifact or self.artifact)
 
     def checked(self, *, unproved: bool = False) -> Checked:

@@ -22,16 +22,18 @@ def rebuilding(
     layout: Layout,
     carried: Sequence[Path],
     reference: Path | None = None,
+    ranks: int | None = None,
 ) -> str:
     """Return the command, to be run inside the bundle's folder; `carried` are files relative to it.
 
-    `reference` is the one of them that the weights were held to.
+    `reference` is the one of them that the weights were held to, `ranks` the number of tensor ranks.
 
     The bundle's spec is resolved and its weights have the module's names, so nothing else is needed. With the versions
     of the manifest, and on the same machine, ONNX files and engines of TensorRT are reproduced byte for byte.
     """
     held = [] if reference is None else ["--expect", reference.as_posix()]
-    return shlex.join([*_words(targets, dtype, profiles, layout, carried), *held])
+    split = [] if ranks is None else ["--tensor", str(ranks)]
+    return shlex.join([*_words(targets, dtype, profiles, layout, carried), *held, *split])
 
 
 def _words(

@@ -140,6 +140,51 @@ class RejectedStep(_Model):
     notes: list[str] = []
 
 
+class ExchangeEntry(_Model):
+    """Where the ranks exchange values: how often in a forward pass, how much each gives, and the line of the spec."""
+
+    kind: Literal["all-reduce", "all-gather"]
+    where: str
+    times: int
+    elements: str
+    dtype: str
+    line: int | None = None
+
+
+class WholeEntry(_Model):
+    """Something that every rank computes or stores whole, with the elements of its weights, and why."""
+
+    path: str
+    elements: int
+    reason: str
+    help: str | None = None
+    line: int | None = None
+
+
+class RankEntry(_Model):
+    """The program of one rank: the file of its module, its part of the weights, and its artifacts."""
+
+    rank: int
+    source: str
+    weights: str
+    artifacts: list[ArtifactEntry]
+
+
+class TensorEntry(_Model):
+    """The model split over tensor ranks, each of which runs a program of its own at once with the others.
+
+    `parts` says what a rank stores of each parameter that is not whole, and `whole` what is not split.
+    """
+
+    ranks: int
+    module: str
+    exchanges: list[ExchangeEntry]
+    parts: dict[str, str]
+    whole: list[WholeEntry]
+    notes: list[str]
+    programs: list[RankEntry]
+
+
 class VerdictEntry(_Model):
     """A rule as the spec writes it, and its status when the bundle was built."""
 
@@ -152,7 +197,8 @@ class Manifest(_Model):
     """The description of a bundle; `files` lists every other file in it.
 
     `unproved` holds messages about what did not hold when the spec was checked: the bundle was built on request
-    nevertheless. `rejected` names targets that are without their step. `genai` is the folder for ONNX Runtime GenAI,
+    nevertheless. `rejected` names targets that are without their step. `tensor` holds the artifacts where the model is
+    split over ranks; there are none of the whole model then. `genai` is the folder for ONNX Runtime GenAI,
     with the layout of this name. `command`, run in the bundle's folder, builds the same artifacts again.
     """
 
@@ -169,11 +215,17 @@ class Manifest(_Model):
     artifacts: list[ArtifactEntry]
     programs: list[ProgramEntry] = []
     rejected: list[RejectedStep] = []
+    tensor: TensorEntry | None = None
     genai: ArtifactEntry | None = None
     carried: list[str]
     command: str
     tools: dict[str, str]
     files: dict[str, FileEntry]
+
+    @property
+    def of_ranks(self) -> list[ArtifactEntry]:
+        """The artifacts of all ranks."""
+        return [entry for program in self.tensor.programs for entry in program.artifacts] if self.tensor else []
 
     @property
     def carried_reference(self) -> str | None:

@@ -16,10 +16,10 @@ from archspec.bundle.parity import (
     measured,
     run_module,
 )
-from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, ParityTrial, Reference
+from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, ParityTrial, Reference, network_of
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
-from archspec.contract.protocol import Precision
+from archspec.contract.protocol import Precision, Subject
 from archspec.contract.redrawn import parity_redrawn
 from archspec.contract.report import Finding, shown
 from archspec.contract.verify import findings_of
@@ -30,6 +30,7 @@ from archspec.engines.network.digest import digest
 from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.program import Program
 from archspec.model.ports import DTypeName
+from archspec.model.runner import Array, Arrays
 from archspec.model.samples import sample
 from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
@@ -74,13 +75,27 @@ class NetworkCheck:
 
     def findings(self) -> Iterator[Finding]:
         """Yield the result for each claim of the contract; in float32 also with other parameters than the bundle's."""
-        bound, weights = TOLERANCE[self.dtype], StoredArrays(self.program.weights)
-        # Half precision is judged within its tolerance; in float32 the contract has its own.
-        half = Precision(name=self.dtype, parity=bound, exact=bound)
-        subject = network_subject(self.name, self.plan, FLOAT32 if self.dtype == "float32" else half)
-        yield from findings_of(subject, self.claims, parameters=weights, seed=SEED)
+        weights = StoredArrays(self.program.weights)
+        yield from findings_of(self._subject(), self.claims, parameters=weights, seed=SEED)
         if self.dtype == "float32":
-            yield from parity_redrawn(self.plan, self.claims, weights, SEED)
+            yield from self._redrawn(weights)
+
+    @property
+    def precision(self) -> Precision:
+        """How far outputs may be from the interpreter's."""
+        # Half precision is judged within its tolerance; in float32 the contract has its own.
+        bound = TOLERANCE[self.dtype]
+        return FLOAT32 if self.dtype == "float32" else Precision(name=self.dtype, parity=bound, exact=bound)
+
+    def _subject(self) -> Subject:
+        return network_subject(self.name, self.plan, self.precision)
+
+    def _redrawn(self, weights: Arrays) -> Iterator[Finding]:
+        return parity_redrawn([self.plan], self.claims, weights, SEED)
+
+    def _found(self, inputs: Arrays) -> list[dict[str, Array]]:
+        """The outputs of the network, or of that of each rank."""
+        return [NetworkRunner(self.plan).run(inputs)]
 
     def _trial(self, reference: Reference, sizes: dict[str, int]) -> ParityTrial:
         """Compare the network with one reference on the same random inputs."""
@@ -89,12 +104,16 @@ class NetworkCheck:
         expected = (
             self._interpreted(self.claims.spec, inputs, sizes) if reference == "interpreter" else self._run(inputs)
         )
-        found = NetworkRunner(self.plan).run(inputs)
-        names = list(self.program.interface.outputs)
-        differences = [measured(name, found[name], expected[name]) for name in names]
+        each = [[measured(name, one[name], expected[name]) for name in self._names] for one in self._found(inputs)]
+        # Of ranks, the one that differs most.
+        differences = [max(ranks, key=lambda one: one.largest) for ranks in zip(*each, strict=True)]
         return ParityTrial(
             artifact=self.name, dtype=self.dtype, reference=reference, sizes=sizes, seed=SEED, differences=differences
         )
+
+    @property
+    def _names(self) -> list[str]:
+        return list(self.program.interface.outputs)
 
     def _interpreted(self, spec: Spec, inputs: Any, sizes: dict[str, int]) -> Any:
         return interpret(spec.graph, inputs, StoredArrays(self.program.weights), sizes)
@@ -115,8 +134,14 @@ def check_network(
     """
     plan = engine.plan(program, source, dtype)
     check = NetworkCheck(
-        name=f"network of {engine.word}", plan=plan, program=program, dtype=dtype, claims=load_claims(spec)
+        name=network_of(engine.word), plan=plan, program=program, dtype=dtype, claims=load_claims(spec)
     )
+    findings, trials = judged(check)
+    return entry_of(engine.word, plan, dtype, findings), trials
+
+
+def judged(check: NetworkCheck) -> tuple[list[Finding], list[ParityTrial | str]]:
+    """Return findings and trials. Raises SpecError E609, E620, E621 and E622 as `check_network` does."""
     trials, problems = list(check.trials()), Collector()
     for trial in trials:
         if isinstance(trial, ParityTrial):
@@ -127,7 +152,7 @@ def check_network(
         if finding.status == "violated":
             problems.error("E622", f"the network violates {finding.claim}", None, notes=[finding.detail])
     problems.raise_if_errors()
-    return entry_of(engine.word, plan, dtype, findings), trials
+    return findings, trials
 
 
 def entry_of(engine: str, plan: NetworkPlan, dtype: DTypeName, findings: list[Finding]) -> NetworkEntry:

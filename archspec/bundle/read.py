@@ -85,16 +85,28 @@ def _check_entries(entries: Sequence[ArtifactEntry]) -> None:
             fail("E707", f"{MANIFEST} contradicts itself", None, notes=[note])
 
 
+def _check_ranks(manifest: Manifest) -> list[str]:
+    """The files of all ranks. Raises SpecError E707 where ranks are not numbered from 0."""
+    if manifest.tensor is None:
+        return []
+    programs = manifest.tensor.programs
+    if manifest.tensor.ranks < 2 or [one.rank for one in programs] != list(range(manifest.tensor.ranks)):
+        fail("E707", f"{MANIFEST} contradicts itself", None, notes=["its ranks are not numbered from 0"])
+    return [name for one in programs for name in (one.source, one.weights)]
+
+
 def _check_meaning(manifest: Manifest) -> None:
     """Check that the manifest lists the files it refers to, and that its targets and types can be read.
 
     A matching digest does not imply either: it shows that the text is unchanged, not that it is right.
     """
     artifacts = [*manifest.artifacts, *(entry for program in manifest.programs for entry in program.artifacts)]
+    artifacts += manifest.of_ranks
     _check_entries(artifacts)
     named = [file for entry in artifacts for file in entry.files]
     named += manifest.genai.files if manifest.genai else []
     named += [program.source for program in manifest.programs]
+    named += _check_ranks(manifest)
     named += [manifest.weights.path, REPORT, *manifest.carried]
     strangers = [name for name in named if name not in manifest.files]
     if strangers:

@@ -38,9 +38,13 @@ class OutputDifference(_Model):
     scale: float
     place: str = ""
 
+    def bound(self, dtype: DTypeName) -> float:
+        """The largest difference that rounding in this dtype explains."""
+        return TOLERANCE[dtype] * max(1.0, self.scale)
+
     def allowed(self, dtype: DTypeName) -> bool:
         """Whether the difference is within the tolerance for rounding in this dtype."""
-        return self.largest <= TOLERANCE[dtype] * max(1.0, self.scale)
+        return self.largest <= self.bound(dtype)
 
 
 class ParityTrial(_Model):
@@ -91,6 +95,11 @@ class NetworkEntry(_Model):
 def network_of(engine: str) -> str:
     """Return the name of the network of an engine in the report."""
     return f"network of {engine}"
+
+
+def ranks_of(target: object, ranks: int) -> str:
+    """Return the name of the artifacts of all ranks of a target in the report."""
+    return f"{ranks} ranks of {target}"
 
 
 def step_of(target: object) -> str:

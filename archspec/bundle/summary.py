@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
 from archspec.bundle.manifest import ArtifactEntry, Manifest, WeightsEntry
-from archspec.bundle.report import BundleReport, ParityTrial, Timing, network_of, step_of
+from archspec.bundle.report import BundleReport, ParityTrial, Timing, network_of, ranks_of, step_of
 from archspec.contract.held import CLAIM, UNTIED
 from archspec.contract.report import shown
 from archspec.engines.build import from_cache
@@ -49,10 +50,31 @@ def _lines(bundle: Described) -> Iterator[str]:
         size = sum(manifest.files[name].bytes for name in entry.files)
         words = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, _judged(entry))}{_origin(bundle, entry)}"
         yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {words}"
+    yield from _ranks(bundle)
     yield from (_step(bundle, entry) for one in manifest.programs if one.part == "step" for entry in one.artifacts)
     for rejected in manifest.rejected:
         yield f"  {step_of(rejected.target)} failed: {rejected.code}: {rejected.message}"
         yield from (f"    {note}" for note in rejected.notes)
+
+
+def _ranks(bundle: Described) -> Iterator[str]:
+    """Describe the engines of tensor ranks: sizes, what they exchange, and what each of them holds whole."""
+    found, files = bundle.manifest.tensor, bundle.manifest.files
+    if found is None:
+        return
+    for targets in zip(*(program.artifacts for program in found.programs), strict=True):
+        entry, engine = targets[0], targets[0].target.partition(":")[0]
+        sizes = ", ".join(_megabytes(sum(files[name].bytes for name in one.files)) for one in targets)
+        parity = _parity(bundle, network_of(ranks_of(engine, found.ranks)))
+        yield f"  {ranks_of(entry.target, found.ranks)} {entry.dtype}: {sizes}; {entry.verified}{parity}"
+    counts = Counter[str]()
+    for one in found.exchanges:
+        counts[one.kind] += one.times
+    yield f"    exchanged in a forward pass: {', '.join(f'{count} {kind}' for kind, count in counts.items())}"
+    for whole in found.whole:
+        where = f" (line {whole.line})" if whole.line is not None else ""
+        yield f"    whole on every rank: {whole.path}{where}: {whole.reason}"
+    yield from (f"    {note}" for note in found.notes)
 
 
 def _original(weights: WeightsEntry) -> Iterator[str]:

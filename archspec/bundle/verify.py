@@ -11,6 +11,7 @@ from archspec.bundle.expected import read_recording
 from archspec.bundle.genai_verify import verify_genai
 from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
+from archspec.bundle.rank_verify import verify_ranks
 from archspec.bundle.report import TOLERANCE
 from archspec.bundle.sources import MODULE, SPEC
 from archspec.bundle.step_verify import verify_steps
@@ -31,7 +32,7 @@ from archspec.spec.claims import Claims, load_claims
 
 
 def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
-    """Yield a report on the module with the bundle's weights, and one on each artifact within each profile.
+    """Yield a report on the module with the bundle's weights, and one on each artifact within each profile, or rank.
 
     Each is checked against every rule and compared with the interpreter on the bundle's weights; in half precision
     within a tolerance that the report names. For an artifact that this host cannot open, the report says why.
@@ -46,6 +47,8 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
         for name, narrowed in _within_profiles(bundle, entry, claims):
             yield _artifact(bundle, entry, name, narrowed, weights if few else None, seed)
     yield from verify_steps(bundle, claims, weights, few, seed)
+    if bundle.manifest.tensor is not None:
+        yield from verify_ranks(bundle, bundle.manifest.tensor, claims, weights)
     if bundle.manifest.genai is not None:
         yield verify_genai(bundle, bundle.manifest.genai, claims, weights, few, seed)
 

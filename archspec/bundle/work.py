@@ -20,11 +20,13 @@ from archspec.bundle.manifest import (
     OriginalEntry,
     ProgramEntry,
     RejectedStep,
+    TensorEntry,
     VerdictEntry,
     Verified,
     WeightsEntry,
     write_manifest,
 )
+from archspec.bundle.rank_work import RankWork
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.step_targets import build_steps
@@ -37,10 +39,11 @@ from archspec.engines.engine import Target
 from archspec.engines.process import Progress, Stage, StageOutcome, run_step
 from archspec.engines.profiles import Profile, declared
 from archspec.engines.program import Program
-from archspec.engines.registry import engine_of
+from archspec.engines.registry import engine_of, target_of
 from archspec.ir.graph import Graph
 from archspec.ir.op import Primitive
 from archspec.lower.naming import class_name
+from archspec.lower.rank_programs import RankPlan
 from archspec.lower.step_programs import step_programs
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName, interface_of
@@ -52,7 +55,10 @@ CARRIED = "files"
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """A bundle that is being written in `folder`; module and artifacts are held to `reference`, if there is one."""
+    """A bundle that is being written in `folder`; module and artifacts are held to `reference`, if there is one.
+
+    With `split`, artifacts are those of its tensor ranks, and there are none of the whole model.
+    """
 
     folder: Path
     checked: Checked
@@ -63,6 +69,7 @@ class Work:
     benchmark: bool
     progress: Progress
     reference: KeptReference | None = None
+    split: RankPlan | None = None
 
     @property
     def spec(self) -> Spec:
@@ -122,6 +129,9 @@ class Work:
         inspection = Inspection(folder=self.folder, program=self.program, dtype=self.dtype, progress=self.progress)
         weights, compared = self._held(weights)
         before = (*before, *compared)
+        if self.split is not None:
+            self._finish_ranks(self._rank_work(self.split), targets, carried, weights, before)
+            return
         with spanned(self.spec):
             built, stages = workshop.build(targets, inspection.inspect)
         inspection.check(built)
@@ -139,13 +149,45 @@ class Work:
             report = steps.timed(report, programs) if self.benchmark else report
         if self.layout == "genai":
             report = self._with_genai(report, carried)
+        self._write_report(report, carried)
+        # The manifest comes last: it holds the hashes of all other files.
+        manifest = self.manifest(built, programs, rejected, carried, weights, report)
+        (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
+
+    def _finish_ranks(
+        self,
+        work: RankWork,
+        targets: Sequence[Target],
+        carried: Sequence[Path],
+        weights: WeightsEntry,
+        before: tuple[Stage, ...],
+    ) -> None:
+        """As `finish`, for a model that is split over ranks."""
+        with spanned(self.spec):
+            built, report = work.build(targets, self.report((), before))
+        report = report.model_copy(update={"skipped": [*report.skipped, *work.skipped(targets)]})
+        self._write_report(report, carried)
+        tensor = work.entry(built, lambda one: self._entry(one, None, self.profiles))
+        manifest = self.manifest((), (), (), carried, weights, report, tensor)
+        (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
+
+    def _rank_work(self, split: RankPlan) -> RankWork:
+        return RankWork(
+            folder=self.folder,
+            whole=self.program,
+            checked=self.checked,
+            split=split,
+            dtype=self.dtype,
+            recipe=self.recipe,
+            progress=self.progress,
+        )
+
+    def _write_report(self, report: BundleReport, carried: Sequence[Path]) -> None:
+        """Write the report, and copy the files that the bundle carries."""
         (self.folder / REPORT).write_text(report.model_dump_json(indent=2) + "\n", encoding="utf-8")
         for file in carried:
             (self.folder / CARRIED).mkdir(exist_ok=True)
             shutil.copyfile(file, self.folder / CARRIED / file.name)
-        # The manifest comes last: it holds the hashes of all other files.
-        manifest = self.manifest(built, programs, rejected, carried, weights, report)
-        (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
 
     @property
     def step_work(self) -> StepWork | None:
@@ -232,6 +274,7 @@ class Work:
         carried: Sequence[Path],
         weights: WeightsEntry,
         report: BundleReport,
+        tensor: TensorEntry | None = None,
     ) -> Manifest:
         """Return the manifest of everything that is in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]
@@ -250,6 +293,7 @@ class Work:
             artifacts=[self._entry(one, verified.get(str(one.target)), self.profiles) for one in built],
             programs=[self._program(program, verified) for program in programs],
             rejected=list(rejected),
+            tensor=tensor,
             genai=self._genai(report) if self.layout == "genai" else None,
             carried=files,
             command="",
@@ -258,7 +302,10 @@ class Work:
         )
         reference = None if made.carried_reference is None else Path(made.carried_reference)
         targets, paths = [one.target for one in built], [Path(name) for name in files]
-        command = rebuilding(targets, self.dtype, self.profiles, self.layout, paths, reference)
+        if tensor is not None:
+            targets = [target_of(one.target) for one in tensor.programs[0].artifacts]
+        ranks = None if tensor is None else tensor.ranks
+        command = rebuilding(targets, self.dtype, self.profiles, self.layout, paths, reference, ranks)
         return made.model_copy(update={"command": command})
 
     def _genai(self, report: BundleReport) -> ArtifactEntry:

@@ -10,6 +10,7 @@ from archspec.bundle import genai_trials, step_timing
 from archspec.bundle.holding import held_artifact, held_module
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
+from archspec.bundle.rank_network import check_ranks
 from archspec.bundle.report import ParityTrial
 from archspec.bundle.step_network import StepNetworks, check_step_network
 from archspec.bundle.step_parity import step_contest
@@ -93,6 +94,21 @@ def verify_step_network(job: dict[str, Any]) -> dict[str, Any]:
     except SpecError as error:
         raise placed(error, source) from None
     return {"network": entry.model_dump(mode="json"), **_sorted(made)}
+
+
+def verify_rank_networks(job: dict[str, Any]) -> dict[str, Any]:
+    """Compare the networks that an engine makes of the files of all ranks with the spec.
+
+    Raises SpecError as `check_ranks` does.
+    """
+    programs, sources = [Program.from_json(one) for one in job["programs"]], [Path(one) for one in job["sources"]]
+    engine, whole = network_engine(job["engine"]), Program.from_json(job["whole"])
+    try:
+        entries, made = check_ranks(engine, sources, programs, whole, job["dtype"], Path(job["spec"]))
+    except SpecError as error:
+        # Nodes have the same names in the files of all ranks.
+        raise placed(error, sources[0]) from None
+    return {"networks": [entry.model_dump(mode="json") for entry in entries], **_sorted(made)}
 
 
 def time_all(job: dict[str, Any]) -> dict[str, Any]:

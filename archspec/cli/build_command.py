@@ -68,6 +68,12 @@ if TYPE_CHECKING:
     help="Put the artifacts into a model repository of Triton Inference Server (`triton`), or add a folder from which "
     "ONNX Runtime GenAI generates (`genai`).",
 )
+@click.option(
+    "--tensor",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Split the model over N tensor ranks, and build an engine for each (target tensorrt-rtx).",
+)
 @click.option("--no-cache", is_flag=True, help="Build everything without reading or writing the cache.")
 @click.option(
     "--benchmark", is_flag=True, help="Time the artifacts that this host can run; `run` then uses the fastest."
@@ -88,6 +94,7 @@ def command(
     profiles: tuple[str, ...],
     files: tuple[Path, ...],
     layout: Layout,
+    tensor: int | None,
     no_cache: bool,
     benchmark: bool,
     seed: int,
@@ -112,6 +119,7 @@ def command(
             layout=layout,
             files=files,
             profiles=profiles,
+            tensor=tensor,
             seed=seed,
             cache=not no_cache,
             benchmark=benchmark,

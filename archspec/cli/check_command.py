@@ -11,55 +11,108 @@ from archspec.analyses.memory import in_words
 from archspec.checking import Report, check
 from archspec.checking.decoding_cache import DecodingCache, decoding_cache
 from archspec.checking.fields import FieldOf, field_text, have_strides, output_fields
-from archspec.cli.options import spec_options
+from archspec.cli.completion import complete_specs
+from archspec.cli.options import JSON, SKIP_OTHERS, specs_among
 from archspec.cli.output import at_sizes, grouped, print_json, report_errors, scaled
 from archspec.cli.verdicts import verdict_data, verdict_lines
 from archspec.diagnostics import Diagnostic, SpecError, to_json
+from archspec.record import record
 
 
 @click.command("check")
-@spec_options
+@click.argument("specs", metavar="SPEC...", nargs=-1, required=True, shell_complete=complete_specs)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Override a constant, or any value by its path: graph.states.layers=2.",
+)
+@click.option("--reduced", is_flag=True, help="Use the small copy that the spec declares for tests.")
 @click.option("--strict", is_flag=True, help="Exit with status 1 on warnings too.")
+@SKIP_OTHERS
 @click.option(
     "--sarif", is_flag=True, help="Print the diagnostics as a SARIF log, which code hosts show next to the lines."
 )
-def command(spec: str, overrides: tuple[str, ...], reduced: bool, as_json: bool, strict: bool, sarif: bool) -> None:
-    """Check the shapes, masks and counts of SPEC, and prove or refute its rules. This does not load torch."""
+@JSON
+def command(
+    specs: tuple[str, ...],
+    overrides: tuple[str, ...],
+    reduced: bool,
+    strict: bool,
+    skip_others: bool,
+    sarif: bool,
+    as_json: bool,
+) -> None:
+    """Check the shapes, masks and counts of each SPEC, and prove or refute its rules. This does not load torch."""
     if sarif and as_json:
         raise click.UsageError("give `--json` or `--sarif`, not both")
-    try:
-        report = check(spec, set=overrides, reduced=reduced)
-    except SpecError as error:
-        if not sarif:
-            raise
-        print_sarif(error.diagnostics, spec)
-        sys.exit(1)
+    names = specs_among(specs) if skip_others else specs
+    checked = [_Checked.of(name, overrides, reduced) for name in names]
     if sarif:
-        print_sarif(report.diagnostics, str(report.spec.path))
+        print_sarif(checked)
     elif as_json:
-        print_json(data_of(report))
+        data = [one.data() for one in checked]
+        holds = all(one.holds for one in checked)
+        several = [{"spec": one.name, **found} for one, found in zip(checked, data, strict=True)]
+        print_json(data[0] if len(specs) == 1 and data else {"holds": holds, "specs": several})
     else:
-        if report.diagnostics:
-            report_errors(report.diagnostics, as_json=False)
-        # Counts and verdicts of a spec with errors would look like a result; `--json` has them for tools.
-        if report.holds:
-            click.echo(text_of(report))
-    if not report.holds or (strict and report.diagnostics):
+        for one in checked:
+            one.show()
+    if not all(one.holds and not (strict and one.diagnostics) for one in checked):
         sys.exit(1)
 
 
-def print_sarif(found: Sequence[Diagnostic], spec: str) -> None:
-    """Print diagnostics as a SARIF log.
+@record
+class _Checked:
+    """What came of one spec: a report, or what is wrong with a file that does not load."""
 
-    Args:
-        found: the diagnostics.
-        spec: the path or name of the spec.
-    """
+    name: str
+    report: Report | None
+    diagnostics: tuple[Diagnostic, ...]
+
+    @classmethod
+    def of(cls, name: str, overrides: Sequence[str], reduced: bool) -> _Checked:
+        """Check a spec."""
+        try:
+            report = check(name, set=overrides, reduced=reduced)
+        except SpecError as error:
+            return cls(name=name, report=None, diagnostics=error.diagnostics)
+        return cls(name=name, report=report, diagnostics=report.diagnostics)
+
+    @property
+    def holds(self) -> bool:
+        """Whether it loads and holds."""
+        return self.report is not None and self.report.holds
+
+    @property
+    def file(self) -> str:
+        """The path of the file, or the name as it was given where there is none."""
+        return self.name if self.report is None else str(self.report.spec.path)
+
+    def data(self) -> dict[str, object]:
+        """JSON-compatible data."""
+        if self.report is None:
+            return {"holds": False, "diagnostics": [to_json(one) for one in self.diagnostics]}
+        return data_of(self.report)
+
+    def show(self) -> None:
+        """Print it: diagnostics on standard error, and the report if it holds."""
+        if self.diagnostics:
+            report_errors(self.diagnostics, as_json=False)
+        # Counts and verdicts of a spec with errors would look like a result; `--json` has them for tools.
+        if self.report is not None and self.report.holds:
+            click.echo(text_of(self.report))
+
+
+def print_sarif(checked: Sequence[_Checked]) -> None:
+    """Print the diagnostics of specs as one SARIF log."""
     from importlib.metadata import version
 
-    from archspec.diagnostics.sarif import to_sarif
+    from archspec.diagnostics.sarif import sarif_of
 
-    print_json(to_sarif(found, file=spec, version=version("archspec-compiler")))
+    found = [(one.file, one.diagnostics) for one in checked]
+    print_json(sarif_of(found, version=version("archspec-compiler")))
 
 
 def data_of(report: Report) -> dict[str, object]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +15,9 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 T = TypeVar("T")
 
 SPEC = click.argument("spec", metavar="SPEC", shell_complete=complete_specs)
+SKIP_OTHERS = click.option(
+    "--skip-others", is_flag=True, help="Skip YAML files that are no specs: those without the key `archspec`."
+)
 UNPROVED = click.option(
     "--unproved",
     is_flag=True,
@@ -23,6 +28,7 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 OF_BUNDLE = "a bundle has its own spec and weights: --set, --reduced, --weights, --weights-layout do not apply"
 
+_KEY = re.compile(rb"^archspec[ \t]*:", re.MULTILINE)
 # The largest signed 64-bit integer, which torch and NumPy both accept.
 _LARGEST_SEED = 2**63 - 1
 
@@ -60,3 +66,11 @@ def spec_options(command: Command) -> Command:
         # Decorators add parameters from the last to the first, so SPEC comes first in the help.
         command = decorate(command)
     return command
+
+
+def specs_among(names: Iterable[str]) -> list[str]:
+    """The names without those of YAML files that are no specs: files that have no key `archspec` at their top."""
+    # Most commands never ask.
+    from archspec.spec.files import is_file
+
+    return [name for name in names if not is_file(Path(name)) or _KEY.search(Path(name).read_bytes())]

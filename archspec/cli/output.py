@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archspec.analyses.figures import at_sizes, grouped, scaled
 from archspec.diagnostics import Diagnostic, render, to_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from archspec.algebra.dim import Dim
-    from archspec.spec import Spec
+__all__ = ["at_sizes", "console_of", "grouped", "print_json", "report_errors", "scaled", "wants_color"]
 
 # The width of tables in a pipe or a file, in characters.
 _WIDE = 1000
@@ -47,24 +47,3 @@ def console_of() -> Console:
 
     console = Console()
     return console if console.is_terminal else Console(width=_WIDE)
-
-
-def grouped(number: int) -> str:
-    """A count with separators between thousands: 63,082,496."""
-    return f"{number:,}"
-
-
-def scaled(number: float, unit: str) -> str:
-    """A number to three digits with a decimal prefix of its unit: 12.3 GFLOP."""
-    for prefix in ("", "k", "M", "G", "T"):
-        if abs(number) < 1000:
-            return f"{number:.3g} {prefix}{unit}"
-        number /= 1000
-    return f"{number:.3g} P{unit}"
-
-
-def at_sizes(flops: Dim, spec: Spec) -> str:
-    """The typical sizes of the dims that FLOPs depend on: `at batch 2, length 64`; "" if there are none."""
-    known = flops.symbols()
-    named = [f"{name} {symbol.typical}" for name, symbol in spec.dims.items() if symbol in known]
-    return f"at {', '.join(named)}" if named else ""

@@ -14,10 +14,12 @@ from archspec.contract.torch_module import array_of
 from archspec.engines.network.execution import Execution
 from archspec.engines.network.execution import Precision as Computing
 from archspec.engines.network.plan import NetworkLayer, NetworkPlan
+from archspec.engines.network.ranks import run_ranks
 from archspec.model.runner import Array, Arrays
 
 FLOAT32 = Precision(exact=1e-6)
 """The precision of a float32 network: its constants, such as scales and tables of angles, are rounded to float32."""
+_BY_PLACE = ("CAST", "IDENTITY", "ELEMENTWISE", "SELECT")
 _LARGE = 100_000_000
 """Bytes of constants."""
 
@@ -44,12 +46,34 @@ class NetworkRunner:
         kept = next((one for one in self._last if _same(one[0], inputs)), None)
         if kept is None:
             with torch.no_grad():
-                found = self.execution.run({name: torch.from_numpy(array) for name, array in inputs.items()})
+                found = self.computed({name: torch.from_numpy(array) for name, array in inputs.items()})
             # Copies: the caller may change its arrays before the next run.
             given = {name: array.copy() for name, array in inputs.items()}
             kept = given, {name: array_of(tensor) for name, tensor in found.items()}
         self._last = [kept, *(one for one in self._last if one is not kept)][:2]
         return dict(kept[1])
+
+    def computed(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs by name, from tensors by input name."""
+        return self.execution.run(inputs)
+
+
+class RanksRunner(NetworkRunner):
+    """Runs the networks of all ranks in step, and gives what the first rank does; see `each`."""
+
+    def __init__(self, plans: Sequence[NetworkPlan], precision: Computing = "declared") -> None:
+        super().__init__(plans[0], precision)
+        self.executions = [self.execution, *(Execution(plan, precision) for plan in plans[1:])]
+
+    def computed(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Outputs of the first rank by name."""
+        return run_ranks(self.executions, inputs)[0]
+
+    def each(self, inputs: Arrays) -> list[dict[str, Array]]:
+        """Outputs of every rank by name. Raises SpecError E620 or E621."""
+        with torch.no_grad():
+            found = run_ranks(self.executions, {name: torch.from_numpy(array) for name, array in inputs.items()})
+        return [{name: array_of(tensor) for name, tensor in one.items()} for one in found]
 
 
 def _same(kept: Arrays, given: Arrays) -> bool:
@@ -68,38 +92,55 @@ def network_subject(name: str, plan: NetworkPlan, precision: Precision = FLOAT32
         name=name,
         runner=NetworkRunner(plan),
         exact=NetworkRunner(plan, "exact"),
-        gradients=(_Gradients(plan),),
+        gradients=(_Gradients([plan]),),
+        precision=precision,
+    )
+
+
+def ranks_subject(name: str, plans: Sequence[NetworkPlan], precision: Precision = FLOAT32) -> Subject:
+    """The networks of all ranks as one subject, as `network_subject` makes one of a whole network."""
+    return Subject(
+        name=name,
+        runner=RanksRunner(plans),
+        exact=RanksRunner(plans, "exact"),
+        gradients=(_Gradients(plans),),
         precision=precision,
     )
 
 
 class _Gradients:
-    """Gradients of a network with respect to float inputs, and for ids with respect to the rows that they look up.
+    """Gradients of networks with respect to float inputs, and for ids with respect to the rows that they look up.
+
+    Several networks are those of ranks, whose outputs are equal.
 
     They are computed in float64. For a large network they are computed as declared and for the first row only, because
     a pass with gradients keeps all intermediate values, float64 copies of the weights included.
     """
 
-    def __init__(self, plan: NetworkPlan) -> None:
-        self._plan = plan
+    def __init__(self, plans: Sequence[NetworkPlan]) -> None:
+        self._plans = plans
 
     def dependence(
         self, arrays: Arrays, source: Positions, result: Positions, seed: int, asked: Asked | None = None
     ) -> Array | None:
         """Which output positions depend on which input positions in at least one row; see `Differentiable`."""
         (name, inputs), (output, outputs) = source, result
-        large = sum(step.attributes["weights"].nbytes for step in self._plan.steps if step.kind == "CONSTANT") > _LARGE
+        steps = (step for plan in self._plans for step in plan.steps)
+        large = sum(step.attributes["weights"].nbytes for step in steps if step.kind == "CONSTANT") > _LARGE
         first = arrays[name].shape[:1] if large else None
         led = {one: array[:1] if array.ndim and array.shape[:1] == first else array for one, array in arrays.items()}
         tensors = {one: torch.from_numpy(array.copy()) for one, array in led.items()}
-        execution = _Tapped(self._plan, "declared" if large else "exact", lookups(self._plan, name))
+        computing: Computing = "declared" if large else "exact"
+        executions = [_Tapped(plan, computing, lookups(plan, name)) for plan in self._plans]
         if tensors[name].is_floating_point():
             tensors[name] = (tensors[name] if large else tensors[name].double()).requires_grad_()
-            execution.leaves.append(tensors[name])
-        found = execution.run(tensors)[output]
-        if not execution.leaves or not found.requires_grad:
+            executions[0].leaves.append(tensors[name])
+        alone = len(executions) == 1
+        found = (executions[0].run(tensors) if alone else run_ranks(executions, tensors)[0])[output]
+        leaves = [leaf for execution in executions for leaf in execution.leaves]
+        if not leaves or not found.requires_grad:
             return None
-        return by_position(found, execution.leaves, inputs, outputs, seed, asked)
+        return by_position(found, leaves, inputs, outputs, seed, asked)
 
 
 class _Tapped(Execution):
@@ -121,7 +162,7 @@ class _Tapped(Execution):
 
 
 def lookups(plan: NetworkPlan, name: str) -> tuple[NetworkLayer, ...]:
-    """The gather layers that look up rows of a float table by an input, directly or behind casts and identities.
+    """The gather layers that look up rows of a float table by an input, directly or after it was changed in its places.
 
     Args:
         plan: the network.
@@ -136,11 +177,12 @@ def lookups(plan: NetworkPlan, name: str) -> tuple[NetworkLayer, ...]:
         for step in plan.steps
         if step.kind == "GATHER" and step.attributes["mode"] == "DEFAULT" and step.attributes["axis"] == 0
     ]
-    return tuple(step for step in rows if step.inputs[0] in floats and _origin(step.inputs[1], makers) == wanted)
+    return tuple(step for step in rows if step.inputs[0] in floats and _leads(step.inputs[1], makers, wanted))
 
 
-def _origin(number: int | None, makers: Mapping[int, NetworkLayer]) -> int | None:
-    """The wire that a wire copies, followed back through casts and identities."""
-    while number is not None and number in makers and makers[number].kind in ("CAST", "IDENTITY"):
-        number = makers[number].inputs[0]
-    return number
+def _leads(number: int | None, makers: Mapping[int, NetworkLayer], wanted: int) -> bool:
+    """Whether a wire is made of another one place by place, as the ids of a part of a table are of all ids."""
+    if number == wanted:
+        return True
+    maker = makers.get(number) if number is not None else None
+    return maker is not None and maker.kind in _BY_PLACE and any(_leads(one, makers, wanted) for one in maker.inputs)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import re
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from archspec.analyses.cost import cost
 from archspec.contract.fill import LARGE
-from archspec.contract.lowered import FLOAT32, NetworkRunner
+from archspec.contract.lowered import FLOAT32, NetworkRunner, RanksRunner
 from archspec.contract.parity import parity
 from archspec.contract.protocol import Precision, Subject
 from archspec.contract.report import Finding
@@ -35,17 +35,29 @@ _DRAWN = {"linear", "embedding", "convolution", "experts"}
 """Operations whose matrices are redrawn, because nothing else reads these matrices."""
 
 
-def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, Array], seed: int) -> Iterator[Finding]:
+Parts = Callable[[Mapping[str, Array]], Sequence[Mapping[str, Array]]]
+"""Gives the parameters of each rank, of those of the whole."""
+
+
+def _one(parameters: Mapping[str, Array]) -> list[Mapping[str, Array]]:
+    """Those of a network that is whole."""
+    return [parameters]
+
+
+def parity_redrawn(
+    plans: Sequence[NetworkPlan], claims: Claims, parameters: Mapping[str, Array], seed: int, parts: Parts = _one
+) -> Iterator[Finding]:
     """Compare in float64, with large, small and tiny matrices in turn.
 
     With the weights of a bundle alone an error may stay hidden: fresh ones are too small for a cap to have an effect,
     and too large for the eps of a norm to have one. Only matrices that the network holds unmodified are replaced.
 
     Args:
-        plan: the network.
+        plans: the network, or those of all ranks.
         claims: claims of a spec with a graph.
-        parameters: the network's parameters by the names of the spec.
+        parameters: the parameters of the whole by the names of the spec.
         seed: seed of the matrices and the inputs.
+        parts: what each network has of parameters.
 
     Returns:
         one finding for each entry of `DEVIATIONS`; `not measured` if there are too many parameters or no matrix can be
@@ -62,17 +74,28 @@ def parity_redrawn(plan: NetworkPlan, claims: Claims, parameters: Mapping[str, A
         # The same draws at each deviation, which then differ in scale alone.
         generator = np.random.default_rng(seed)
         others = {name: drawn(array.shape, deviation, generator) for name, array in known.items()}
-        changed, found = with_parameters(plan, parameters, others)
+        changed, found = _with_parts(plans, parts, parameters, others)
         if not found:
             detail = "the network contains no unmodified matrix"
             yield Finding(claim=_claim(word), status="not measured", detail=detail)
             continue
-        runner = NetworkRunner(changed, "exact")
+        runner = NetworkRunner(changed[0], "exact") if len(changed) == 1 else RanksRunner(changed, "exact")
         subject = Subject(name="network", runner=runner, exact=runner, precision=REDRAWN)
         # The interpreter gets only the matrices that the network has taken over.
         both = ChainMap({name: others[name] for name in found}, dict(parameters))
         made = parity(claims, claims.spec, subject, both, probe(claims), seed)
         yield replace(made, claim=_claim(word))
+
+
+def _with_parts(
+    plans: Sequence[NetworkPlan], parts: Parts, known: Mapping[str, Array], others: Mapping[str, Array]
+) -> tuple[list[NetworkPlan], frozenset[str]]:
+    """The networks with other parameters, and which were replaced: those that every network holds unmodified."""
+    pairs = list(zip(plans, parts(known), strict=True))
+    each = [with_parameters(plan, own, new)[1] for (plan, own), new in zip(pairs, parts(others), strict=True)]
+    found = frozenset.intersection(*each)
+    kept = parts({name: array for name, array in others.items() if name in found})
+    return [with_parameters(plan, own, new)[0] for (plan, own), new in zip(pairs, kept, strict=True)], found
 
 
 def drawn(shape: tuple[int, ...], deviation: float, generator: np.random.Generator) -> Array:

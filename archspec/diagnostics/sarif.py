@@ -19,27 +19,37 @@ _ROOT = "%SRCROOT%"
 
 
 def to_sarif(diagnostics: Iterable[Diagnostic], *, file: str, version: str) -> dict[str, object]:
+    """A SARIF log of one run over one file; see `sarif_of`."""
+    return sarif_of([(file, diagnostics)], version=version)
+
+
+def sarif_of(checked: Iterable[tuple[str, Iterable[Diagnostic]]], *, version: str) -> dict[str, object]:
     """A SARIF log of one run. Paths are relative to the current folder, which is the root of the sources.
 
     Args:
-        diagnostics: the findings of the run.
-        file: the file that was checked; findings without a file, such as those of `--set`, get its first line.
+        checked: the files that were checked, each with its findings; those without a file of their own, such as those
+            of `--set`, get its first line.
         version: the version of this program.
 
     Returns:
         the log as JSON data. Columns count UTF-16 code units, the default of SARIF readers.
     """
-    found = tuple(diagnostics)
-    codes = sorted({one.code for one in found})
+    # Files that extend one another find the same in their parent.
+    found = {one if _has_file(one) else (one, file): (one, file) for file, several in checked for one in several}
+    codes = sorted({one.code for one, _ in found.values()})
     run: dict[str, object] = {
         "tool": {"driver": {"name": "archspec", "version": version, "rules": [_rule(code) for code in codes]}},
         # Said, because `_column` counts so and readers differ in what they assume.
         "columnKind": "utf16CodeUnits",
         "originalUriBaseIds": {_ROOT: {"uri": f"{Path.cwd().as_uri()}/"}},
         "invocations": [{"executionSuccessful": True}],
-        "results": [_result(one, codes.index(one.code), file) for one in found],
+        "results": [_result(one, codes.index(one.code), file) for one, file in found.values()],
     }
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _has_file(found: Diagnostic) -> bool:
+    return found.primary is not None and found.primary.span.source.is_file
 
 
 def _rule(code: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,9 @@ ARTIFACTS = "artifacts"
 EXPORTED = ".export"
 """The folder of exported files, which are no part of the result."""
 _EXPORTS: dict[Form, tuple[str, str]] = {
-    "onnx": ("export to ONNX", f"{EXPORTED}/model.onnx"),
-    "ort": ("export for ONNX Runtime", f"{EXPORTED}/ort/model.onnx"),
-    "program": ("export the program", f"{EXPORTED}/model.pt2"),
+    "onnx": ("export to ONNX", "model.onnx"),
+    "ort": ("export for ONNX Runtime", "ort/model.onnx"),
+    "program": ("export the program", "model.pt2"),
 }
 
 
@@ -36,12 +36,22 @@ class BuiltArtifact:
     folder: Path
 
 
+@record(eq=False)
+class Exported:
+    """What targets are built from: artifacts from the cache, and by word the file of each engine that is inspected."""
+
+    targets: tuple[Target, ...]
+    taken: Mapping[Target, tuple[BuiltArtifact, Stage]]
+    inspected: Mapping[str, str]
+    stages: tuple[Stage, ...]
+
+
 @record
 class Workshop:
     """A folder in which a program is built; the paths of the program and of the results are relative to it.
 
     `recipe` is the key to the cache of artifacts, None to do without it. `part` names a program that is not the whole
-    model, whose artifacts are in a folder of this name.
+    model, whose artifacts are in a folder of this name; `exports` is the folder of its exported files.
     """
 
     folder: Path
@@ -50,6 +60,7 @@ class Workshop:
     recipe: Recipe | None = None
     progress: Progress | None = None
     part: str = ""
+    exports: str = EXPORTED
 
     def build(
         self, targets: Sequence[Target], inspect: Callable[[str, str], Stage] | None = None
@@ -61,31 +72,44 @@ class Workshop:
         compiles from.
         Returns the artifacts in the order of the targets, and the measured steps. Raises SpecError E605 to E608.
         """
-        stages: list[Stage] = []
-        built: list[BuiltArtifact] = []
+        exported = self.export(targets, inspects=inspect is not None)
+        checks = [inspect(*one) for one in exported.inspected.items()] if inspect is not None else []
+        built, stages = self.finish(exported)
+        return built, (*exported.stages, *checks, *stages)
+
+    def export(self, targets: Sequence[Target], *, inspects: bool) -> Exported:
+        """Export the program in each form that is wanted; the files stay until `finish`.
+
+        With `inspects`, engines that compile networks are inspected, even those whose artifacts are in the cache.
+        Raises SpecError E605, E607 or E608.
+        """
         (self.folder / ARTIFACTS / self.part).mkdir(parents=True, exist_ok=True)
-        (self.folder / EXPORTED).mkdir()
+        (self.folder / self.exports).mkdir(parents=True)
         # The cache is asked first: a form is only exported if something is built or computed from it.
         taken = dict(self._taken(targets))
         # The network is computed for every bundle, even if its engines are in the cache.
-        inspected = compiling(targets) if inspect is not None else ()
+        inspected = compiling(targets) if inspects else ()
         wanted = [engine_of(target) for target in targets if target not in taken]
         forms = [self._form(engine) for engine in (*wanted, *(engines()[word] for word in inspected))]
-        stages += [self._export(form) for form in dict.fromkeys(forms)]
-        if inspect is not None:
-            stages += [inspect(word, _EXPORTS[engines()[word].form][1]) for word in inspected]
-        for target in targets:
-            artifact, stage = taken.get(target) or self._build(target)
-            built.append(artifact)
-            stages.append(stage)
+        stages = tuple(self._export(form) for form in dict.fromkeys(forms))
+        sources = {word: self._source(engines()[word].form) for word in inspected}
+        return Exported(targets=tuple(targets), taken=taken, inspected=sources, stages=stages)
+
+    def finish(self, exported: Exported) -> tuple[tuple[BuiltArtifact, ...], tuple[Stage, ...]]:
+        """Build what is not from the cache, and remove the exported files. Raises SpecError E605 or E606."""
+        made = [exported.taken.get(target) or self._build(target) for target in exported.targets]
         # Exports serve all targets and are no part of a bundle.
-        shutil.rmtree(self.folder / EXPORTED)
-        return tuple(built), tuple(stages)
+        shutil.rmtree(self.folder / self.exports)
+        return tuple(artifact for artifact, _ in made), tuple(stage for _, stage in made)
+
+    def _source(self, form: Form) -> str:
+        """Return the path of the file of a form."""
+        return f"{self.exports}/{_EXPORTS[form][1]}"
 
     def _export(self, form: Form) -> Stage:
         """Export the program in one form, to a file that all engines of that form share."""
-        stage, path = _EXPORTS[form]
-        return self._run("export", {"dtype": self.dtype, "form": form, "path": path}, named(stage, self.part)).stage
+        job = {"dtype": self.dtype, "form": form, "path": self._source(form)}
+        return self._run("export", job, named(_EXPORTS[form][0], self.part)).stage
 
     def _taken(self, targets: Sequence[Target]) -> Iterator[tuple[Target, tuple[BuiltArtifact, Stage]]]:
         """Yield the targets whose artifacts are in the cache; makes the folder of every target."""
@@ -104,7 +128,7 @@ class Workshop:
     def _build(self, target: Target) -> tuple[BuiltArtifact, Stage]:
         """Build one target, and store it in the cache if there is one."""
         place = self._place(target)
-        _, source = _EXPORTS[self._form(engine_of(target))]
+        source = self._source(self._form(engine_of(target)))
         wanted = {"engine": target.engine, "capabilities": target.capabilities, "dtype": self.dtype}
         outcome = self._run(
             "build",

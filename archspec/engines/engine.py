@@ -91,6 +91,8 @@ class Engine(ABC):
     """Whether the engine builds the cached step of a decoder too."""
     step_form: ClassVar[Form | None] = None
     """What it builds the step from, if that is not what it builds models from."""
+    ranks: ClassVar[bool] = False
+    """Whether an artifact may be that of one tensor rank, which exchanges values with others."""
     profiled: ClassVar[bool] = False
     """Whether an artifact runs only at the sizes of its profiles."""
 

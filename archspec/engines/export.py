@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.engines.dynamic import dynamic_shapes
 from archspec.engines.engine import OPSET
+from archspec.engines.exchanges import name_exchanges
 from archspec.engines.folded import keep_dtype
 from archspec.engines.module import example_inputs, load_module, named_arguments
 from archspec.engines.program import Program
@@ -31,6 +32,8 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     overflow, E608 for an axis that cannot be exported.
     """
     module = load_module(program, dtype)
+    if program.ranks > 1:
+        name_exchanges(module, program.ranks)
     ports, partial = program.interface.input_ports, program.partial
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
     write_onnx(exported, program.interface, dtype, path, weight_bytes(module))

@@ -44,7 +44,8 @@ class Program:
     """A Python file that defines the class `module`, a safetensors file with its state, and its interface.
 
     `profiles` are the sizes that engines are made for; without any, all that the interface admits. With `partial` the
-    file of weights has others too. `state` is that of a decoder's step, None of any other program.
+    file of weights has others too. `state` is that of a decoder's step, None of any other program. `ranks` is the
+    number of tensor ranks that exchange values in it, each of which runs a program of its own.
     """
 
     source: Path
@@ -54,6 +55,7 @@ class Program:
     profiles: tuple[Profile, ...] = ()
     partial: bool = False
     state: StateForm | None = None
+    ranks: int = 1
 
     def ranges(self) -> tuple[Shapes, ...]:
         """Return, for each profile, the smallest, typical and largest shape of every input."""
@@ -71,7 +73,8 @@ class Program:
         indexed = {name: [str(size) for size in sizes] for name, sizes in self.interface.indexed.items()}
         interface = written(self.interface).model_dump(mode="json")
         found = {**paths, "interface": interface, "indexed": indexed, "profiles": profiles}
-        state = {} if self.state is None else {"state": self.state.to_json()}
+        state: dict[str, Any] = {} if self.state is None else {"state": self.state.to_json()}
+        state |= {} if self.ranks == 1 else {"ranks": self.ranks}
         return {**found, **state, "partial": True} if self.partial else {**found, **state}
 
     @staticmethod
@@ -85,6 +88,7 @@ class Program:
             profiles=tuple(_profile(profile) for profile in data["profiles"]),
             partial=data.get("partial", False),
             state=StateForm.from_json(data["state"]) if "state" in data else None,
+            ranks=data.get("ranks", 1),
         )
 
 

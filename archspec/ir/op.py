@@ -219,6 +219,13 @@ class Primitive(Op):
         # The sound default: what is not known to shard is computed whole on every rank.
         return ()
 
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Primitive:
+        """The op that one rank runs on its parts, in one of the ways that `shardings` declares for these operands.
+
+        Of parts of the operands it infers parts of the results, and so differs where a field is a size of the whole.
+        """
+        return self
+
     @property
     def draws(self) -> bool:
         """Whether the emitted code draws random numbers in training."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Literal, Protocol
 
-from archspec.algebra.dim import Dim, FloorDiv, Mod, Symbol
-from archspec.algebra.polynomial import Indeterminate
+from archspec.algebra.dim import Dim, Symbol
+from archspec.algebra.substitution import substituted
 from archspec.ir.types import Axis, TensorType
 from archspec.record import record
 from archspec.spec import InputSpec, Spec
@@ -148,31 +148,7 @@ def sizes_of(interface: Interface, arrays: Mapping[str, Shaped]) -> dict[str, in
 
 def _over(type_: TensorType, symbols: Mapping[Symbol, Symbol]) -> TensorType:
     """A type whose dims are replaced by others of the same names."""
-    axes = tuple(Axis(tuple(_resized(factor, symbols) for factor in axis.factors)) for axis in type_.axes)
+    axes = tuple(Axis(tuple(substituted(factor, symbols) for factor in axis.factors)) for axis in type_.axes)
     # A bound may depend on dims too, as for positions below a length.
-    bound = None if type_.bound is None else _resized(type_.bound, symbols)
+    bound = None if type_.bound is None else substituted(type_.bound, symbols)
     return TensorType(type_.dtype, axes, bound)
-
-
-def _resized(size: Dim, symbols: Mapping[Symbol, Symbol]) -> Dim:
-    """A size with its symbols replaced."""
-    total = Dim.of(0)
-    for monomial, coefficient in size.terms.items():
-        part = Dim.of(coefficient)
-        for atom in monomial:
-            part = part * _atom(atom, symbols)
-        total = total + part
-    return total
-
-
-def _atom(atom: Indeterminate, symbols: Mapping[Symbol, Symbol]) -> Dim:
-    match atom:
-        case Symbol():
-            # An atom is the size divided by its multiple, which both symbols share.
-            return Dim({(symbols.get(atom, atom),): 1})
-        case FloorDiv():
-            return _resized(Dim(atom.num), symbols) // _resized(Dim(atom.den), symbols)
-        case Mod():
-            return _resized(Dim(atom.num), symbols) % _resized(Dim(atom.den), symbols)
-        case _:
-            raise TypeError(f"not a part of a size: {atom!r}")

@@ -41,12 +41,13 @@ def interpret(
         ValueError: for a shape that does not fit.
     """
     run = Interpretation(parameters, {**sizes_of(graph, inputs), **(sizes or {})})
-    arguments = [_exact(inputs[value.name]) for value in graph.inputs]
+    arguments = [exact(inputs[value.name]) for value in graph.inputs]
     results = run.graph(graph, arguments, ())
     return dict(zip(graph.output_names, results, strict=True))
 
 
-def _exact(array: Array) -> Array:
+def exact(array: Array) -> Array:
+    """An array as the interpreter computes with it: floats in float64."""
     import numpy as np
 
     found = np.asarray(array)
@@ -92,7 +93,7 @@ class Interpretation:
     def of(self, node: Node, layers: tuple[int, ...]) -> dict[str, Array]:
         """The arrays of a node's parameters, by the op's own names."""
         return {
-            local: _exact(self.parameters[numbered(parameter.path, layers)])
+            local: exact(self.parameters[numbered(parameter.path, layers)])
             for local, parameter in node.parameters.items()
         }
 

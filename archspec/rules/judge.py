@@ -81,5 +81,5 @@ class Judge:
             if witness is not None:
                 from archspec.rules.leak import mixing
 
-                return Verdict(rule=rule, status="violated", diagnostics=(mixing(self.spec, rule, pair, witness),))
+                return mixing(self.spec, rule, pair, witness)
         return Verdict(rule=rule, status="unknown", diagnostics=(open_question(rule, None),))

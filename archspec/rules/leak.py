@@ -1,4 +1,4 @@
-"""The diagnostics of violated rules."""
+"""The verdicts on rules that a witness refutes."""
 
 from __future__ import annotations
 
@@ -6,68 +6,81 @@ from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.ops.attention.attention import Attention
 from archspec.rules.explain import sizes_text
 from archspec.rules.independence import Independent, Pair
+from archspec.rules.leaked import LeakPath
+from archspec.rules.verdict import Verdict
 from archspec.rules.way import Way
 from archspec.rules.wiring.path import shortest
 from archspec.rules.wiring.search import Witness
 from archspec.spec import Rule, Spec
 
 
-def violation(rule: Rule, witness: Witness, remedy: str | None) -> Diagnostic:
-    """E420 for an upper rule that a witness refutes: the path from the input to the output, with the responsible node.
+def violation(rule: Rule, witness: Witness, remedy: str | None) -> Verdict:
+    """An upper rule that a witness refutes: E420 with the path from the input to the output and the responsible node.
 
     `remedy` is the help text for the case that this node is an attention.
     """
     way = Way(shortest(witness, rule.output, rule.input), rule.output, rule.input, rule.span)
     output, source = str(rule.fields.output), str(rule.fields.input)
     i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
-    return Diagnostic(
+    found = Diagnostic(
         code="E420",
         message=f"`{rule}` is violated: `{output}` at {i} depends on `{source}` at {j}",
         **_places(way, rule.span),  # type: ignore[arg-type]
         notes=(*_world(witness, rule), *way.lines(source)),
         help=remedy if way.culprit is not None and isinstance(way.culprit.node.op, Attention) else None,
     )
+    return _violated(rule, found, way.leak(source, output))
 
 
-def stretch(rule: Rule, near: Witness, far: Witness) -> Diagnostic:
-    """E420 for a rule on a field: one output position depends on two input positions that are too far apart."""
+def stretch(rule: Rule, near: Witness, far: Witness, told: str) -> Verdict:
+    """A rule on a field whose output position depends on two input positions that are too far apart: E420.
+
+    `told` is the field in words.
+    """
     way = Way(shortest(far, rule.output, rule.input), rule.output, rule.input, rule.span)
     output, source = str(rule.fields.output), str(rule.fields.input)
     i, first, last = way.shown(rule.output, far.i), way.shown(rule.input, near.j), way.shown(rule.input, far.j)
-    return Diagnostic(
+    note = Diagnostic(
         code="E420",
         message=f"`{rule}` is violated: `{output}` at {i} depends on `{source}` at {first} and at {last}",
         **_places(way, rule.span),  # type: ignore[arg-type]
         notes=(*_world(far, rule), *way.lines(source)),
     )
+    return _violated(rule, note, way.leak(source, output), told)
 
 
-def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Diagnostic:
-    """E422 for rows along a dim that leads inputs, one of which depends on another."""
+def mixing(spec: Spec, rule: Independent, pair: Pair, witness: Witness) -> Verdict:
+    """Rows along a dim that leads inputs, one of which depends on another: E422."""
     way = Way(shortest(witness, pair.output, pair.input), pair.output, pair.input, spec.inputs[pair.input.name].span)
     i, j = way.shown(pair.output, witness.i), way.shown(pair.input, witness.j)
     found = f"`{pair.output_name}` at {i} depends on `{pair.input.name}` at {j}"
-    return Diagnostic(
+    note = Diagnostic(
         code="E422",
         message=f"{rule.dim} rows are not independent: {found}",
         **_places(way, spec.inputs[pair.input.name].span, "the input"),  # type: ignore[arg-type]
         notes=(*_world(witness), *way.lines(pair.input.name)),
         help=f"make every node compute each `{rule.dim}` row separately",
     )
+    return _violated(rule, note, way.leak(pair.input.name, pair.output_name))
 
 
-def not_seen(rule: Rule, witness: Witness) -> Diagnostic:
-    """E423 for a lower rule: a demanded pair of positions that nothing connects."""
+def not_seen(rule: Rule, witness: Witness) -> Verdict:
+    """A lower rule with a demanded pair of positions that nothing connects: E423."""
     # No path exists to be shown: the object only formats positions.
     way = Way((), rule.output, rule.input)
     i, j = way.shown(rule.output, witness.i), way.shown(rule.input, witness.j)
     output, source = rule.fields.output, rule.fields.input
-    return Diagnostic(
+    found = Diagnostic(
         code="E423",
         message=f"`{rule}` is violated: `{output}` at {i} does not depend on `{source}` at {j}",
         primary=Label(rule.span),
         notes=_world(witness, rule),
     )
+    return _violated(rule, found, None)
+
+
+def _violated(rule: Rule | Independent, found: Diagnostic, leak: LeakPath | None, explanation: str = "") -> Verdict:
+    return Verdict(rule=rule, status="violated", explanation=explanation, diagnostics=(found,), leak=leak)
 
 
 def _places(way: Way, rule: Span, what: str = "the rule") -> dict[str, object]:

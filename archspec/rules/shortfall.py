@@ -48,7 +48,7 @@ def fallen_short(
     if found.witness is not None:
         from archspec.rules.leak import violation
 
-        return Verdict(rule=rule, status="violated", diagnostics=(violation(rule, found.witness, remedy),))
+        return violation(rule, found.witness, remedy)
     lost = where_lost(rule, dependence, proved)
     why = UNCONFIRMED if found.unconfirmed else ""
     return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(open_question(rule, lost),))
@@ -77,7 +77,7 @@ def too_wide(
         return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(note,))
     from archspec.rules.leak import stretch
 
-    return Verdict(rule=rule, status="violated", explanation=told, diagnostics=(stretch(rule, *found),))
+    return stretch(rule, *found, told)
 
 
 def uncovered_or_wired(rule: Rule, evidence: Evidence, wanted: Relation) -> Verdict:
@@ -95,7 +95,7 @@ def uncovered_or_wired(rule: Rule, evidence: Evidence, wanted: Relation) -> Verd
         return Verdict(rule=rule, status="wired", explanation=f"at {sizes_text(found)}")
     from archspec.rules.leak import not_seen
 
-    return Verdict(rule=rule, status="violated", diagnostics=(not_seen(rule, found),))
+    return not_seen(rule, found)
 
 
 def unknown(rule: Rule | Independent, explanation: str, reason: str) -> Verdict:

@@ -7,6 +7,7 @@ from typing import Literal
 from archspec.diagnostics import Diagnostic
 from archspec.record import record
 from archspec.rules.independence import Independent
+from archspec.rules.leaked import LeakPath
 from archspec.spec import Rule
 
 Status = Literal["proved", "violated", "unknown", "wired"]
@@ -25,12 +26,16 @@ class TooManyPositions(Exception):
 
 @record
 class Verdict:
-    """A rule, its status, and a short explanation; `diagnostics` say why it falls short."""
+    """A rule, its status, and a short explanation; `diagnostics` say why it falls short.
+
+    `leak` is the path of a violation, None where there is none or it is not a path.
+    """
 
     rule: Rule | Independent
     status: Status
     explanation: str = ""
     diagnostics: tuple[Diagnostic, ...] = ()
+    leak: LeakPath | None = None
 
     @property
     def holds(self) -> bool:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from archspec.diagnostics import Span
 from archspec.ir.graph import Value
+from archspec.rules.leaked import LeakPath
 from archspec.rules.wiring.grid import Index
 from archspec.rules.wiring.path import PathStep
 
@@ -32,6 +33,14 @@ class Way:
         """The step that reads farthest ahead, the first of equals; the last step where none changes position."""
         moved = [step for step in self.steps if self._moves(step)]
         return max(moved, key=self._ahead) if moved else self.steps[-1] if self.steps else None
+
+    def leak(self, source: str, output: str) -> LeakPath | None:
+        """The path as data, under the names of its ends; None where no step is known."""
+        if not self.steps:
+            return None
+        culprit = None if self.culprit is None else self.culprit.node
+        nodes = tuple(step.node for step in self.steps)
+        return LeakPath(source=source, output=output, nodes=nodes, culprit=culprit, lines=tuple(self.lines(source)))
 
     def lines(self, source: str) -> Iterator[str]:
         """The path, one line for each module; consecutive layers that only pass a position on share a line."""

@@ -23,7 +23,7 @@ from archspec.text.value import ValueExpr
 RESERVED_FIELDS = frozenset({*Block.keys(), "block", "reuse"})
 """Keys that every block has."""
 
-_SORTS: Mapping[str, Any] = {
+SORTS: Mapping[str, Any] = {
     "size": ExprField,
     "number": ExprField,
     "bool": BoolField,
@@ -32,6 +32,7 @@ _SORTS: Mapping[str, Any] = {
     "mask": MaskField,
     "init": Annotated[InitFields | None, MAYBE],
 }
+"""The annotation of a field of a block by its sort."""
 
 
 class CompositeBlock(CompositeFields):
@@ -56,7 +57,7 @@ def block_of(definition: Definition) -> type[Block]:
     inputs = definition.fields.inputs
     fields: dict[str, Any] = {f"input_{name}": (ValueField, Field(alias=name)) for name in inputs}
     for name, one in definition.fields.fields.items():
-        fields[f"field_{name}"] = (_SORTS[one.type], _field(name, one.default))
+        fields[f"field_{name}"] = (SORTS[one.type], _field(name, one.default))
     # Prefixes keep names of the file apart from attributes of the model: a field may be called `build` or `span`.
     made = create_model(f"Composite_{definition.name}", __base__=CompositeBlock, **fields)
     made.block = definition.name
@@ -74,4 +75,4 @@ def _field(name: str, default: Node | None) -> Any:
 
 def check_default(sort: str, default: Node) -> None:
     """Check that the default of a field can be read by its sort. Raises SpecError if it cannot."""
-    reader(_SORTS[sort])(plain(default))
+    reader(SORTS[sort])(plain(default))

@@ -16,6 +16,8 @@ from archspec.text.path import Path
 
 _SAMPLES = {"bool": "false", "activation": "relu", "norm": "layer_norm", "init": "ones"}
 """Sorts of fields that are substituted into the nodes, each with a sample value to check a body without a call."""
+SUBSTITUTED = frozenset(_SAMPLES)
+"""Sorts of fields whose names in a body are replaced by what a call gives."""
 
 Known = Mapping[str, type[Block]]
 

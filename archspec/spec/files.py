@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 
@@ -73,13 +76,35 @@ def read_file(path: Path, span: Span | None = None) -> MapNode:
     if str(path) == STDIN:
         return read_bytes("<stdin>", _standard_input())
     try:
-        with path.open("rb") as file:
-            # One byte more than allowed is enough to report the file as too large.
-            data = file.read(MAX_BYTES + 1)
+        return _READER.get()(path)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not a path"
         fail("E208", f"cannot read {path}: {reason.lower()}", span, help=_beside(path, span))
+
+
+def nodes_on_disk(path: Path) -> MapNode:
+    """The nodes of a file. Raises OSError or ValueError if it cannot be read, SpecError E1xx for errors of its text."""
+    with path.open("rb") as file:
+        # One byte more than allowed is enough to report the file as too large.
+        data = file.read(MAX_BYTES + 1)
     return read_bytes(str(path), data)
+
+
+# A context variable, because files are named deep inside a spec and an editor has some of them open.
+_READER: ContextVar[Callable[[Path], MapNode]] = ContextVar("READER", default=nodes_on_disk)
+
+
+@contextmanager
+def read_by(reader: Callable[[Path], MapNode]) -> Iterator[None]:
+    """Context manager in which every file is read by `reader`, such as one that knows the open texts of an editor.
+
+    The reader raises what `nodes_on_disk` raises.
+    """
+    token = _READER.set(reader)
+    try:
+        yield
+    finally:
+        _READER.reset(token)
 
 
 def text_of(path: Path) -> str:

@@ -48,15 +48,30 @@ class Canvas:
         return Canvas(SubElement(self._element, "g", named))
 
     def rect(
-        self, at: Point, width: float, height: float, *, fill: str, stroke: str = "", radius: float = 0, dash: str = ""
+        self,
+        at: Point,
+        width: float,
+        height: float,
+        *,
+        fill: str,
+        stroke: str = "",
+        radius: float = 0,
+        dash: str = "",
+        weight: float = 0,
     ) -> None:
-        """Add a rectangle, given its upper left corner; `dash` is a dash pattern of SVG."""
-        optional = {"stroke": stroke, "rx": _number(radius) if radius else "", "stroke-dasharray": dash}
+        """Add a rectangle, given its upper left corner; `dash` is a pattern of SVG, `weight` a stroke width."""
+        optional = {
+            "stroke": stroke,
+            "stroke-width": _number(weight) if weight else "",
+            "rx": _number(radius) if radius else "",
+            "stroke-dasharray": dash,
+        }
         self._add("rect", x=at[0], y=at[1], width=width, height=height, fill=fill, optional=optional)
 
-    def circle(self, center: Point, radius: float, *, fill: str, stroke: str) -> None:
+    def circle(self, center: Point, radius: float, *, fill: str, stroke: str, weight: float = 0) -> None:
         """Add a circle."""
-        self._add("circle", cx=center[0], cy=center[1], r=radius, fill=fill, optional={"stroke": stroke})
+        optional = {"stroke": stroke, "stroke-width": _number(weight) if weight else ""}
+        self._add("circle", cx=center[0], cy=center[1], r=radius, fill=fill, optional=optional)
 
     def line(self, points: Sequence[Point], *, color: str = INK, arrow: bool = False, width: float = 1.2) -> None:
         """Add a line through points with rounded corners; an arrow has its head at the last point."""

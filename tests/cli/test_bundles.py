@@ -62,6 +62,24 @@ def test_build_refuses_what_it_cannot_have_before_it_begins(archspec: Command, f
         assert not (folder / "one").exists()
 
 
+@pytest.mark.parametrize(
+    ("target", "ranks", "status", "message"),
+    [
+        ("onnx", "2", 1, "error[E628]: `onnx` has no artifacts for one of several ranks"),
+        ("tensorrt-rtx:sm89", "3", 1, "error[E900]: nothing in `small` can be split over 3 tensor ranks"),
+        ("tensorrt-rtx:sm89", "1", 2, "1 is not in the range x>=2"),
+    ],
+)
+def test_build_refuses_ranks_that_it_cannot_have(
+    target: str, ranks: str, status: int, message: str, archspec: Command, folder: Path
+) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    ran = archspec("build", "small.yaml", "-o", "out", "--target", target, "--tensor", ranks)
+    assert ran.status == status
+    assert message in ran.err
+    assert not (folder / "out").exists()
+
+
 def test_build_never_replaces_a_folder_that_is_no_bundle(archspec: Command, folder: Path) -> None:
     (folder / "mine").mkdir()
     (folder / "mine" / "thesis.txt").write_text("years of work", encoding="utf-8")

@@ -67,7 +67,7 @@ USAGE = [
     ("list", "extra"),
     ("schema", "extra"),
     ("check",),
-    ("check", "a", "b"),
+    ("show", "a", "b"),
     ("check", "small.yaml", "--set"),
     ("show", "small.yaml", "--depth", "x"),
     ("verify", "small.yaml", "--seed", "-1"),

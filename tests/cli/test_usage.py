@@ -70,7 +70,7 @@ def test_unknown_command(archspec: Command) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("check",), "Missing argument 'SPEC'"),
+        (("check",), "Missing argument 'SPEC...'"),
         (("check", "small.yaml", "--stric"), "--strict"),
         (("show", "small.yaml", "--depth", "0"), "--depth"),
         (("build", "small.yaml"), "Missing option '-o'"),

@@ -179,3 +179,11 @@ def test_settings_that_say_the_same_come_back_as_they_are(tmp_path: Path) -> Non
     spec = load(tmp_path / "spec.yaml")
     export_huggingface(spec, load_from(spec, first).tensors, second, first)
     assert (second / GENERATION).read_bytes() == (first / GENERATION).read_bytes()
+
+
+def test_an_end_beyond_the_vocabulary_of_a_configuration_alone_is_told(tmp_path: Path) -> None:
+    found = import_model(folder(tmp_path, "llama", None, eos_token_id=[998, 999]))
+    assert found.spec.decode is not None
+    assert found.spec.decode.end == ()
+    assert "not taken: `eos_token_id` [998, 999], beyond the vocabulary; `decode` has no end" in found.notes
+    assert import_model(folder(tmp_path, "llama", None, eos_token_id=[3, 999])).notes == ()

@@ -10,6 +10,7 @@ from archspec.ir.init import Init
 from archspec.ir.types import axis
 from archspec.ops.convolution.convolution import Convolution
 from archspec.ops.linear.embedding import Embedding
+from archspec.ops.linear.embedding_part import EmbeddingPart
 from archspec.ops.linear.learned import Learned
 from archspec.ops.linear.linear import Linear
 from archspec.ops.norm.layer_norm import LayerNorm
@@ -38,6 +39,8 @@ CASES = [
     Case(op=Embedding(rows=Dim.of(4), features=axis(3)), inputs=(integers(BATCH, SRC, bound=4),)),
     Case(op=Embedding(rows=Dim.of(4), features=axis(3)), inputs=(short_integers(BATCH, SRC, bound=3),)),
     Case(op=Embedding(rows=Dim.of(5), features=factored(2, 2)), inputs=(integers(factored(SRC, 2)),)),
+    Case(op=EmbeddingPart(rows=Dim.of(2), features=axis(3), first=Dim.of(2)), inputs=(integers(BATCH, SRC, bound=6),)),
+    Case(op=EmbeddingPart(rows=Dim.of(3), features=factored(2, 2), first=Dim.of(0)), inputs=(integers(SRC, bound=3),)),
     *(
         Case(op=LayerNorm(weight=weight, bias=bias), inputs=(x,))
         for x, weight, bias in product(NORMED, (True, False), (True, False))

@@ -15,10 +15,12 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from check import check_rows
 from decode import decode_rows
+from diff import diff_rows
 from experts import expert_rows
 from forward import forward_rows
 from imports import import_rows
 from layers import layer_rows
+from lsp import lsp_rows
 from prover import prover_rows
 from rich.console import Console
 from rich.table import Table
@@ -30,8 +32,10 @@ from training import training_rows
 
 SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "check": check_rows,
+    "diff": diff_rows,
     "layers": layer_rows,
     "prover": prover_rows,
+    "lsp": lsp_rows,
     "forward": forward_rows,
     "experts": expert_rows,
     "decode": decode_rows,

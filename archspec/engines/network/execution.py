@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -13,6 +13,7 @@ from archspec.engines.network.determined import determined
 from archspec.engines.network.functions import UnsupportedError
 from archspec.engines.network.layers import FUNCTIONS, MOVERS
 from archspec.engines.network.plan import NetworkLayer, NetworkPlan, NetworkTensor
+from archspec.record import record
 
 Precision = Literal["declared", "exact"]
 """`declared`: each layer computes in float32 and its result is rounded to the type that the network declares, as tensor
@@ -28,12 +29,22 @@ DTYPES = {
     "BOOL": torch.bool,
     "UINT8": torch.uint8,
 }
+EXCHANGE = "DIST_COLLECTIVE"
+"""The kind of layer at which ranks exchange values."""
 _HALVES = (torch.float16, torch.bfloat16)
 _MOST_SHAPES = 8
 _MOST_KEPT = 4096
 """Larger float arrays are weights and are not kept, because a second copy would take too much memory."""
 _CONVERTERS = {"CAST", "IDENTITY"}
 _FAILURES = (RuntimeError, ValueError, TypeError, IndexError)
+
+
+@record(eq=False)
+class Exchange:
+    """A layer at which a rank waits for the others, and what it gives them."""
+
+    step: NetworkLayer
+    value: Tensor
 
 
 class Execution:
@@ -52,6 +63,22 @@ class Execution:
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return outputs by name, from tensors by input name.
 
+        Raises SpecError E620 or E621 for the first layer that cannot be computed; a layer that exchanges values with
+        other ranks is one (see `archspec.engines.network.ranks`).
+        """
+        running = self.exchanging(inputs)
+        try:
+            exchange = next(running)
+        except StopIteration as finished:
+            found: dict[str, Tensor] = finished.value
+            return found
+        return fail(
+            "E620", f"the {exchange.step} cannot be computed here: it needs the networks of the other ranks", None
+        )
+
+    def exchanging(self, inputs: Mapping[str, Tensor]) -> Generator[Exchange, Sequence[Tensor], dict[str, Tensor]]:
+        """Run as `run` does, and yield at every exchange, to be sent what all ranks have.
+
         Raises SpecError E620 or E621 for the first layer that cannot be computed.
         """
         values: dict[int, Tensor] = {}
@@ -61,7 +88,10 @@ class Execution:
         known = self._kept(tuple(tuple(values[number].shape) for number in self.plan.inputs))
         for place, (step, dead) in enumerate(zip(self.plan.steps, self._dead, strict=True)):
             results = known.get(place)
-            if results is None:
+            if results is None and step.kind == EXCHANGE:
+                (given,) = (values[one] for one in step.inputs if one is not None)
+                results = self.step(step, (yield Exchange(step=step, value=given)))
+            elif results is None:
                 results = self.step(step, [None if one is None else values[one] for one in step.inputs])
                 if place in self._determined and all(_is_small(result) for result in results):
                     known[place] = results

@@ -9,6 +9,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONCATENATION": ("IConcatenationLayer", ("axis",)),
     "CONSTANT": ("IConstantLayer", ("shape", "weights")),
     "CUMULATIVE": ("ICumulativeLayer", ("op", "exclusive", "reverse")),
+    "DIST_COLLECTIVE": ("IDistCollectiveLayer", ("num_ranks",)),
     "EINSUM": ("IEinsumLayer", ("equation",)),
     "ELEMENTWISE": ("IElementWiseLayer", ("op",)),
     "FILL": ("IFillLayer", ("operation", "shape", "alpha", "beta")),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from archspec.diagnostics import Collector
@@ -12,24 +13,29 @@ from archspec.engines.network.kinds import ATTENTION, KINDS, QUANTIZED
 from archspec.engines.network.order import ordered
 from archspec.engines.network.plan import Attributes, NetworkLayer, NetworkPlan, NetworkTensor
 
+NO_EXCHANGES: Mapping[str, Attributes] = MappingProxyType({})
 _NODE = re.compile(r"\[ONNX Layer: ([^\]]*)\]")
 
 
-def read_network(trt: Any, network: Any, *owners: Any) -> NetworkPlan:
+def read_network(
+    trt: Any, network: Any, *owners: Any, exchanges: Mapping[str, Attributes] = NO_EXCHANGES
+) -> NetworkPlan:
     """Return the plan of a network of TensorRT or TensorRT-RTX; `trt` is the package that made it.
 
-    `owners` hold the memory of its weights, as a parser does. Raises SpecError with an E620 for every layer of an
-    unknown kind, or with weights of an unknown type.
+    `owners` hold the memory of its weights, as a parser does. `exchanges` are the attributes of the ONNX nodes at which
+    ranks exchange values, by name: TensorRT does not tell those of its layers. Raises SpecError with an E620 for every
+    layer of an unknown kind, or with weights of an unknown type.
     """
-    return _Reader(trt, network).plan(owners)
+    return _Reader(trt, network, exchanges).plan(owners)
 
 
 class _Reader:
     """Numbers the tensors of a network in the order they are first seen."""
 
-    def __init__(self, trt: Any, network: Any) -> None:
+    def __init__(self, trt: Any, network: Any, exchanges: Mapping[str, Attributes]) -> None:
         self.trt = trt
         self.network = network
+        self.exchanges = exchanges
         self.found = Collector()
         # Tensors are identified by their Python objects, which are kept so that no identity is reused.
         self.tensors: list[Any] = []
@@ -65,7 +71,7 @@ class _Reader:
         step = NetworkLayer(
             name=layer.name,
             kind=kind,
-            attributes=self.attributes(kind, layer) if kind in KINDS else {},
+            attributes=self.attributes(kind, layer, node) if kind in KINDS else {},
             inputs=tuple(None if tensor is None else self.number(tensor) for tensor in inputs),
             outputs=tuple(self.number(tensor) for tensor in outputs),
             node=node,
@@ -78,8 +84,8 @@ class _Reader:
                 self.found.error("E620", f"the {step} cannot be computed here: its {name} are {value.dtype}", None)
         return step
 
-    def attributes(self, kind: str, layer: Any) -> Attributes:
-        """Read the attributes of a layer of a known kind."""
+    def attributes(self, kind: str, layer: Any, node: str | None) -> Attributes:
+        """Read the attributes of a layer of a known kind; those that it does not tell are its node's."""
         _, names = KINDS[kind]
         typed(self.trt, layer, kind)
         found = {name: _plain(getattr(layer, name)) for name in names}
@@ -90,7 +96,7 @@ class _Reader:
             # Reading the type of an attention that is not quantised is logged as an error.
             if attention.normalization_quantize_scale is not None:
                 found[QUANTIZED] = _plain(getattr(attention, QUANTIZED))
-        return found
+        return {**found, **self.exchanges.get(node or "", {})} if kind == "DIST_COLLECTIVE" else found
 
 
 class _Unreadable:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 import tensorrt_rtx as trt
 
 from archspec.diagnostics import fail
+from archspec.engines.exchanges import exchanges_of
 from archspec.engines.network.needed import needed
-from archspec.engines.network.plan import NetworkPlan
+from archspec.engines.network.plan import Attributes, NetworkPlan
 from archspec.engines.network.reading import read_network
 from archspec.engines.program import Program
 from archspec.engines.rtx.caches import Caches
@@ -28,14 +29,19 @@ class Parsed:
     network: Any
     parser: Any
     caches: Caches | None = None
+    exchanges: Mapping[str, Attributes] = field(default_factory=dict)
 
     def plan(self) -> NetworkPlan:
         """Return the network as data. Raises SpecError E620."""
         before = len(self.logger.errors)
-        found = needed(read_network(trt, self.network, self.parser, self.builder, self.logger, self.caches))
+        found = needed(self._read())
         # Reading an attribute that an input supplies, such as the shape of a resize, is logged as an error.
         del self.logger.errors[before:]
         return found
+
+    def _read(self) -> NetworkPlan:
+        owners = (self.parser, self.builder, self.logger, self.caches)
+        return read_network(trt, self.network, *owners, exchanges=self.exchanges)
 
 
 def parse(onnx: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Parsed:
@@ -65,6 +71,8 @@ def parse_program(program: Program, onnx: Path) -> Parsed:
     Raises SpecError as `parse` does, and E606 for a state that is written in an unknown way.
     """
     parsed = parse(onnx, program.interface.inputs, program.interface.outputs)
+    if program.ranks > 1:
+        return replace(parsed, exchanges=exchanges_of(onnx))
     if program.state is None:
         return parsed
     caches = Caches(parsed.network, program.state, program.ranges())

@@ -34,6 +34,7 @@ class TensorRTRTX(NetworkEngine):
 
     word = "tensorrt-rtx"
     steps = True
+    ranks = True
     runtime = "tensorrt_rtx"
     speed = 9
     extra = "rtx"

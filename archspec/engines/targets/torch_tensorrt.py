@@ -32,6 +32,7 @@ class TorchTensorRT(TensorRTRTX):
 
     word = "torch-tensorrt"
     steps = False
+    ranks = False
     runtime = "torch_tensorrt"
     form = "program"
     extra = CROSS

@@ -109,6 +109,13 @@ def check_end(settings: JsonValue, decode: Decode | None) -> None:
         ends.refuse("the vocabulary has no such id", "compare `vocab_size` in config.json, or write null for no end")
 
 
+def endless(config: JsonValue, decode: Decode | None) -> Iterator[str]:
+    """A line where a configuration names ends of a text of which none is an id of the vocabulary."""
+    ends = config.members.get("eos_token_id")
+    if ends is not None and ends.value not in (None, []) and decode is not None and not decode.end:
+        yield f"not taken: `eos_token_id` {json.dumps(ends.value)}, beyond the vocabulary; `decode` has no end"
+
+
 def untaken(settings: JsonValue, decode: Decode | None) -> tuple[str, ...]:
     """What changes the ids that are generated, and no spec says: a line for each way to say it here.
 

@@ -13,7 +13,7 @@ from archspec.diagnostics.error import SpecError
 from archspec.interop.huggingface.bodies import without_prefix
 from archspec.interop.huggingface.changes import Changes, changed
 from archspec.interop.huggingface.fitting import fitted
-from archspec.interop.huggingface.generation import check_end, check_settings, read_settings, untaken, with_ids
+from archspec.interop.huggingface.generation import check_end, check_settings, endless, read_settings, untaken, with_ids
 from archspec.interop.huggingface.json_text import JsonValue, read_json
 from archspec.interop.huggingface.model_type import MODEL_TYPES, Architecture, ModelType
 from archspec.interop.huggingface.pointing import at_keys
@@ -82,7 +82,7 @@ def import_configuration(source: Path, *, architecture: str | None = None, name:
     if settings is not None:
         check_settings(settings)
     made = imported(with_ids(given, settings), architecture, name or _name(file), folder=file.parent)
-    made = replace(made, settings=settings or given, remarks=_remarks(given))
+    made = replace(made, settings=settings or given, remarks=(*_remarks(given), *endless(given, made.spec.decode)))
     if settings is not None:
         check_end(settings, made.spec.decode)
     return made

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from archspec.ir.coordinates import aligned
 from archspec.ir.op import Placement, PositionsOf, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require
+from archspec.ir.parts import parts_of
 from archspec.ir.placement import Partial, Shard, Sharding
 from archspec.ir.sharded import along, beside, tables, unread
 from archspec.ir.signature import bind
@@ -72,6 +73,10 @@ class ScoreBias(Primitive):
             keys = {0: 0, 1: 3} if inputs[2].rank == 2 else {0: 3}
             return tuple(beside([unread(inputs[0], range(inputs[0].rank))], [*ways, *along([{0: 0, 1: 2}, keys])]))
         return tuple(beside([unread(x, self._unused(number, x)) for number, x in enumerate(inputs)], ways))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> ScoreBias:
+        """With its part of the heads."""
+        return replace(self, heads=self.heads // parts_of(way.results[0], 1, ranks))
 
     def distances(self, inputs: Sequence[Array]) -> Array:
         """Key minus query position, [s t] or with ids [b s t]."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import product as combinations
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import resampled, same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.parts import parts_of
 from archspec.ir.placement import Sharding
 from archspec.ir.sharded import along
 from archspec.ir.source import call
@@ -139,6 +141,11 @@ class ConvTranspose(Primitive):
         space = (k for k, (kernel, more, cut, stride) in enumerate(steps, 2) if not cut and kernel + more == stride)
         channels = Channels(groups=self.groups, bias=self.bias, weight=(1, 0)).ways(0)
         return (*channels, *along([same(0, *space)]))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> ConvTranspose:
+        """With its part of the output channels, and of the groups."""
+        groups = self.groups // (ranks if way.attributes else 1)
+        return replace(self, channels=self.channels // parts_of(way.results[0], 1, ranks), groups=groups)
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

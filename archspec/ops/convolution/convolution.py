@@ -14,6 +14,7 @@ from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import same, together, windowed
 from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, INTEGER, require
+from archspec.ir.parts import parts_of
 from archspec.ir.placement import Sharding
 from archspec.ir.sharded import along
 from archspec.ir.source import call, operand
@@ -174,6 +175,11 @@ class Convolution(Primitive):
         """Whether kernels along spatial axis `k` fill it without gaps."""
         is_plain = self.dilation[k] == 1 and not self._front(k)
         return is_plain and are_side_by_side(size, self.kernel[k], self.stride[k], self.padding[k])
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Convolution:
+        """With its part of the output channels, and of the groups."""
+        groups = self.groups // (ranks if way.attributes else 1)
+        return replace(self, channels=self.channels // parts_of(way.results[0], 1, ranks), groups=groups)
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

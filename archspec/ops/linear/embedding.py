@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
@@ -11,10 +12,12 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
 from archspec.ir.operands import INTEGER, require, within_bound
+from archspec.ir.parts import part_of_axis
 from archspec.ir.placement import Copied, Partial, Shard, Sharding
 from archspec.ir.sharded import along, tables
 from archspec.ir.source import call
 from archspec.ir.types import Axis, DType, TensorType
+from archspec.ops.linear.embedding_part import EmbeddingPart
 from archspec.record import record
 from archspec.relation.atoms import identity
 
@@ -60,6 +63,13 @@ class Embedding(Primitive):
         rows = Sharding(operands=(Copied(),), results=(Partial(),), parameters={"table": Shard(0)}, rows=0)
         ways = tables("table", 1, (Shard(inputs[0].rank), Shard(1)), (Partial(), Partial()))
         return (rows, *ways, *along([same(*range(inputs[0].rank))]))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Primitive:
+        """With its part of the features, or of the rows: then ids of rows elsewhere give zeros."""
+        if way.rows is not None:
+            rows = self.rows // ranks
+            return EmbeddingPart(rows=rows, features=self.features, first=rank * rows)
+        return replace(self, features=part_of_axis(self.features, way.parameters.get("table"), 1, ranks))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.init import Init
 from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
+from archspec.ir.parts import part_of_axis
 from archspec.ir.placement import Partial, Shard, Sharding
 from archspec.ir.sharded import beside, free, tables, unread
 from archspec.ir.types import Axis, DType, TensorType
@@ -58,6 +60,11 @@ class Learned(Primitive):
         ways = tables("value", 0, *((Shard(k), Shard(k)) for k in stored), (Partial(), Partial()))
         repeated = (axis.size for axis, static in zip(self.axes, self.static, strict=True) if not static)
         return tuple(beside([unread(inputs[0], free(inputs[0], *repeated))], ways))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Learned:
+        """With its part of the stored axes."""
+        held = way.parameters.get("value")
+        return replace(self, axes=tuple(part_of_axis(axis, held, k, ranks) for k, axis in enumerate(self.axes)))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim
 from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
+from archspec.ir.parts import part_of_axis
 from archspec.ir.placement import Copied, Partial, Placement, Shard, Sharding
 from archspec.ir.sharded import along
 from archspec.ir.signature import bind
@@ -72,6 +74,10 @@ class Linear(Primitive):
         # The map is linear in the operand and the bias together.
         linear = Sharding(operands=(Partial(),), results=(Partial(),), parameters=self._bias(Partial()))
         return (by_result, by_operand, linear, *along([same(*range(last))]))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Linear:
+        """With its part of the features."""
+        return replace(self, out=part_of_axis(self.out, way.parameters.get("weight"), 0, ranks))
 
     def _bias(self, placement: Placement) -> dict[str, Placement]:
         """The placement of the bias, if there is one."""

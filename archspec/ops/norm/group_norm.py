@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import compare
@@ -76,6 +77,10 @@ class GroupNorm(Primitive):
             attributes={"num_groups": self.groups},
         )
         return (*([groups] if self.groups > 1 else ()), *along([same(0)]))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> GroupNorm:
+        """With its part of the groups."""
+        return replace(self, groups=self.groups // (ranks if way.attributes else 1))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import Dim, compare
@@ -11,6 +12,7 @@ from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Coefficients, Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
+from archspec.ir.parts import parts_of
 from archspec.ir.placement import Copied, Partial, Shard, Sharding
 from archspec.ir.sharded import along
 from archspec.ir.signature import bind
@@ -111,6 +113,10 @@ class Experts(Primitive):
         tokens = same(*range(inputs[0].rank - 1))
         hidden = Sharding(operands=(Copied(), Copied()), results=(Partial(),), parameters={**by_hidden, **biases})
         return (hidden, *along([tokens, tokens]))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Experts:
+        """With its part of the hidden features."""
+        return replace(self, hidden=self.hidden // parts_of(way.parameters.get("up"), 1, ranks))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -11,6 +11,7 @@ from archspec.ir.motion import Motion, Still
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.parts import part_of_axis
 from archspec.ir.placement import Copied, Shard, Sharding
 from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import operand
@@ -56,6 +57,10 @@ class BroadcastAxis(Primitive):
         # Its size is read off another tensor that has the axis.
         by_size = Sharding(operands=(Copied(),), results=(Shard(place),))
         return (by_size, *along([kept]), *summed(inputs))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> BroadcastAxis:
+        """With its part of the axis that is repeated."""
+        return replace(self, size=part_of_axis(self.size, way.results[0], self.axis % inputs[0].rank, ranks))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

@@ -12,6 +12,7 @@ from archspec.ir.motion import Motion, Moves, lost
 from archspec.ir.moving import together
 from archspec.ir.op import Emitter, Primitive, Reads, ShapeError
 from archspec.ir.operands import axis_number
+from archspec.ir.parts import part_of_axis
 from archspec.ir.placement import Sharding
 from archspec.ir.sharded import along, free, summed
 from archspec.ir.source import operand
@@ -65,6 +66,12 @@ class Split(Primitive):
         outermost = next((number for number, size in enumerate(self.sizes) if size.size != 1), 0)
         pairs |= {place: place + outermost} if not more or inferred == outermost else {}
         return (*along([pairs]), *summed(inputs))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Split:
+        """With its part of the outermost size."""
+        result, place = way.results[0], self.axis % inputs[0].rank
+        sizes = (part_of_axis(size, result, place + k, ranks) for k, size in enumerate(self.sizes))
+        return replace(self, sizes=tuple(sizes))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]

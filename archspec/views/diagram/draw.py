@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archspec.analyses.cost import cost
+from archspec.diagnostics.layout import printable
 from archspec.passes.scopes import Scopes
+from archspec.rules.leaked import LeakPath
 from archspec.spec import Spec
-from archspec.views.canvas import GREY, INK, Canvas
+from archspec.views.canvas import GREY, INK, PAPER, Canvas
 from archspec.views.diagram.attention import AttentionWords
 from archspec.views.diagram.layout import Box, PlacedDiagram, PlacedWire, Point
 from archspec.views.diagram.measure import (
@@ -26,6 +28,7 @@ from archspec.views.diagram.measure import (
 from archspec.views.diagram.place import laid_out
 from archspec.views.diagram.plan import DiagramPart, DiagramPlan, Role
 from archspec.views.diagram.survey import surveyed
+from archspec.views.diagram.trail import lit
 from archspec.views.diagram.words import count
 from archspec.views.example import example
 from archspec.views.fonts import fitted, width, wrapped
@@ -45,8 +48,13 @@ _FILL: Mapping[Role, str] = {
     "sum": "#ffffff",
     "product": "#ffffff",
 }
+LEAK = "#b3261e"
+"""The colour of the path of a leak."""
+_THICK = 2.4
 _OPEN, _MASKED = "#2f6db5", "#ffffff"
 _MARGIN = 24.0
+
+
 # Text above and below a narrow diagram gets at least this width.
 _TEXT_WIDTH = 420.0
 
@@ -56,11 +64,17 @@ def plan_of(spec: Spec) -> DiagramPlan:
     return surveyed(spec.graph, AttentionWords(Scopes(spec.graph), example(spec)))
 
 
-def diagram(spec: Spec) -> str:
-    """The architecture as an SVG document: inputs at the bottom, outputs at the top."""
-    layout = laid_out(plan_of(spec), top=True)
+def diagram(spec: Spec, leak: LeakPath | None = None) -> str:
+    """The architecture as an SVG document: inputs at the bottom, outputs at the top.
+
+    Args:
+        spec: the spec.
+        leak: a path that is drawn into it, in thick lines.
+    """
+    plan = plan_of(spec)
+    layout = laid_out(plan if leak is None else lit(plan, leak), top=True)
     room = max(layout.width, _TEXT_WIDTH)
-    head, foot = _head(spec, room), _foot(spec, room)
+    head, foot = _head(spec, room), [*_foot(spec, plan, room), *_legend(leak, room)]
     top = _MARGIN + 20 + 14 * len(head) + 8
     wide = max(layout.width, *(width(line, 10) for line in (*head, *foot)), width(spec.name, 15, bold=True))
     canvas = Canvas.of_size(wide + 2 * _MARGIN, top + layout.height + 20 + 14 * len(foot) + _MARGIN, spec.name)
@@ -76,7 +90,8 @@ def diagram(spec: Spec) -> str:
 
 def _head(spec: Spec, room: float) -> list[str]:
     """The lines above the diagram: the description of the spec, and its number of parameters."""
-    about = spec.about or ""
+    # What turns or hides other text shows as an escape, with the width of the escape.
+    about = "\n".join(map(printable, (spec.about or "").splitlines()))
     if width(about, 10) > room:
         # A long description is broken before the source in brackets, rather than somewhere inside it.
         about = about.replace(" (", "\n(", 1)
@@ -84,10 +99,18 @@ def _head(spec: Spec, room: float) -> list[str]:
     return [*lines, count(cost(spec.graph).parameters)]
 
 
-def _foot(spec: Spec, room: float) -> list[str]:
+def _legend(leak: LeakPath | None, room: float) -> list[str]:
+    """The lines that say what the thick line is."""
+    if leak is None:
+        return []
+    accused = "" if leak.culprit is None else "; ! marks the node that the error names"
+    return wrapped(f"thick: the path by which {leak.output} depends on {leak.source}{accused}", 10, room)
+
+
+def _foot(spec: Spec, plan: DiagramPlan, room: float) -> list[str]:
     """The lines below the diagram: the range of each dim, and the inputs that are not drawn."""
     dims = ", ".join(f"{name} {symbol.min} to {symbol.max:,}" for name, symbol in spec.dims.items())
-    drawn = {part.title for part in plan_of(spec).parts if part.role == "input"}
+    drawn = {part.title for part in plan.parts if part.role == "input"}
     hidden = [f"{value.name}: {value.type}" for value in spec.graph.inputs if value.name not in drawn]
     lines = [f"sizes: {dims}"] if dims else []
     if hidden:
@@ -110,7 +133,8 @@ class _Drawing:
         for box in self.layout.boxes:
             if box.inside is not None:
                 self._frame(box)
-        for line in self.layout.lines:
+        # Lines of one value share their first part, where the thick one must be seen.
+        for line in sorted(self.layout.lines, key=lambda line: line.lit):
             self._line(line)
         for label in self.layout.labels:
             self.canvas.text(self.place(label.at), label.text, size=NOTE, color=GREY)
@@ -119,8 +143,9 @@ class _Drawing:
                 self._box(box)
 
     def _line(self, line: PlacedWire) -> None:
-        group = self.canvas.group(kind="wire")
-        group.line([self.place(point) for point in line.points], arrow=line.arrow)
+        group = self.canvas.group(kind="lit wire" if line.lit else "wire")
+        color, width = _pen(line.lit, INK, 1.2)
+        group.line([self.place(point) for point in line.points], arrow=line.arrow, color=color, width=width)
 
     def _frame(self, box: Box) -> None:
         """Draw the frame of an opened part with its header and repetitions, and the layout inside it."""
@@ -129,7 +154,8 @@ class _Drawing:
         x, y = self.place((box.x + margin, box.top))
         group = self.canvas.group(kind="frame", part=box.part.title)
         fill = _FILL[box.part.role]
-        group.rect((x, y), box.width - margin, box.height, fill=fill, stroke="#8c959f", radius=9)
+        color, weight = _pen(box.part.lit, "#8c959f")
+        group.rect((x, y), box.width - margin, box.height, fill=fill, stroke=color, radius=9, weight=weight)
         for number, line in enumerate(box.header):
             group.text((x + 9, y + 15 + 12 * number), line, size=NOTE, color=INK if number == 0 else GREY)
         if box.part.times > 1:
@@ -147,10 +173,12 @@ class _Drawing:
         """Extend the lines at the edges of the inner layout to the frame around it."""
         assert box.inside is not None
         top = box.y + box.inside.height
-        self._line(PlacedWire(points=[(box.axis, top), (box.axis, box.top)], arrow=False))
+        self._line(PlacedWire(points=[(box.axis, top), (box.axis, box.top)], arrow=False, lit=box.part.lit))
         start, left = box.axis - box.inside.axis, box.x + margin
-        for height in box.inside.ports.values():
-            self._line(PlacedWire(points=[(left, box.y + height), (start, box.y + height)], arrow=False))
+        for port, height in box.inside.ports.items():
+            inner = box.part.inside
+            is_lit = inner is not None and any(wire.lit for wire in inner.out_of(-1 - port))
+            self._line(PlacedWire(points=[(left, box.y + height), (start, box.y + height)], arrow=False, lit=is_lit))
 
     def _box(self, box: Box) -> None:
         part = box.part
@@ -163,12 +191,23 @@ class _Drawing:
             group = self.canvas.group(kind="box", part=part.title)
             small = part.role == "aside"
             dash = "3 2" if small else ""
-            group.rect((x, y), box.width, box.height, fill=_FILL[part.role], stroke=INK, radius=5, dash=dash)
+            color, weight = _pen(part.lit, INK)
+            fill = _FILL[part.role]
+            group.rect((x, y), box.width, box.height, fill=fill, stroke=color, radius=5, dash=dash, weight=weight)
             if small:
                 self._aside(group, box)
             else:
                 self._texts(group, box, box.x + (box.width - thumb_side(part)) / 2)
             self._thumb(group, box)
+        if part.accused:
+            self._badge(box)
+
+    def _badge(self, box: Box) -> None:
+        """Mark the part whose fault the path is, at its upper left corner."""
+        x, y = self.place((box.x, box.top))
+        group = self.canvas.group(kind="badge")
+        group.circle((x, y), 8, fill=LEAK, stroke=PAPER)
+        group.text((x, y + 4), "!", size=12, color=PAPER, anchor="middle", bold=True)
 
     def _aside(self, group: Canvas, box: Box) -> None:
         x, y = self.place((box.x + box.width / 2, box.middle))
@@ -191,7 +230,8 @@ class _Drawing:
         x, y = self.place((box.axis, box.middle))
         group = self.canvas.group(kind="join", part=box.part.title)
         radius = box.width / 2
-        group.circle((x, y), radius, fill=_FILL[box.part.role], stroke=INK)
+        color, weight = _pen(box.part.lit, INK)
+        group.circle((x, y), radius, fill=_FILL[box.part.role], stroke=color, weight=weight)
         for turn in _strokes(box.part, radius * 0.55):
             group.line([(x + turn[0], y + turn[1]), (x - turn[0], y - turn[1])])
 
@@ -208,6 +248,11 @@ class _Drawing:
             for start, end in _runs(cells):
                 corner = (x + start * THUMB_CELL, y + row * THUMB_CELL)
                 picture.rect(corner, (end - start) * THUMB_CELL, THUMB_CELL, fill=_OPEN)
+
+
+def _pen(is_lit: bool, color: str, width: float = 0) -> tuple[str, float]:
+    """Colour and width of a line: thick on the path of a leak, else as given; 0 is the width that is usual."""
+    return (LEAK, _THICK) if is_lit else (color, width)
 
 
 def _strokes(part: DiagramPart, reach: float) -> list[Point]:

@@ -35,11 +35,15 @@ class Box:
 
 @dataclass(kw_only=True)
 class PlacedWire:
-    """A placed wire. With an arrow it ends at a part; without, it continues in another layout or line."""
+    """A placed wire. With an arrow it ends at a part; without, it continues in another layout or line.
+
+    `lit` says that it is part of the path that the diagram shows.
+    """
 
     # Corners from the source to the target; all segments are horizontal or vertical.
     points: list[Point]
     arrow: bool = True
+    lit: bool = False
 
 
 @dataclass(kw_only=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import Literal
 
+from archspec.ir.graph import Node
 from archspec.record import record
 
 Role = Literal[
@@ -39,8 +40,9 @@ class Thumb:
 class DiagramPart:
     """One drawn element. `kind` is the word of its op or module, `gives` the type of its value.
 
-    `times` is the number of repetitions, and `inside` the plan of its contents if they are drawn. Types and names do
-    not count when parts are compared, so that parts that look alike are equal.
+    `times` is the number of repetitions, and `inside` the plan of its contents if they are drawn. `nodes` are those of
+    the graph that it stands for. `lit` says that a path goes through it, and `accused` that the path is its fault.
+    Types, names and nodes do not count when parts are compared, so that parts that look alike are equal.
     """
 
     role: Role
@@ -52,6 +54,9 @@ class DiagramPart:
     times: int = 1
     gives: str = field(default="", compare=False)
     name: str = field(default="", compare=False)
+    nodes: frozenset[Node] = field(default=frozenset(), compare=False, repr=False)
+    lit: bool = field(default=False, compare=False)
+    accused: bool = field(default=False, compare=False)
 
     @property
     def is_box(self) -> bool:
@@ -63,13 +68,15 @@ class DiagramPart:
 class DiagramWire:
     """A value that flows to `target`. `source` is the number of a part, or `-1 - k` for input k of the plan.
 
-    `main` marks the main operand of a part; `port` is the number of the input inside the target.
+    `main` marks the main operand of a part; `port` is the number of the input inside the target. `lit` says that a path
+    goes along it.
     """
 
     source: int
     target: int
     main: bool = True
     port: int = 0
+    lit: bool = field(default=False, compare=False)
 
 
 @record

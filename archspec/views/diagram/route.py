@@ -179,7 +179,7 @@ class _Router:
         self.layout.height = max(tops) + (0 if self.plan.parts[self.plan.result].role == "output" else _ABOVE)
         for wire in self.wires():
             if self.is_straight(wire):
-                self._line([(self._axis(wire.source), self._rim(wire.source)), self._foot(wire.target)], wire.target)
+                self._line([(self._axis(wire.source), self._rim(wire.source)), self._foot(wire.target)], wire)
             elif self.is_skip(wire):
                 self._skip(wire)
             elif wire.source < -1:
@@ -203,7 +203,7 @@ class _Router:
             # Without a bend the two inner corners coincide.
             if x == axis:
                 points = [points[0], points[-1]]
-            self.layout.lines.append(PlacedWire(points=points, arrow=False))
+            self.layout.lines.append(PlacedWire(points=points, arrow=False, lit=self.plan.parts[result].lit))
 
     def _stubs(self) -> None:
         """Add short lines from parts to the points at which their values leave, if nothing goes straight up."""
@@ -211,12 +211,18 @@ class _Router:
         for source in sorted({wire.source for wire in self.wires()} - straight):
             if source >= 0:
                 axis, rim = self._axis(source), self._rim(source)
-                self.layout.lines.append(PlacedWire(points=[(axis, rim), (axis, self._level(source))], arrow=False))
+                lit = any(wire.lit for wire in self.plan.out_of(source))
+                points = [(axis, rim), (axis, self._level(source))]
+                self.layout.lines.append(PlacedWire(points=points, arrow=False, lit=lit))
 
-    def _line(self, points: list[Point], target: int) -> None:
+    def _line(self, points: list[Point], wire: DiagramWire) -> None:
         """Add a line without repeated points; inside an opened target it continues, so there is no arrow."""
+        # A thick line has the piece above its source that thin ones leave to the line straight up.
+        start = [(self._axis(wire.source), self._rim(wire.source))] if wire.lit and wire.source >= -1 else []
+        points = [*start, *points]
         kept = [point for k, point in enumerate(points) if k == 0 or point != points[k - 1]]
-        self.layout.lines.append(PlacedWire(points=kept, arrow=self.plan.parts[target].inside is None))
+        arrow = self.plan.parts[wire.target].inside is None
+        self.layout.lines.append(PlacedWire(points=kept, arrow=arrow, lit=wire.lit))
 
     def _axis(self, source: int) -> float:
         return self.placing.axes[self.column(source)]
@@ -249,7 +255,7 @@ class _Router:
         x, leave = self._skip_x(number, self.skips[wire.source, wire.target]), self._level(wire.source)
         entry = self._entry(wire)
         axis = self.placing.axes[number]
-        self._line([(axis, leave), (x, leave), (x, entry[1]), entry], wire.target)
+        self._line([(axis, leave), (x, leave), (x, entry[1]), entry], wire)
 
     def _cross(self, wire: DiagramWire) -> None:
         """Add a line from one column to another, through the gaps between the parts of the columns it crosses."""
@@ -265,7 +271,7 @@ class _Router:
         x, end = self._channel_x(first, wire.source), self._channel_x(last, wire.source)
         between = self._free(self._crossed(first, last), start[1], wire.source)
         entry = self._at_level(wire, entry, between)
-        self._line([start, (x, start[1]), (x, between), (end, between), (end, entry[1]), entry], wire.target)
+        self._line([start, (x, start[1]), (x, between), (end, between), (end, entry[1]), entry], wire)
 
     def _at_level(self, wire: DiagramWire, entry: Point, level: float) -> Point:
         """The entry moved to the y of the wire, to save a bend, if it is alone on that side of a box tall enough."""
@@ -280,12 +286,12 @@ class _Router:
         crossed = range(min(a, b) + 1, max(a, b))
         level = self._free(crossed, start[1], wire.source)
         if level == start[1] and level < foot[1] - 4:
-            self._line([start, (foot[0], level), foot], wire.target)
+            self._line([start, (foot[0], level), foot], wire)
             return
         x, end = (self._channel_x(channel, wire.source) for channel in (a + 1 if a < b else a, b))
         under = (foot[0], foot[1] - FORK)
         points = [start, (x, start[1]), (x, level), (end, level), (end, under[1]), under, foot]
-        self._line(points, wire.target)
+        self._line(points, wire)
 
     def _port(self, wire: DiagramWire) -> None:
         """Add a line from the left edge; the first reader of an input determines the y of its port."""
@@ -299,7 +305,7 @@ class _Router:
         else:
             trunk = self._channel_x(0, wire.source)
             start = [(trunk, known), (trunk, level)]
-        self._line([*start, (end, level), (end, entry[1]), entry], wire.target)
+        self._line([*start, (end, level), (end, entry[1]), entry], wire)
 
     def _crossed(self, first: int, last: int) -> range:
         """The columns between two channels."""
@@ -334,4 +340,4 @@ class _Router:
                 )
                 self.layout.boxes.append(box)
                 ends = (left, axis + frame.edge) if frame.on_right else (left + size.width, axis - frame.axis)
-                self._line([(ends[0], middle), (ends[1], middle)], reader)
+                self._line([(ends[0], middle), (ends[1], middle)], DiagramWire(number, reader))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
@@ -96,7 +96,7 @@ class _Body:
 
     def _keep(self, node: Node, part: DiagramPart, sources: Mapping[int, Refs]) -> int:
         """Add the part of a node as the source of all its outputs; returns the number of the part."""
-        made = replace(part, gives=shape(self.gives[node]), name=part.name or node.name)
+        made = replace(part, gives=shape(self.gives[node]), name=part.name or node.name, nodes=frozenset(_inside(node)))
         number = self.add(made, sources)
         self.known.update(dict.fromkeys(node.outputs, (number,)))
         return number
@@ -160,6 +160,13 @@ class _Body:
         self.known.update(dict.fromkeys(node.outputs, runs.carried))
 
 
+def _inside(node: Node) -> Iterator[Node]:
+    """A node and all inside it."""
+    yield node
+    for region in node.regions:
+        yield from region.walk()
+
+
 def _grouped(bodies: Sequence[int]) -> list[tuple[int, int]]:
     """Runs of the same body: its number and the length of the run."""
     return [(body, len(list(group))) for body, group in groupby(bodies)]
@@ -206,6 +213,7 @@ class _Runs:
             notes=self._parameters([(number, times * schedule.times) for number, times in runs]),
             gives=shape(self.node.outputs[0].type),
             name=self.stack,
+            nodes=frozenset().union(*(one.nodes for one in plan.parts)),
         )
         self.carried = (body.add(part, {k: carried if k == 0 else outside[k] for k in plan.read_inputs}),)
 
@@ -224,6 +232,7 @@ class _Runs:
             inside=self.plans[number] if is_new else None,
             notes=self._parameters([(number, times)]) if is_new else ("as drawn before",),
             name=self.stack if alone else "",
+            nodes=frozenset(self.node.regions[number].walk()),
         )
 
     def _parameters(self, runs: Sequence[tuple[int, int]]) -> tuple[str, ...]:

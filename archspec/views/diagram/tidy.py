@@ -17,7 +17,8 @@ class Draft:
 
     def merge(self, gone: int, kept: int, part: DiagramPart) -> None:
         """Replace two parts by one in the place of `kept`, which has the wires of both except those between them."""
-        self.parts[gone], self.parts[kept] = None, part
+        both = (one.nodes for one in (self.parts[gone], self.parts[kept]) if one is not None)
+        self.parts[gone], self.parts[kept] = None, replace(part, nodes=frozenset().union(*both))
         found = []
         for wire in self.wires:
             if wire.source == gone and wire.target == kept:

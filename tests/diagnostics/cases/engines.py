@@ -15,6 +15,7 @@ import torch
 
 import archspec
 from archspec.bundle import inspection, network
+from archspec.bundle.rank_work import check_split
 from archspec.bundle.report import OutputDifference, ParityTrial
 from archspec.bundle.triton import check_served
 from archspec.engines import process
@@ -140,6 +141,7 @@ CASES: dict[str, Case] = {
     "E623": _another_network,
     "E624": _not_kept,
     "E625": lambda folder: read_profiles(["batch=1,token=8", "tokens=32:8:16"], INTERFACE.symbols),
+    "E628": lambda folder: check_split([Target(engine="onnx"), _RTX], "triton", benchmark=True),
     "E626": lambda folder: check_served([Target(engine="inductor")]),
     "E627": lambda folder: genai_form(archspec.load("t5-small", reduced=True)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from archspec.layouts.parameters import parameter_shapes
 from archspec.layouts.read import layouts
 from archspec.lower import cache, emit
 from archspec.lower.errors import ReusedDifferently
+from archspec.page.components import program
 from archspec.spec.claims import load_claims
 from archspec.spec.files import locate
 from archspec.text.reader import read_bytes
@@ -117,6 +119,13 @@ def _warned(act: Callable[[], object]) -> None:
     raise SpecError(one.message.diagnostic for one in told if isinstance(one.message, SpecWarning))
 
 
+def _without_npm(folder: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", str(folder / "python"))
+        patch.setenv("PATH", str(folder))
+        program("npm")
+
+
 CASES: dict[str, Case] = {
     "E103": lambda folder: read_bytes("large.yaml", b"# " + b"x" * 300_000),
     "E229": _claims,
@@ -135,6 +144,7 @@ CASES: dict[str, Case] = {
     "E528": _fp8,
     "W510": _skipped_head,
     "W511": _stray,
+    "E764": lambda folder: _without_npm(folder),
     "E754": lambda folder: _compared(["vit-b16", "vit-b16"]),
     "E755": lambda folder: _compared(["vit-b16", "clip-vit-b32"]),
     "E730": lambda folder: _model(lambda x: {"states": x}, {"x": "logits"}),

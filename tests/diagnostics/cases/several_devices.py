@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -9,10 +10,15 @@ import torch
 from torch import nn
 from torch.optim import AdamW
 
+from archspec.analyses.sharding.planner import plan
 from archspec.checking import accepted
+from archspec.ir.placement import Partial, Shard
+from archspec.lower.boundaries import boundaries
+from archspec.lower.emission import with_masks
 from archspec.parallel import resume, save
 from archspec.parallel.pipeline import emit_pipeline
 from archspec.parallel.proposal import propose
+from archspec.passes.shard import shard
 from archspec.spec.shipped import shipped_specs_dir
 from archspec.weights import agreement
 from tests.diagnostics.cases.parts import Case
@@ -80,11 +86,23 @@ def _no_json(folder: Path) -> None:
     save(folder, module, AdamW(module.parameters()), step=1, data={"seen": {3, 5}})
 
 
+def _in_parts(folder: Path) -> None:
+    path = folder / "spec.yaml"
+    path.write_text((shipped_specs_dir() / "gpt2.yaml").read_text("utf-8"), "utf-8")
+    graph = with_masks(accepted(path).spec)
+    hooks = boundaries(graph)
+    made = plan(graph, 2, hooks)
+    # As with parts of the length, whose exchanges are not those of such programs.
+    found = [replace(one, target=Shard(1)) if one.source == Partial() else one for one in made.conversions]
+    shard(graph, replace(made, conversions=tuple(found)), hooks, 0)
+
+
 CASES: dict[str, Case] = {
     "E900": _planned(tensor=5),
     "E901": _planned(pipeline=40),
     "E902": _planned(memory=4_000_000),
     "E920": _layers_twice,
+    "E921": _in_parts,
     "E940": _another_rank,
     "E941": _damaged,
     "E942": _another_module,

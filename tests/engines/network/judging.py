@@ -100,7 +100,7 @@ class Court:
             if same(plan):
                 return None
             found = findings_of(network_subject("mutant", plan), self.claims, parameters=self.parameters, seed=SEED)
-            redrawn = parity_redrawn(plan, self.claims, self.parameters, SEED)
+            redrawn = parity_redrawn([plan], self.claims, self.parameters, SEED)
             return next((one.claim for one in (*found, *redrawn) if one.status == "violated"), None)
         except SpecError as error:
             return f"fails ({error.diagnostics[0].code})"

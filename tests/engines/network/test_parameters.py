@@ -75,7 +75,7 @@ def test_zeros_of_another_dtype_are_no_parameter() -> None:
 def test_a_wide_network_holds_at_large_parameters(tmp_path: Path) -> None:
     """Sums of many numbers are drawn no larger than those of few, or rounding alone would show."""
     case = lowered("llama-3-8b", tmp_path, set=("d_model=384", "heads=8", "kv_heads=2", "d_ff=1024", "layers=4"))
-    found = list(parity_redrawn(case.plan, case.claims, float_arrays(case.program.weights), 0))
+    found = list(parity_redrawn([case.plan], case.claims, float_arrays(case.program.weights), 0))
     assert [one.status for one in found] == ["holds"] * len(DEVIATIONS)
 
 
@@ -89,7 +89,7 @@ def test_what_fresh_weights_hide_shows(tmp_path: Path) -> None:
     assert names == tuple(name for name, array in weights.items() if array.ndim > 1)
 
     def violated(plan: Any) -> set[str]:
-        found = list(parity_redrawn(plan, case.claims, weights, 0))
+        found = list(parity_redrawn([plan], case.claims, weights, 0))
         assert len(found) == len(DEVIATIONS)
         return {one.claim.split()[-2] for one in found if one.status == "violated"}
 

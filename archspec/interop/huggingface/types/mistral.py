@@ -30,7 +30,7 @@ class Mistral(ModelType):
         "head_dim": HEAD_FEATURES,
         **rotary("graph.states.attention.positions"),
         **windows(),
-        "tie_word_embeddings": switch({False: {}, True: tied()}),
+        "tie_word_embeddings": switch({False: {}, True: tied(gguf=True)}),
     }
     defaults = {
         "vocab_size": 32000,

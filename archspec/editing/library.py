@@ -1,0 +1,48 @@
+"""Readings and checks of files, kept for as long as nothing that they were made from changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeVar
+
+from archspec.editing.analysis import Analysis, analyse
+from archspec.editing.carried import carried
+from archspec.editing.desk import Desk
+from archspec.editing.reading import FileReading, read_through
+
+_MOST = 64
+T = TypeVar("T")
+
+
+class Library:
+    """Reads and checks the files of a desk; each content once."""
+
+    def __init__(self, desk: Desk | None = None) -> None:
+        self.desk = Desk() if desk is None else desk
+        self._readings: dict[Path, FileReading] = {}
+        self._analyses: dict[Path, Analysis] = {}
+
+    def reading(self, path: Path) -> FileReading:
+        """The reading of a file as it is now."""
+        known = self._readings.get(path)
+        if known is None or not self.desk.unchanged(known.seen):
+            known = read_through(self.desk, path)
+            _keep(self._readings, path, known)
+        return known
+
+    def analysis(self, path: Path) -> Analysis:
+        """The check of a file as it is now."""
+        known = self._analyses.get(path)
+        if known is None or not self.desk.unchanged(known.seen):
+            reading = self.reading(path)
+            made = None if known is None else carried(known, reading)
+            known = analyse(self.desk, path, reading) if made is None else made
+            _keep(self._analyses, path, known)
+        return known
+
+
+def _keep(kept: dict[Path, T], path: Path, made: T) -> None:
+    kept.pop(path, None)
+    if len(kept) >= _MOST:
+        kept.pop(next(iter(kept)))
+    kept[path] = made

@@ -1,0 +1,1 @@
+"""`archspec lsp`: the answers of `archspec.editing`, over the Language Server Protocol."""

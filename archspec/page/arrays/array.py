@@ -1,0 +1,315 @@
+"""An array of numbers in a plain list, with the part of NumPy's `ndarray` that the package uses."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from math import isnan, nan, prod
+from typing import Any
+
+from archspec.page.arrays.indices import selected
+from archspec.page.arrays.kinds import NumberKind, converted, kind_among, kind_of, wider
+from archspec.page.arrays.layout import Shape, permuted, spread
+
+
+class ndarray:  # noqa: N801
+    """Numbers in row-major order. Slices are copies, and are written through `array[index] = values` alone."""
+
+    __slots__ = ("_data", "_turned", "kind", "shape")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, data: list[Any] | None, shape: Shape, kind: str, turned: ndarray | None = None) -> None:
+        self._data, self.shape, self.kind, self._turned = data, shape, kind, turned
+
+    @property
+    def data(self) -> list[Any]:
+        """The numbers; those of a transposed matrix are put in order when they are first read."""
+        if self._data is None:
+            assert self._turned is not None
+            width = self.shape[0]
+            self._data = list(chain.from_iterable(self._turned.data[k::width] for k in range(width)))
+        return self._data
+
+    @property
+    def dtype(self) -> NumberKind:
+        """The kind of the numbers."""
+        return NumberKind(kind=self.kind)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of numbers."""
+        return prod(self.shape)
+
+    @property
+    def T(self) -> ndarray:  # noqa: N802
+        """All axes in reverse order."""
+        if self.ndim == 2:
+            return ndarray(None, self.shape[::-1], self.kind, turned=self)
+        return self.transpose()
+
+    def columns(self) -> list[Any]:
+        """The columns of a matrix, one behind the other."""
+        return self.T.data if self._turned is None else self._turned.data
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[k] for k in range(len(self)))
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        return operator.index(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __repr__(self) -> str:
+        return f"array({self.tolist()}, {self.dtype})"
+
+    def item(self) -> Any:
+        """The only number. Raises ValueError where there are others."""
+        (found,) = self.data
+        return found
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, int) and self.shape:
+            return self._at(index)
+        if isinstance(index, slice) and self.shape and index.step in (None, 1):
+            return self._between(index)
+        index = _with_arrays(index)
+        shape, places = selected(index, self.shape)
+        found = list(map(self.data.__getitem__, places))
+        return ndarray(found, shape, self.kind) if shape or _names_arrays(index) else found[0]
+
+    def _at(self, k: int) -> Any:
+        """One entry along the first axis."""
+        size, shape = self.shape[0], self.shape[1:]
+        if not -size <= k < size:
+            raise IndexError(f"index {k} is out of range for an axis of {size}")
+        block = prod(shape)
+        k %= size
+        return ndarray(self.data[k * block : (k + 1) * block], shape, self.kind) if shape else self.data[k]
+
+    def _between(self, index: slice) -> ndarray:
+        """Neighbours along the first axis, which are neighbours in the list."""
+        start, stop, _ = index.indices(self.shape[0])
+        block, count = prod(self.shape[1:]), max(0, stop - start)
+        return ndarray(self.data[start * block : (start + count) * block], (count, *self.shape[1:]), self.kind)
+
+    def __setitem__(self, index: Any, values: Any) -> None:
+        shape, places = selected(_with_arrays(index), self.shape)
+        given = asarray(values)
+        # As NumPy does, leading axes of one entry are dropped.
+        while given.ndim > len(shape) and given.shape[0] == 1:
+            given = given.reshape(given.shape[1:])
+        found = converted(spread(given.data, given.shape, shape), given.kind, self.kind)
+        data = self.data
+        for place, value in zip(places, found, strict=True):
+            data[place] = value
+
+    def reshape(self, *shape: Any) -> ndarray:
+        """The same numbers in another shape, of which one size may be -1."""
+        wanted = tuple(map(int, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape))
+        if -1 in wanted:
+            rest = prod(size for size in wanted if size != -1)
+            wanted = tuple((self.size // rest if rest else 0) if size == -1 else size for size in wanted)
+        if prod(wanted) != self.size:
+            raise ValueError(f"{self.shape} cannot be given the shape {wanted}")
+        return ndarray(self.data, wanted, self.kind)
+
+    def ravel(self) -> ndarray:
+        """All numbers along one axis."""
+        return self.reshape(-1)
+
+    flatten = ravel
+
+    def transpose(self, *order: Any) -> ndarray:
+        """The axes in another order; in reverse where none is given."""
+        axes = order[0] if len(order) == 1 and not isinstance(order[0], int) else order
+        axes = [axis % self.ndim for axis in axes] if axes else list(reversed(range(self.ndim)))
+        if self.ndim == 2 and axes == [1, 0]:
+            return self.T
+        shape = tuple(self.shape[axis] for axis in axes)
+        return ndarray(permuted(self.data, self.shape, axes), shape, self.kind)
+
+    def swapaxes(self, first: int, second: int) -> ndarray:
+        """Two axes exchanged."""
+        order = list(range(self.ndim))
+        order[first], order[second] = order[second], order[first]
+        return self.transpose(order)
+
+    def astype(self, dtype: Any, copy: bool = True) -> ndarray:
+        """The numbers as those of another kind."""
+        kind = kind_of(dtype)
+        found = converted(self.data, self.kind, kind)
+        return ndarray(list(found) if copy else found, self.shape, kind)
+
+    def copy(self) -> ndarray:
+        """An array of its own."""
+        return ndarray(list(self.data), self.shape, self.kind)
+
+    def tolist(self) -> Any:
+        """Lists of lists."""
+        if not self.shape:
+            return self.data[0]
+        return [x.tolist() if isinstance(x, ndarray) else x for x in self]
+
+    def map(self, function: Callable[[Any], Any], kind: str | None = None) -> ndarray:
+        """A function of each number."""
+        return ndarray(list(map(function, self.data)), self.shape, kind or self.kind)
+
+    def rows(self, axis: int) -> tuple[list[list[Any]], Shape]:
+        """The rows along an axis, and the shape of the other axes."""
+        axis %= self.ndim
+        order = [k for k in range(self.ndim) if k != axis] + [axis]
+        turned, size = permuted(self.data, self.shape, order), self.shape[axis]
+        shape = tuple(self.shape[k] for k in order[:-1])
+        return [turned[k * size : (k + 1) * size] for k in range(prod(shape))], shape
+
+    def _folded(
+        self, fold: Callable[[list[Any]], Any], axis: Any = None, keepdims: bool = False, kind: str | None = None
+    ) -> Any:
+        """A function of the rows along some axes; of all numbers where none is given."""
+        kind = kind or self.kind
+        if axis is None:
+            found = fold(self.data)
+            return ndarray([found], (1,) * self.ndim, kind) if keepdims else found
+        axes = sorted({k % self.ndim for k in (axis if isinstance(axis, tuple) else (axis,))})
+        rest = [k for k in range(self.ndim) if k not in axes]
+        turned = permuted(self.data, self.shape, [*rest, *axes])
+        shape, width = tuple(self.shape[k] for k in rest), prod(self.shape[k] for k in axes)
+        folded = [fold(turned[k * width : (k + 1) * width]) for k in range(prod(shape))]
+        if keepdims:
+            shape = tuple(1 if k in axes else size for k, size in enumerate(self.shape))
+        return ndarray(folded, shape, kind) if shape or keepdims else folded[0]
+
+    def sum(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Sums."""
+        return self._folded(sum, axis, keepdims, wider(self.kind, "i"))
+
+    def prod(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Products."""
+        return self._folded(prod, axis, keepdims, wider(self.kind, "i"))
+
+    def mean(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Means."""
+        return self._folded(lambda row: sum(row) / len(row) if row else nan, axis, keepdims, "f")
+
+    def var(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Means of squares around the mean."""
+        return self._folded(_variance, axis, keepdims, "f")
+
+    def max(self, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
+        """The largest numbers."""
+        return self._folded(lambda row: _extreme(max, row, initial), axis, keepdims)
+
+    def min(self, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
+        """The smallest numbers."""
+        return self._folded(lambda row: _extreme(min, row, initial), axis, keepdims)
+
+    def any(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether one is true."""
+        return self._folded(any, axis, keepdims, "b")
+
+    def all(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """Whether all are true."""
+        return self._folded(all, axis, keepdims, "b")
+
+    def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """The index of the first of the largest."""
+        return self._folded(lambda row: row.index(max(row)), axis, keepdims, "i")
+
+    def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
+        """The index of the first of the smallest."""
+        return self._folded(lambda row: row.index(min(row)), axis, keepdims, "i")
+
+    def along(self, change: Callable[[list[Any]], Sequence[Any]], axis: int, kind: str | None = None) -> ndarray:
+        """The rows along an axis, each changed to one that may have another length."""
+        axis %= self.ndim
+        rows, shape = self.rows(axis)
+        changed = [change(row) for row in rows]
+        width = len(changed[0]) if changed else self.shape[axis]
+        found = ndarray(list(chain.from_iterable(changed)), (*shape, width), kind or self.kind)
+        order = list(range(self.ndim - 1))
+        order.insert(axis, self.ndim - 1)
+        return found.transpose(order)
+
+    def take(self, places: Any, axis: int) -> ndarray:
+        """The entries along an axis that indices name; the axes of the indices stand in place of it."""
+        found: ndarray = self[(*(slice(None),) * (axis % self.ndim), asarray(places))]
+        return found
+
+    def cumsum(self, axis: int) -> ndarray:
+        """Sums of ever more of the numbers along an axis."""
+        from itertools import accumulate
+
+        return self.along(lambda row: list(accumulate(row)), axis, wider(self.kind, "i"))
+
+    def argsort(self, axis: int = -1, kind: str | None = None) -> ndarray:
+        """The order that sorts each row; equal ones stay as they are."""
+        return self.along(lambda row: sorted(range(len(row)), key=row.__getitem__), axis, "i")
+
+    def __neg__(self) -> ndarray:
+        return self.map(operator.neg)
+
+    def __abs__(self) -> ndarray:
+        return self.map(abs)
+
+    def __invert__(self) -> ndarray:
+        return self.map(operator.not_ if self.kind == "b" else operator.invert)
+
+
+def _with_arrays(index: Any) -> Any:
+    """An index with arrays in place of lists."""
+    if isinstance(index, tuple):
+        return tuple(asarray(one) if isinstance(one, list) else one for one in index)
+    return asarray(index) if isinstance(index, list) else index
+
+
+def _names_arrays(index: Any) -> bool:
+    return any(hasattr(one, "shape") and one.shape for one in (index if isinstance(index, tuple) else (index,)))
+
+
+def _variance(row: list[Any]) -> float:
+    mean = sum(row) / len(row)
+    return float(sum((x - mean) ** 2 for x in row) / len(row))
+
+
+def _extreme(choose: Callable[[Iterable[Any]], Any], row: list[Any], initial: Any) -> Any:
+    row = row if initial is None else [*row, initial]
+    # A comparison with what is not a number is false, so that it would be passed over.
+    return next((x for x in row if isinstance(x, float) and isnan(x)), None) or choose(row)
+
+
+def asarray(values: Any, dtype: Any = None) -> ndarray:
+    """Numbers, sequences of them or an array as an array; without a copy where it is one of the kind already."""
+    if isinstance(values, ndarray):
+        return values if dtype is None else values.astype(dtype, copy=False)
+    is_number = isinstance(values, int | float)
+    found = ndarray([values], (), kind_among([values])) if is_number else _nested(list(values))
+    return found if dtype is None else found.astype(dtype, copy=False)
+
+
+def _nested(values: list[Any]) -> ndarray:
+    """An array of a list of numbers, lists or arrays. Raises ValueError where their shapes differ."""
+    if not any(isinstance(one, list | tuple | ndarray | range) for one in values):
+        kind = kind_among(values)
+        return ndarray(converted(values, "", kind), (len(values),), kind)
+    parts = [asarray(one) for one in values]
+    if len({part.shape for part in parts}) > 1:
+        raise ValueError("the parts have different shapes")
+    kind = wider(*(part.kind for part in parts))
+    data = [x for part in parts for x in converted(part.data, part.kind, kind)]
+    return ndarray(data, (len(parts), *parts[0].shape), kind)

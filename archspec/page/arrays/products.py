@@ -1,0 +1,141 @@
+"""Products of matrices, and sums of products along named axes."""
+
+from __future__ import annotations
+
+import math
+from array import array as doubles
+from collections.abc import Callable, Sequence
+from itertools import chain, product
+from operator import mul
+from typing import Any
+
+from archspec.page.arrays.array import asarray, ndarray
+from archspec.page.arrays.layout import offsets, spread, strides_of, together
+
+
+def _sum_of_products(x: Sequence[float], y: Sequence[float]) -> float:
+    return float(sum(map(mul, x, y)))
+
+
+# Python 3.12 has it built in.
+_dot = getattr(math, "sumprod", _sum_of_products)
+
+
+def matmul(left: Any, right: Any) -> ndarray:
+    """The product of two matrices, or of two batches of them, which broadcast."""
+    a, b = asarray(left), asarray(right)
+    if b.ndim == 1:
+        found = matmul(a, b.reshape(-1, 1))
+        return found.reshape(found.shape[:-1])
+    if a.ndim == 1:
+        found = matmul(a.reshape(1, -1), b)
+        return found.reshape((*found.shape[:-2], found.shape[-1]))
+    kind = "f" if "f" in (a.kind, b.kind) else "i"
+    (rows, inner), width = a.shape[-2:], b.shape[-1]
+    if b.shape[-2] != inner:
+        raise ValueError(f"{a.shape} and {b.shape} have no product")
+    if b.ndim == 2:
+        return ndarray(_product(a.data, b.columns(), inner, kind), (*a.shape[:-1], width), kind)
+    batch = together(a.shape[:-2], b.shape[:-2])
+    first, second = _blocks(a, batch), _blocks(b, batch)
+    columns = {k: ndarray(b.data[k : k + inner * width], (inner, width), kind).columns() for k in set(second)}
+    found_data = chain.from_iterable(
+        _product(a.data[i : i + rows * inner], columns[k], inner, kind) for i, k in zip(first, second, strict=True)
+    )
+    return ndarray(list(found_data), (*batch, rows, width), kind)
+
+
+def _product(rows: list[Any], columns: list[Any], inner: int, kind: str) -> list[Any]:
+    """The product of every row with every column, both given one behind the other; `inner` is their length."""
+    if not inner:
+        return []
+    first, second = (range(0, len(data), inner) for data in (rows, columns))
+    if _outside and kind == "f" and len(first) * len(columns) >= _LARGE:
+        made = doubles("d", bytes(8 * len(first) * len(second)))
+        _outside[0](doubles("d", rows), doubles("d", columns), made, inner)
+        return made.tolist()
+    parts = [columns[k : k + inner] for k in second]
+    return [_dot(rows[k : k + inner], part) for k in first for part in parts]
+
+
+_LARGE = 20_000
+_outside: list[Callable[[Any, Any, Any, int], None]] = []
+
+
+def multiply_by(function: Callable[[Any, Any, Any, int], None]) -> None:
+    """Compute large products outside of Python.
+
+    Args:
+        function: takes rows, columns, the result that it fills, all as arrays of doubles, and the length of a row.
+    """
+    _outside[:] = [function]
+
+
+def _blocks(array: ndarray, batch: tuple[int, ...]) -> list[int]:
+    """Where the matrix of each place of a batch starts."""
+    shape = array.shape[:-2]
+    strides = strides_of(array.shape)[:-2]
+    starts = offsets([range(0, size * stride, stride) for size, stride in zip(shape, strides, strict=True)])
+    return spread(starts, shape, batch)
+
+
+def einsum(formula: str, *operands: Any) -> ndarray:
+    """Sums of products along axes that the result does not name; `...` stands for trailing axes."""
+    arrays = [asarray(one) for one in operands]
+    words, result = formula.replace(" ", "").split("->")
+    names = [_named(word, array.ndim) for word, array in zip(words.split(","), arrays, strict=True)]
+    sizes = {
+        axis: size
+        for axes, array in zip(names, arrays, strict=True)
+        for axis, size in zip(axes, array.shape, strict=True)
+    }
+    out = _named(result, max(len(_dots(axes)) for axes in names) + len(result.replace("...", "")))
+    summed = [axis for axis in sizes if axis not in out]
+    # All in one order of axes, first those of the result.
+    order = [*out, *summed]
+    shape = tuple(sizes[axis] for axis in order)
+    spread_out = [spread(*_in_order(array, axes, order), shape) for array, axes in zip(arrays, names, strict=True)]
+    width = math.prod(sizes[axis] for axis in summed)
+    products = [math.prod(parts) for parts in zip(*spread_out, strict=True)]
+    found = [sum(products[k : k + width]) for k in range(0, len(products), width)] if width else []
+    return ndarray(found, tuple(sizes[axis] for axis in out), "f")
+
+
+def _named(word: str, rank: int) -> list[str]:
+    """The axes of an operand; those behind `...` are named by their number from the end."""
+    letters = word.replace("...", "")
+    rest = [str(k) for k in reversed(range(rank - len(letters)))]
+    before, dots, after = word.partition("...")
+    return [*before, *(rest if dots else []), *after]
+
+
+def _dots(axes: Sequence[str]) -> list[str]:
+    return [axis for axis in axes if axis.isdigit()]
+
+
+def _in_order(array: ndarray, axes: Sequence[str], order: Sequence[str]) -> tuple[list[Any], tuple[int, ...]]:
+    """The numbers of an operand and its shape, with an axis of one entry for each that it lacks."""
+    there = [axis for axis in order if axis in axes]
+    turned = array.transpose([axes.index(axis) for axis in there]) if array.ndim else array
+    shape = tuple(array.shape[axes.index(axis)] if axis in axes else 1 for axis in order)
+    return turned.data, shape
+
+
+def tensordot(left: Any, right: Any, axes: tuple[Sequence[int], Sequence[int]]) -> ndarray:
+    """The sum of products over pairs of axes; the other axes of the left come before those of the right."""
+    a, b = asarray(left), asarray(right)
+    first, second = ([k % array.ndim for k in chosen] for array, chosen in zip((a, b), axes, strict=True))
+    kept_a, kept_b = ([k for k in range(x.ndim) if k not in chosen] for x, chosen in ((a, first), (b, second)))
+    width = math.prod(a.shape[k] for k in first)
+    rows = a.transpose([*kept_a, *first]).reshape(-1, width)
+    columns = b.transpose([*second, *kept_b]).reshape(width, -1)
+    return matmul(rows, columns).reshape([*(a.shape[k] for k in kept_a), *(b.shape[k] for k in kept_b)])
+
+
+def ndindex(*shape: Any) -> product[tuple[int, ...]]:
+    """All indices of a shape, the last running fastest."""
+    sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+    return product(*(range(size) for size in sizes))
+
+
+setattr(ndarray, "__matmul__", matmul)  # noqa: B010 - a checker of types takes an assignment for a product

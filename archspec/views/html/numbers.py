@@ -1,0 +1,24 @@
+"""Numbers as a page writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+def counted(count: int, thing: str) -> str:
+    """A number of things in words: `1 run`, `2 runs`."""
+    return f"{count:,} {thing}{'s' * (count != 1)}"
+
+
+def at_sizes(sizes: Mapping[str, int]) -> str:
+    """Sizes of dims: `batch 2, length 64`."""
+    return ", ".join(f"{name} {size:,}" for name, size in sizes.items())
+
+
+def scaled(number: float, unit: str) -> str:
+    """A number to three digits with a decimal prefix of its unit: 12.3 GFLOP."""
+    for prefix in ("", "k", "M", "G", "T"):
+        if abs(number) < 1000:
+            return f"{number:.3g} {prefix}{unit}".rstrip()
+        number /= 1000
+    return f"{number:.3g} P{unit}"

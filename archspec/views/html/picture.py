@@ -1,0 +1,39 @@
+"""The architecture as a picture, with the path of each leak drawn into it."""
+
+from __future__ import annotations
+
+from archspec.checking import Report
+from archspec.rules.leaked import LeakPath
+from archspec.rules.verdict import Verdict
+from archspec.views.diagram.draw import diagram
+from archspec.views.html.markup import Html, code, figure, tag
+from archspec.views.html.verdicts import leak_steps
+
+_MOST = 4
+"""The most leaks that are drawn; a mistake in one node often violates several rules in the same way."""
+
+_LARGEST = 600
+"""The most nodes of a graph that is drawn, repeated layers counted once; the largest that ship have about 350."""
+
+
+def picture(report: Report) -> Html:
+    """The diagram of the architecture, inputs at the bottom and outputs at the top; one for each leak, if there are."""
+    count = sum(1 for _ in report.spec.graph.walk())
+    if count > _LARGEST:
+        return tag("p", f"The graph has {count:,} nodes, too many for one picture; the table of parts lists them.")
+    leaks = [(one, one.leak) for one in report.verdicts if one.leak is not None]
+    if not leaks:
+        label = f"Diagram of {report.spec.name}; the table of parts says the same in words"
+        return figure(diagram(report.spec), label, "Inputs are at the bottom, outputs at the top.")
+    return tag("div", [_leaking(report, one, leak) for one, leak in leaks[:_MOST]], _rest(len(leaks) - _MOST))
+
+
+def _leaking(report: Report, verdict: Verdict, leak: LeakPath) -> Html:
+    label = f"Diagram of {report.spec.name} with the path by which {leak.output} depends on {leak.source}"
+    caption = (code(str(verdict.rule)), " is violated. The thick line is the path:", leak_steps(leak))
+    return figure(diagram(report.spec, leak), label, caption)
+
+
+def _rest(count: int) -> Html | None:
+    """What is left out."""
+    return tag("p", f"{count} more violated rules are not drawn.") if count > 0 else None
