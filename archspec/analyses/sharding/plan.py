@@ -46,8 +46,8 @@ class ConvertedRun:
     """Values of one type that a hook converts: `times` in a forward pass.
 
     `again` of these are in a layer and before the last op of it that keeps something for the backward pass: so often
-    they are converted once more there, if layers are computed again. `still` of the values depend on nothing trained, so
-    that no gradient comes back to them.
+    they are converted once more there, if layers are computed again. `still` of the values depend on nothing trained:
+    no gradient comes back to them.
     """
 
     type: TensorType
