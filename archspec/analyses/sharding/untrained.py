@@ -76,8 +76,8 @@ class Untrained:
             carried = found[0]
             for out, tap in enumerate(op.taps, 1):
                 made[out] |= tap.layer == layer and found[tap.output]
-            for out, scan in enumerate(op.scans, 1 + len(op.taps)):
-                made[out] |= scan.body == number and found[scan.output]
+            for out, scan in enumerate(op.stacks, 1 + len(op.taps)):
+                made[out] |= scan.body == number and scan.output is not None and found[scan.output]
         return [carried, *made[1:]]
 
     def _pass(
