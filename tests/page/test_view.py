@@ -65,7 +65,7 @@ def test_refuses_what_it_cannot_show(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", "/nowhere")
     for missing in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(SpecError, match="E208"):
-            view.main([str(missing)], standalone_mode=False)
+            cli.main(["view", str(missing)], standalone_mode=False)
     assert "follows a file" in CliRunner().invoke(cli, ["view", "-"]).output
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
