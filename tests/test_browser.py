@@ -22,7 +22,7 @@ def test_requests_logs_and_failures_are_seen_and_nothing_is_reached(tmp_path: Pa
         tab.open(file)
         assert tab.requests == [file.as_uri(), "http://archspec.invalid/picture.png"]
         assert tab.evaluate("document.images[0].naturalWidth") == 0
-        assert tab.console[0] == "log: said"
+        assert "log: said" in tab.console
         assert any("missing is not defined" in line for line in tab.console)
         assert any("ERR_PROXY_CONNECTION_FAILED" in line for line in tab.console)
         tab.evaluate("document.getElementById('field').focus()")

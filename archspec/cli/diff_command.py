@@ -58,7 +58,8 @@ def command(
         found = list(options.since(revision, specs_among(specs) if skip_others else specs))
     if as_json:
         data = [one.data() for one in found]
-        print_json(data[0] if len(specs) == 1 and data else {"same": all(one.same for one in found), "specs": data})
+        alone = revision is None or len(specs) == 1
+        print_json(data[0] if alone and data else {"same": all(one.same for one in found), "specs": data})
     else:
         _show(found, markdown=markdown)
     if any(one.fails for one in found) or (exit_code and not all(one.same for one in found)):

@@ -72,9 +72,11 @@ def align(before: FlatBody, after: FlatBody, inputs: Mapping[Slot, Slot], kinds:
 
 def _path(step: Step) -> Hashable:
     """What tells a step from others by name; None for one that has neither a name nor parameters."""
-    if not step.node.name and not step.node.parameters:
-        return None
-    return step.place
+    if step.node.name:
+        return step.place
+    # Several steps of a module may have no name, and parameters of the module.
+    paths = tuple(sorted(one.path for one in step.node.parameters.values()))
+    return (step.place, paths) if paths else None
 
 
 def _matched(pairs: StepPairs, key: Key) -> None:

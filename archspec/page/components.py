@@ -79,9 +79,10 @@ def _fetch(client: str, wanted: Sequence[Component], folder: Path) -> None:
         words = _by_npm(wanted, name) if client == "npm" else _by_pip(wanted, name)
         done = subprocess.run(words, cwd=name, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
-            last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+            said = (done.stderr.strip() or done.stdout.strip() or "it says nothing").splitlines()
+            reason = next((line for line in said if "error" in line.lower()), said[-1])
             help = _HELP["pip"] if "No module named pip" in done.stderr else None
-            fail("E764", f"{client} cannot fetch what the page is made of: {''.join(last)}", None, help=help)
+            fail("E764", f"{client} cannot fetch what the page is made of: {reason.strip()}", None, help=help)
         for one in wanted:
             found = Path(name, one.file)
             if not _is_there(found, one):
@@ -91,7 +92,7 @@ def _fetch(client: str, wanted: Sequence[Component], folder: Path) -> None:
 
 def _by_npm(wanted: Sequence[Component], folder: str) -> list[str]:
     names = [f"{one.name}@{one.version}" for one in wanted]
-    return [program("npm"), "pack", "--silent", "--pack-destination", folder, *names]
+    return [program("npm"), "pack", "--loglevel=error", "--pack-destination", folder, *names]
 
 
 def _by_pip(wanted: Sequence[Component], folder: str) -> list[str]:

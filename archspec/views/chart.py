@@ -9,7 +9,7 @@ from archspec.views.canvas import GREY, INK, Canvas
 from archspec.views.fonts import fitted, width, wrapped
 
 # All lengths are in pixels, except `_COLUMNS`, the width of the text in characters; every fourth position is numbered.
-_CELL, _TICK = 15.0, 8.0
+_CELL, _TICK, _DOT = 15.0, 8.0, 1.8
 _MARGIN, _GAP = 20.0, 26.0
 _WIDEST, _WIDEST_TITLE = 900.0, 340.0
 _EVERY = 4
@@ -18,11 +18,15 @@ _COLUMNS = 100
 
 @record(kw_only=False)
 class Level:
-    """The appearance of one kind of cell, as text and in colour, and its meaning for the legend."""
+    """The appearance of one kind of cell, as text and in colour, and its meaning for the legend.
+
+    A `dotted` cell has a dot, which tells it from cells that differ in colour but hardly in brightness.
+    """
 
     glyph: str
     color: str
     meaning: str
+    dotted: bool = False
 
 
 @record
@@ -86,6 +90,8 @@ class Chart:
         x = _MARGIN
         for level in self.levels:
             canvas.rect((x, y), 11, 11, fill=level.color, stroke=GREY)
+            if level.dotted:
+                canvas.circle((x + 5.5, y + 5.5), _DOT, fill=INK, stroke="")
             canvas.text((x + 17, y + 10), level.meaning, size=11)
             x += _CELL + 20 + width(level.meaning, 11)
         for number, note in enumerate(self.notes):
@@ -129,6 +135,8 @@ def _draw(canvas: Canvas, panel: Panel, levels: Sequence[Level], at: tuple[float
         for column, level in enumerate(cells):
             corner = (x + column * _CELL, y + row * _CELL)
             grid.rect(corner, _CELL - 1, _CELL - 1, fill=levels[level].color)
+            if levels[level].dotted:
+                grid.circle((corner[0] + _CELL / 2 - 0.5, corner[1] + _CELL / 2 - 0.5), _DOT, fill=INK, stroke="")
     for k in range(0, len(panel.cells[0]), _EVERY):
         canvas.text((x + k * _CELL + 7, y - 4), str(k), size=_TICK, color=GREY, anchor="middle")
     for k in range(0, len(panel.cells), _EVERY):

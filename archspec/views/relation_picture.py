@@ -23,7 +23,7 @@ from archspec.views.sides import axis_of, positions
 IMPOSSIBLE, POSSIBLE, WIRED = 0, 1, 2
 LEVELS = (
     Level("·", "#e6e9ee", "proved impossible"),
-    Level("▒", "#f2b84b", "allowed by the bound, not wired here"),
+    Level("▒", "#f2b84b", "allowed by the bound, not wired here", dotted=True),
     Level("■", "#2f6db5", "wired"),
 )
 # The most cells along one side; more positions are drawn in blocks.

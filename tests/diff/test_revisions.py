@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from archspec.cli.diff_command import command
+from archspec.cli import cli
 from archspec.diagnostics import SpecError
 from archspec.diff.revision import at_revision, revised
 from archspec.spec import load
@@ -41,7 +41,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def said(*arguments: str) -> Result:
-    return CliRunner().invoke(command, list(arguments))
+    return CliRunner().invoke(cli, ["diff", *arguments])
 
 
 def test_a_parent_is_read_at_the_same_revision(repository: Path) -> None:

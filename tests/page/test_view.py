@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from archspec.cli.view_command import command as view
+from archspec.cli import cli
 from archspec.diagnostics import SpecError
 from tests.browser import browser
 from tests.page.test_answer import LEAK, TEXT
@@ -65,12 +65,12 @@ def test_refuses_what_it_cannot_show(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("PATH", "/nowhere")
     for missing in (tmp_path / "none.yaml", tmp_path):
         with pytest.raises(SpecError, match="E208"):
-            view.main([str(missing)], standalone_mode=False)
-    assert "follows a file" in CliRunner().invoke(view, ["-"]).output
+            cli.main(["view", str(missing)], standalone_mode=False)
+    assert "follows a file" in CliRunner().invoke(cli, ["view", "-"]).output
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        found = CliRunner().invoke(view, ["gpt2", "--port", port, "--no-open"])
+        found = CliRunner().invoke(cli, ["view", "gpt2", "--port", port, "--no-open"])
     assert found.exit_code == 2
     assert f"{port} cannot be used" in found.output

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from archspec.cli.check_command import command
+from archspec.cli import cli
 from tests.reviews.throwaway import DECODER, OTHER
 
 
@@ -28,7 +28,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def said(*arguments: str) -> Result:
-    return CliRunner().invoke(command, list(arguments))
+    return CliRunner().invoke(cli, ["check", *arguments])
 
 
 def test_each_is_told_and_one_that_fails_fails_all(files: Path) -> None:

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from functools import cache
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -140,6 +140,14 @@ def test_a_graph_of_thousands_of_nodes_is_listed_and_not_drawn(tmp_path: Path) -
     assert "The graph has 700 nodes, too many for one picture" in found.words
     assert "701 parts" in found.words
     assert "n699" in found.words
+
+
+def test_cells_that_hardly_differ_in_brightness_differ_in_form() -> None:
+    from archspec.views import mask_picture, relation_picture
+
+    for levels in (mask_picture.LEVELS, relation_picture.LEVELS):
+        for one, other in combinations(levels, 2):
+            assert contrast(one.color, other.color) >= 3 or one.dotted != other.dotted
 
 
 def test_costs_are_those_of_the_check() -> None:

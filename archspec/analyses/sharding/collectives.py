@@ -72,9 +72,9 @@ def of_conversion(hook: Conversion, ranks: int) -> Iterator[Collective]:
             size = _given(forward, run.type, hook.source, ranks)
             made = _of(forward, "forward", run.times, size, run.type.dtype, ranks, where)
             yield replace(made, again=run.again)
-        if backward is not None and hook.has_gradient:
+        if backward is not None and hook.has_gradient and run.times > run.still:
             size = _given(backward, run.type, hook.target, ranks)
-            yield _of(backward, "backward", run.times, size, run.type.dtype, ranks, where)
+            yield _of(backward, "backward", run.times - run.still, size, run.type.dtype, ranks, where)
 
 
 def of_parameter(stored: StoredParameter, ranks: int) -> Iterator[Collective]:

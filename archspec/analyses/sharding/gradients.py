@@ -59,8 +59,13 @@ def _received(wiring: WiredGraph) -> frozenset[int]:
 
 def senders(wired: WiredOp) -> tuple[int, ...]:
     """The wires of the parameters and of the float operands to which an op sends a gradient back."""
+    operands, parameters = sends(wired)
+    return (*(wired.operands[k] for k in operands), *(wired.parameters[name] for name in parameters))
+
+
+def sends(wired: WiredOp) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """The numbers of the float operands, and the names of the parameters, to which an op sends a gradient back."""
     read = {k for row in wired.node.reads for k, relation in enumerate(row) if relation.atoms}
     floats = (k for k in read if wired.node.inputs[k].type.dtype is DType.FLOAT)
     declared = wired.op.parameters(*(x.type for x in wired.node.inputs))
-    derived = (wire for name, wire in wired.parameters.items() if not declared[name].chooses)
-    return (*(wired.operands[k] for k in sorted(floats)), *derived)
+    return tuple(sorted(floats)), tuple(name for name in wired.parameters if not declared[name].chooses)

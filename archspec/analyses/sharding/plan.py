@@ -46,12 +46,14 @@ class ConvertedRun:
     """Values of one type that a hook converts: `times` in a forward pass.
 
     `again` of these are in a layer and before the last op of it that keeps something for the backward pass: so often
-    they are converted once more there, if layers are computed again.
+    they are converted once more there, if layers are computed again. `still` of the values depend on nothing trained:
+    no gradient comes back to them.
     """
 
     type: TensorType
     times: int
     again: int = 0
+    still: int = 0
 
 
 @record

@@ -28,6 +28,7 @@ from archspec.analyses.sharding.recomputed import Recomputed
 from archspec.analyses.sharding.sequence import in_parts_of_length
 from archspec.analyses.sharding.terms import copied
 from archspec.analyses.sharding.unsplit import Reason, runs_flops, sized, unsplit
+from archspec.analyses.sharding.untrained import Untrained
 from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, plain, splits_weights, ways
 from archspec.analyses.sharding.wiring import WiredGraph, WiredOp, wiring
 from archspec.ir.graph import Graph, Parameter
@@ -208,6 +209,7 @@ class _Planner:
     def conversions(self, placement: _Placed) -> Iterator[Conversion]:
         """What hooks convert."""
         again = Recomputed(self.graph, self.wiring, self.gradients, self.boundaries)
+        untrained = Untrained(self.graph, self.wiring, self.boundaries)
         for link in self.wiring.links:
             source, target = placement(link.source), placement(link.target)
             has_gradient = link.target in self.gradients.possible
@@ -217,7 +219,12 @@ class _Planner:
                     source=source,
                     target=target,
                     runs=tuple(
-                        ConvertedRun(type=type_, times=times, again=again.count(link.at, type_))
+                        ConvertedRun(
+                            type=type_,
+                            times=times,
+                            again=again.count(link.at, type_),
+                            still=untrained.count(link.at, type_),
+                        )
                         for type_, times in link.runs
                     ),
                     has_gradient=self.has_gradient(link.target),
