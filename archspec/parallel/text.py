@@ -96,14 +96,16 @@ def pair(one: Conversion) -> str:
 
 
 def lookups(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[LayerPlace, str]]:
-    """The tables that are split by rows, with what becomes of the rows that are looked up."""
+    """The tables that are split by rows, or what is looked up in is converted, with what becomes of these rows."""
     converted = {one.at: pair(one) for one in plan.conversions if one.at.side == "lookup"}
     kept = "(Partial(), Partial())"
     held = {one.group.pattern: one.group.layers for one in plan.parameters}
     for node, sharding in plan.nodes.items():
+        at = boundaries.get(Crossing(node, "output", 0))
+        if at is not None and at in converted and sharding is WHOLE:
+            yield LayerPlace(f"{at.module}.{at.name}" if at.module else at.name, at.layers), converted[at]
         if sharding is WHOLE or sharding.rows is None:
             continue
-        at = boundaries.get(Crossing(node, "output", 0))
         for name, placement in sharding.parameters.items():
             if placement == Shard(0):
                 path = node.parameters[name].path

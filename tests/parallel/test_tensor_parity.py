@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
 from tests.parallel.emitted import Emitted, differs, emitted, gradients, loaded, loss, outputs, whole
 from tests.parallel.ranks import Ranks
+from tests.parallel.variants import variant
 
 # With 96 rows, tables of tokens are split as well.
 WIDER = {"gpt2": 96, "t5-small": 96, "deepseek-v3": 96, "bert-base": 96}
@@ -138,6 +140,11 @@ def test_values_gradients_and_exchanges(count: int, names: list[str], ranks: Ran
 )
 def test_parts_of_the_length(lengths: dict[str, dict[str, int]], ranks: Ranks) -> None:
     compare([(load(name, reduced=True), sizes) for name, sizes in lengths.items()], 4, ranks, sequence=True)
+
+
+def test_a_whole_table_is_looked_up_in_parts_of_the_length(ranks: Ranks, tmp_path: Path) -> None:
+    """Nothing stands between the lookup and the layers, and two ranks do not divide 97 rows."""
+    compare([(variant("plain", tmp_path, vocab="97"), {})], 2, ranks, sequence=True)
 
 
 def test_lengths_that_ranks_do_not_divide_are_refused(ranks: Ranks) -> None:

@@ -42,8 +42,8 @@ VARIANTS = {
 }
 
 
-def variant(name: str, folder: Path) -> Spec:
+def variant(name: str, folder: Path, **constants: str) -> Spec:
     """A small model whose layers are shared, of several kinds, in layers, or run twice."""
     layers, last = VARIANTS[name]
     (folder / "small.yaml").write_text(SMALL.replace("LAYERS", layers).replace("LAST", last))
-    return load(folder / "small.yaml")
+    return load(folder / "small.yaml", set=constants)

@@ -38,12 +38,15 @@ class TableRows(Tensor):
 
     mesh: DeviceMesh
     conversion: Conversion
+    is_whole: bool
 
     @staticmethod
-    def of(table: Tensor, mesh: DeviceMesh, conversion: Conversion) -> TableRows:
-        """The rows of a rank, and how what is looked up is converted."""
+    def of(
+        table: Tensor, mesh: DeviceMesh, conversion: Conversion, *, is_whole: bool
+    ) -> TableRows:
+        """The rows of a rank, or all, and how what is looked up is converted."""
         rows = table.as_subclass(TableRows)
-        rows.mesh, rows.conversion = mesh, conversion
+        rows.mesh, rows.conversion, rows.is_whole = mesh, conversion, is_whole
         return rows
 
     @classmethod
@@ -58,6 +61,9 @@ class TableRows(Tensor):
             if func is not F.embedding:
                 return func(*args, **(kwargs or {}))
             ids, table = args
+            if table.is_whole:
+                looked_up = F.embedding(ids, table)
+                return convert(looked_up, table.mesh, *table.conversion)
             own = ids - table.mesh.get_local_rank() * table.shape[0]
             elsewhere = (own < 0) | (own >= table.shape[0])
             rows = F.embedding(own.masked_fill(elsewhere, 0), table).masked_fill(

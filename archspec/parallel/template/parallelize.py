@@ -323,4 +323,6 @@ def read(
         local = convert(local, meshes[held.copies]["copies"], Replicate(), Broadcast())
     if isinstance(held, Broadcast):
         local = convert(local, mesh, Replicate(), Broadcast())
-    return TableRows.of(local, mesh, lookup) if lookup else local
+    if lookup is None:
+        return local
+    return TableRows.of(local, mesh, lookup, is_whole=not isinstance(held, Shard))
