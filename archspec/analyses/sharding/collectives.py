@@ -20,6 +20,7 @@ _COSTS: dict[tuple[type, type], tuple[CollectiveKind | None, CollectiveKind | No
     (Replicate, Copied): (None, "all-reduce"),
     (Replicate, Shard): (None, "all-gather"),
     (Copied, Shard): (None, None),
+    (Copied, Copied): (None, None),
     (Partial, Replicate): ("all-reduce", None),
     (Partial, Copied): ("all-reduce", "all-reduce"),
     (Partial, Shard): ("reduce-scatter", "all-gather"),
@@ -61,7 +62,10 @@ def collectives(plan: Plan) -> tuple[Collective, ...]:
 
 def of_conversion(hook: Conversion, ranks: int) -> Iterator[Collective]:
     """What one hook exchanges."""
-    forward, backward = _COSTS[type(hook.source), type(hook.target)]
+    # Ranks that share a part each have a term of its gradient: it is taken of a whole value that each has for itself.
+    is_shared = isinstance(hook.target, Shard) and hook.target.copies > 1
+    target = Copied() if is_shared else hook.target
+    forward, backward = _COSTS[type(hook.source), type(target)]
     where = (
         ".".join(part for part in (hook.at.module, hook.at.name) if part)
         if hook.at.side == "lookup"
@@ -73,7 +77,7 @@ def of_conversion(hook: Conversion, ranks: int) -> Iterator[Collective]:
             made = _of(forward, "forward", run.times, size, run.type.dtype, ranks, where)
             yield replace(made, again=run.again)
         if backward is not None and hook.has_gradient and run.times > run.still:
-            size = _given(backward, run.type, hook.target, ranks)
+            size = _given(backward, run.type, target, ranks)
             yield _of(backward, "backward", run.times - run.still, size, run.type.dtype, ranks, where)
 
 
