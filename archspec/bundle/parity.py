@@ -136,21 +136,13 @@ def contest(target: Target, dtype: DTypeName, file: Path, program: Program, spec
 
 
 def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArray[Any]]:
-    """Compute the outputs of the emitted module by name; `inputs` must have every input.
-
-    A module in half precision takes floats in it, and its outputs are returned as float32.
-    """
+    """Compute the outputs of the emitted module by name; `inputs` must have every input."""
     import torch
 
-    dtype = next((one.dtype for one in module.parameters() if one.is_floating_point()), torch.float32)
     tensors = (torch.from_numpy(inputs[port.name]) for port in program.interface.input_ports)
-    given = [tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in tensors]
     with torch.inference_mode():
-        result = module(**named_arguments(module, given))
-    named = named_outputs(result, list(program.interface.outputs))
-    is_half = dtype in (torch.float16, torch.bfloat16)
-    widened = {name: one.float() if is_half and one.is_floating_point() else one for name, one in named.items()}
-    return {name: tensor.numpy() for name, tensor in widened.items()}
+        result = module(**named_arguments(module, tensors))
+    return {name: tensor.numpy() for name, tensor in named_outputs(result, list(program.interface.outputs)).items()}
 
 
 def float_arrays(path: Path) -> dict[str, NDArray[Any]]:

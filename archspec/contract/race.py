@@ -111,20 +111,6 @@ def _witness(course: Course, last: int, row: int, position: int) -> str:
     return f"row {row}, position {position}, fed in chunks of {fed} ({course.name})"
 
 
-@record
-class Unsettled:
-    """How many positions rounding leaves out of a comparison, of all that count, and how far off the worst is."""
-
-    left: int
-    total: int
-    worst: float
-
-    def __str__(self) -> str:
-        """The count in words."""
-        share = f"{self.worst:.2g} of the largest value"
-        return f"not compared: {self.left} of {self.total} positions, where rounding alone makes up to {share}"
-
-
 class FullForwards:
     """The full forward of each row alone; each run is made once.
 
@@ -154,26 +140,6 @@ class FullForwards:
         position = stand.past[row] + place
         # Further rows are copies (see `Rows.alone`).
         return found[0, position], counts[0, position]
-
-    def without(self, rounded: Runner, most: float) -> Unsettled:
-        """Leave out positions at which rounding alone is larger than what would tell a fault.
-
-        Half precision does not determine the outputs of a few inputs, whatever the order in which it rounds.
-
-        Args:
-            rounded: the same full forward in the precision of the steps.
-            most: the largest difference at a position that counts, relative to its largest value or to 1.
-        """
-        output, left, total, worst = self.rows.decoded.decode.output, 0, 0, 0.0
-        for run, (found, counts) in self._known.items():
-            given, kept = rounded.run(self.rows.alone(*run)[0])[output], counts.copy()
-            for position in np.flatnonzero(counts[0].reshape(found.shape[1], -1).any(axis=1)):
-                apart = difference(given[0, position], found[0, position], counts[0, position]).share()
-                total += 1
-                if apart > most:
-                    kept[:, position], left, worst = False, left + 1, max(worst, apart)
-            self._known[run] = found, kept
-        return Unsettled(left=left, total=total, worst=worst)
 
     def rounding(self, twin: Runner) -> float:
         """How far the runs so far are from those of a float64 twin, relative to the largest value or to 1."""

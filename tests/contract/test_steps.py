@@ -220,40 +220,6 @@ def test_a_glance_finds_what_is_wrong_inside_a_chunk_and_in_slots(mistake: str, 
     assert found.witness.endswith("(ragged, twice)")
 
 
-class OffAtOnce(Counted):
-    """Steps that are off by 3 wherever the id is 7."""
-
-    def peek(self, state: Array, fed: Arrays, counts: Array, places: Array) -> Array:
-        found = super().peek(state, fed, counts, places)
-        ids = fed["ids"][np.arange(len(state)), places]
-        return found + 3.0 * (ids == 7)[:, None]
-
-    def step(self, state: Array, fed: Arrays, counts: Array) -> tuple[Array, Array]:
-        off = self.peek(state, fed, counts, np.maximum(counts - 1, 0))
-        return off, Counted().step(state, fed, counts)[1]
-
-
-def test_positions_that_rounding_alone_moves_further_than_a_fault_are_left_out_and_counted(tmp_path: Path) -> None:
-    known = decoded(claims_of(specs.decoder(tmp_path)))
-    assert known is not None
-    look = Glance(known=known, seed=0)
-
-    def exact(arrays: Arrays) -> dict[str, Array]:
-        return {"logits": np.eye(41)[arrays["ids"]].cumsum(1)}
-
-    def rounded(arrays: Arrays) -> dict[str, Array]:
-        return {"logits": exact(arrays)["logits"] + 3.0 * (arrays["ids"] == 7)[..., None]}
-
-    wanted = look.wanted(FunctionRunner(function=exact))
-    assert look.outcome(OffAtOnce(), wanted, 0.1).apart.share() > 0.1
-    found = wanted.without(FunctionRunner(function=rounded), 0.05)
-    assert found.total == 2 * 3 * CAPACITY
-    assert 0 < found.left < found.total / 2
-    assert look.outcome(OffAtOnce(), wanted, 0.1).apart.largest == 0
-    # Everywhere else a fault is found as before.
-    assert look.outcome(Counted("inside"), wanted, 0.1).apart.share() > 0.1
-
-
 @pytest.mark.parametrize("first", [0, 4])
 def test_courses_feed_every_row_from_its_first_position_on(first: int) -> None:
     plan = CoursePlan(rows=3, total=7, capacity=9, first=first)
