@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from random import Random
 from typing import Any
 
@@ -11,9 +12,9 @@ import yaml
 
 from archspec.blocks.registry import blocks
 from archspec.masks.registry import atoms
-from archspec.schema.model import Model
 from archspec.spec import Spec
 from archspec.spec.printing import printed
+from archspec.spec.schema import json_schema
 from tests.edits.tree_edits import _Plain
 
 Tree = dict[str, Any]
@@ -42,9 +43,8 @@ def rename(tree: Tree, spec: Spec, chance: Random) -> Mapping[str, str]:
     # A group inside a name, as in `(image text)_states`, cannot be renamed word by word.
     inner |= {name for key in _keys(tree.get("weights") or {}) for name in _in_groups(key)}
     free = [one for one in dict.fromkeys(known) if one not in words and one not in inner and "." not in one]
-    names = {
-        one: f"{one[:3]}_{chance.randrange(1000)}x{number}" for number, one in enumerate(free) if chance.random() < 0.7
-    }
+    chosen = [one for one in free if chance.random() < 0.7] or free[:1]
+    names = {one: f"{one[:3]}_{chance.randrange(1000)}x{number}" for number, one in enumerate(chosen)}
     for section in (*sections, "reduced", "rules", "decode", "blocks"):
         if section in tree:
             tree[section] = _renamed(tree[section], names, keys=section in sections)
@@ -81,19 +81,20 @@ def _keys(tree: Any) -> Iterator[str]:
             yield from _keys(value)
 
 
-def _words() -> set[str]:
-    """Every word that the language gives a meaning to."""
+@cache
+def _words() -> frozenset[str]:
+    """Every word that the language gives a meaning to: keys and literal values of its schema, blocks and atoms."""
     found = {"layer", "batch", *blocks(), *atoms()}
-    pending: list[type[Model]] = [Model]
+    pending: list[Any] = [json_schema()]
     while pending:
-        model = pending.pop()
-        found.update(model.keys())
-        found.update(
-            word for field in model.model_fields.values() for word in re.findall(r"'(\w+)'", str(field.annotation))
-        )
-        # Other tests define models of their own.
-        pending.extend(one for one in model.__subclasses__() if one.__module__.startswith("archspec."))
-    return found
+        one = pending.pop()
+        if isinstance(one, dict):
+            found.update(one.get("properties") or ())
+            found.update(word for word in (*one.get("enum", ()), one.get("const")) if isinstance(word, str))
+            pending.extend(one.values())
+        elif isinstance(one, list):
+            pending.extend(one)
+    return frozenset(found)
 
 
 def _renamed(tree: Any, names: Mapping[str, str], *, keys: bool) -> Any:
