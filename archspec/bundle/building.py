@@ -11,6 +11,7 @@ from archspec.bundle.bundle import Bundle
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
 from archspec.bundle.manifest import WeightsEntry
+from archspec.bundle.quantising import Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
@@ -27,6 +28,9 @@ from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
+from archspec.quantising.plan import plan_of, read_wishes
+from archspec.quantising.spec import quantised
+from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
@@ -60,6 +64,8 @@ def build(
     benchmark: bool = False,
     unproved: bool = False,
     expect: Expected = None,
+    quantise: Sequence[str] = (),
+    keep: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Bundle:
     """Build a bundle: the spec, the emitted module, weights, an artifact for each target, and a report of parity.
@@ -79,6 +85,8 @@ def build(
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
+        quantise: formats in which weights are stored: `int8`, `int4:32`, and `NODE=FORMAT` for the weights of one node.
+        keep: nodes whose weights stay floats although others are quantised.
         expect: an .npz file, or arrays by name: inputs and outputs of the original, to which given weights are held.
         progress: called with each step's name and the share of it that is done (None: not known).
 
@@ -86,12 +94,13 @@ def build(
     """
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
+    quantising = _quantising(checked, _listed(quantise), _listed(keep), tensor, layout)
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
         work = Work(
             folder=folder,
-            checked=checked,
+            checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
             dtype=read_dtype(dtype),
             profiles=ranges,
             layout=layout,
@@ -100,6 +109,7 @@ def build(
             progress=progress or _silent,
             reference=reference,
             split=split,
+            quantising=quantising,
         )
         work.finish(wanted, carried, *_begun(work, weights, weights_layout, seed))
     return open_bundle(out)
@@ -108,7 +118,27 @@ def build(
 def _begun(work: Work, weights: Weights, layout: str | None, seed: int) -> tuple[WeightsEntry, tuple[Stage, ...]]:
     """Write what all artifacts are built from. Returns the manifest's entry for the weights, and the measured steps."""
     work.write(texts_of(work.checked))
+    if work.quantising is not None:
+        return work.quantising.begin(work.folder, work.program, weights, layout, seed, work.progress)
     return put_weights(work.folder, work.checked, work.program, weights, layout, seed, work.progress)
+
+
+def _quantising(
+    checked: Checked, formats: Sequence[str], keep: Sequence[str], ranks: int | None, layout: Layout
+) -> Quantising | None:
+    """What is stored as integers; None for floats. Raises SpecError E630 to E632."""
+    if not formats:
+        if keep:
+            fail("E632", "nodes to keep are given without a format", None, help="give `--quantise int8` too")
+        return None
+    if ranks is not None or layout == "genai":
+        what = "the layout `genai`" if ranks is None else "`--tensor`"
+        fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
+    return Quantising(floats=checked, plan=plan_of(checked.spec.graph, read_wishes(formats, keep)))
+
+
+def _stored(quantising: Quantising) -> Spec:
+    return quantised(quantising.floats.spec, quantising.plan)
 
 
 def _listed(given: Any) -> Sequence[Any]:

@@ -83,6 +83,14 @@ class WeightsEntry(_Model):
         return self.origin == "given" and self.original is None
 
 
+class QuantisedEntry(_Model):
+    """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats."""
+
+    formats: dict[str, str]
+    bytes: int
+    float_bytes: int
+
+
 class ArtifactEntry(_Model):
     """One artifact.
 
@@ -212,6 +220,7 @@ class Manifest(_Model):
     module: str
     interface: WrittenInterface
     weights: WeightsEntry
+    quantised: QuantisedEntry | None = None
     artifacts: list[ArtifactEntry]
     programs: list[ProgramEntry] = []
     rejected: list[RejectedStep] = []

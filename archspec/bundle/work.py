@@ -26,6 +26,7 @@ from archspec.bundle.manifest import (
     WeightsEntry,
     write_manifest,
 )
+from archspec.bundle.quantising import Quantising
 from archspec.bundle.rank_work import RankWork
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
@@ -57,7 +58,8 @@ CARRIED = "files"
 class Work:
     """A bundle that is being written in `folder`; module and artifacts are held to `reference`, if there is one.
 
-    With `split`, artifacts are those of its tensor ranks, and there are none of the whole model.
+    With `quantising`, weights are integers that it rounds, and `checked` is the spec with these. With `split`, the
+    artifacts are those of its tensor ranks, and there are none of the whole model.
     """
 
     folder: Path
@@ -70,6 +72,7 @@ class Work:
     progress: Progress
     reference: KeptReference | None = None
     split: RankPlan | None = None
+    quantising: Quantising | None = None
 
     @property
     def spec(self) -> Spec:
@@ -105,7 +108,9 @@ class Work:
         """Hold the module to the reference. Returns the entry of its weights; raises SpecError E640 or E641."""
         if self.reference is None:
             return weights, ()
-        job = {"program": self.program.to_json(), "spec": SPEC, "reference": self._reference}
+        # What weights are held to is no other before they are rounded: what rounding costs is told apart.
+        program = self.program if self.quantising is None else self.quantising.program(self.program)
+        job = {"program": program.to_json(), "spec": SPEC, "reference": self._reference}
         outcome = self._step("hold", job, "compare with the original")
         original = OriginalEntry.model_validate(outcome.result["original"])
         return weights.model_copy(update={"original": original}), (outcome.stage,)
@@ -263,7 +268,8 @@ class Work:
             "file": str(one.folder / one.artifact.files[0]),
             "program": self.program.to_json(),
             "spec": SPEC,
-            "reference": self._reference,
+            # An artifact of rounded weights is held to these.
+            "reference": self._reference if self.quantising is None else None,
         }
 
     def manifest(
@@ -281,6 +287,9 @@ class Work:
         verified: dict[str, Verified] = {trial.artifact: "executed" for trial in report.trials}
         # A time says nothing of an artifact whose values were not compared.
         verified |= {timing.artifact: "benchmarked" for timing in report.timings if timing.artifact in verified}
+        quantised = None if self.quantising is None else self.quantising.entry(self.folder)
+        if self.quantising is not None:
+            self.quantising.end(self.folder)
         made = Manifest(
             name=self.spec.name,
             about=self.spec.about,
@@ -290,6 +299,7 @@ class Work:
             module=self.program.module,
             interface=written(self.program.interface),
             weights=weights,
+            quantised=quantised,
             artifacts=[self._entry(one, verified.get(str(one.target)), self.profiles) for one in built],
             programs=[self._program(program, verified) for program in programs],
             rejected=list(rejected),

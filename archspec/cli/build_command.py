@@ -74,6 +74,14 @@ if TYPE_CHECKING:
     metavar="N",
     help="Split the model over N tensor ranks, and build an engine for each (target tensorrt-rtx).",
 )
+@click.option(
+    "--quantise",
+    multiple=True,
+    metavar="[NODE=]FORMAT",
+    help="Store weights as integers with scales: int8, int4:32 (a scale for each 32), or float for the weights of a "
+    "node; repeatable, the innermost node counts.",
+)
+@click.option("--keep", multiple=True, metavar="NODE", help="With --quantise, a node whose weights stay floats.")
 @click.option("--no-cache", is_flag=True, help="Build everything without reading or writing the cache.")
 @click.option(
     "--benchmark", is_flag=True, help="Time the artifacts that this host can run; `run` then uses the fastest."
@@ -95,6 +103,8 @@ def command(
     files: tuple[Path, ...],
     layout: Layout,
     tensor: int | None,
+    quantise: tuple[str, ...],
+    keep: tuple[str, ...],
     no_cache: bool,
     benchmark: bool,
     seed: int,
@@ -120,6 +130,8 @@ def command(
             files=files,
             profiles=profiles,
             tensor=tensor,
+            quantise=quantise,
+            keep=keep,
             seed=seed,
             cache=not no_cache,
             benchmark=benchmark,

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.engines import dequantising
+from archspec.engines.dequantising import name_weights, store_weights
 from archspec.engines.dynamic import dynamic_shapes
 from archspec.engines.engine import OPSET
 from archspec.engines.exchanges import name_exchanges
@@ -35,8 +37,9 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     if program.ranks > 1:
         name_exchanges(module, program.ranks)
     ports, partial = program.interface.input_ports, program.partial
+    stored = name_weights(module)
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
-    write_onnx(exported, program.interface, dtype, path, weight_bytes(module))
+    write_onnx(exported, program.interface, dtype, path, weight_bytes(module), stored=stored)
 
 
 def write_onnx(
@@ -48,11 +51,13 @@ def write_onnx(
     translations: Mapping[Any, Callable[..., Any]] | None = None,
     change: Callable[[Any], None] | None = None,
     metadata: Mapping[str, str] | None = None,
+    stored: bool = False,
 ) -> None:
     """Write an exported program with the inputs and outputs of an interface.
 
     `size` is that of its weights in bytes; `translations` write operators of torch otherwise than the exporter does,
-    and `change` rewrites the graph before it is written, with `metadata` in the file.
+    and `change` rewrites the graph before it is written, with `metadata` in the file. `stored` says that weights are
+    integers, which takes a later opset.
     """
     import torch
 
@@ -60,7 +65,7 @@ def write_onnx(
         exported,
         (),
         dynamo=True,
-        opset_version=OPSET,
+        opset_version=dequantising.OPSET if stored else OPSET,
         input_names=list(interface.inputs),
         output_names=list(interface.outputs),
         custom_translation_table=dict(translations or {}),
@@ -69,6 +74,8 @@ def write_onnx(
     # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
     assert written is not None
     keep_dtype(written.model.graph, dtype)
+    if stored:
+        store_weights(written.model.graph)
     if change is not None:
         change(written.model.graph)
     _tidy(written.model, interface)

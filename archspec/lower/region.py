@@ -22,6 +22,7 @@ from archspec.lower.places import body_place, nodes_by_place, place
 from archspec.lower.primitive import Helpers, Primitives, relative
 from archspec.lower.repeats import LayerStack, LoopWriter
 from archspec.lower.sizes import resolve
+from archspec.lower.stored import values_of
 from archspec.lower.syntax import name, names, parse
 from archspec.lower.writes import Writer, is_list, is_stack, is_update, is_written, results
 from archspec.ops.state.write_positions import WritePositions
@@ -298,4 +299,5 @@ class _Body:
             return self.code.size(Dim.of(need.what))
         if isinstance(need.what, Slots):
             return self.code.need(need)
-        return self.code.attributes.locate(need.what) or self.code.need(need)
+        found = self.code.attributes.locate(need.what)
+        return self.code.need(need) if found is None else values_of(need.what, found, self.lowering.helpers.add)

@@ -48,7 +48,8 @@ class Embedding(Primitive):
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The table."""
-        return {"table": ParameterSpec(type=TensorType.of(DType.FLOAT, self.rows, self.features))}
+        table = TensorType.of(DType.FLOAT, self.rows, self.features)
+        return {"table": ParameterSpec(type=table, channels=1, rows=True)}
 
     def indexes(self, inputs: Sequence[TensorType]) -> Mapping[int, Dim]:
         """The rows of the table."""

@@ -57,7 +57,8 @@ class EmbeddingPart(Primitive):
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The table."""
-        return {"table": ParameterSpec(type=TensorType.of(DType.FLOAT, self.rows, self.features))}
+        table = TensorType.of(DType.FLOAT, self.rows, self.features)
+        return {"table": ParameterSpec(type=table, channels=1, rows=True)}
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The id at the same position."""

@@ -1,0 +1,75 @@
+"""The weights of a bundle as integers: written as floats first, and rounded by the plan."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from archspec.bundle.bundled_spec import PLAN, bundled_spec, write_plan
+from archspec.bundle.manifest import QuantisedEntry, WeightsEntry
+from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
+from archspec.bundle.weights import Weights, put_weights
+from archspec.engines.process import Progress, Stage, run_step
+from archspec.engines.program import Program
+from archspec.lower.emission import emit
+from archspec.model.checked import Checked
+from archspec.quantising.plan import Plan, written
+from archspec.record import record
+
+FLOATS = Path(".floats")
+"""The folder of the module and the weights before they are rounded, which are no part of a bundle."""
+
+
+@record(eq=False)
+class Quantising:
+    """What is rounded: the spec with floats as it was accepted, and the plan."""
+
+    floats: Checked
+    plan: Plan
+
+    def program(self, program: Program) -> Program:
+        """The program with floats for the one of a bundle."""
+        return replace(program, source=FLOATS / MODULE, weights=FLOATS / WEIGHTS)
+
+    def begin(
+        self, folder: Path, program: Program, weights: Weights, layout: str | None, seed: int, progress: Progress
+    ) -> tuple[WeightsEntry, tuple[Stage, ...]]:
+        """Write the plan, the weights as floats and those of the bundle, in a folder that has its spec.
+
+        `program` is that of the bundle; the other arguments and errors are those of `put_weights`.
+        """
+        (folder / PLAN).write_text(write_plan(self.plan), encoding="utf-8")
+        (folder / FLOATS).mkdir()
+        floats = self.program(program)
+        (folder / floats.source).write_text(emit(self.floats), encoding="utf-8")
+        entry, stages = put_weights(folder, self.floats, floats, weights, layout, seed, progress)
+        job = {"spec": SPEC, "floats": str(floats.weights), "weights": str(program.weights)}
+        worker = "archspec.bundle.worker"
+        made = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
+        return entry.model_copy(update={"path": WEIGHTS}), (*stages, made.stage)
+
+    def entry(self, folder: Path) -> QuantisedEntry:
+        """The entry of the manifest, once the weights are written."""
+        return QuantisedEntry(
+            formats=written(self.plan),
+            bytes=(folder / WEIGHTS).stat().st_size,
+            float_bytes=(folder / FLOATS / WEIGHTS).stat().st_size,
+        )
+
+    def end(self, folder: Path) -> None:
+        """Remove what is no part of the bundle."""
+        shutil.rmtree(folder / FLOATS)
+
+
+def quantise_weights(spec: Path, floats: Path, weights: Path) -> None:
+    """Round the weights of a file by the plan of a bundle's spec into another file."""
+    from safetensors.torch import load_file, save_file
+
+    from archspec.quantising.tensors import stored_tensors
+
+    given: Mapping[str, Any] = load_file(floats)
+    made = stored_tensors(bundled_spec(spec).graph, given)
+    save_file({name: tensor.contiguous() for name, tensor in made}, weights)
