@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.evaluating import read_limits
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
 from archspec.bundle.manifest import WeightsEntry
@@ -66,6 +68,8 @@ def build(
     expect: Expected = None,
     quantise: Sequence[str] = (),
     keep: Sequence[str] = (),
+    evaluate: str | Path | None = None,
+    at_most: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> Bundle:
     """Build a bundle: the spec, the emitted module, weights, an artifact for each target, and a report of parity.
@@ -87,6 +91,8 @@ def build(
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
         quantise: formats in which weights are stored: `int8`, `int4:32`, and `NODE=FORMAT` for the weights of one node.
         keep: nodes whose weights stay floats although others are quantised.
+        evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
+        at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
         expect: an .npz file, or arrays by name: inputs and outputs of the original, to which given weights are held.
         progress: called with each step's name and the share of it that is done (None: not known).
 
@@ -95,6 +101,7 @@ def build(
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
     quantising = _quantising(checked, _listed(quantise), _listed(keep), tensor, layout)
+    quantising = _evaluated(quantising, evaluate, read_limits(_listed(at_most)))
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
@@ -135,6 +142,21 @@ def _quantising(
         what = "the layout `genai`" if ranks is None else "`--tensor`"
         fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
     return Quantising(floats=checked, plan=plan_of(checked.spec.graph, read_wishes(formats, keep)))
+
+
+def _evaluated(
+    quantising: Quantising | None, data: str | Path | None, limits: Mapping[str, float]
+) -> Quantising | None:
+    """What is stored as integers, with what its loss is measured on. Raises SpecError E632 or E703."""
+    if data is None and limits:
+        fail("E632", "a limit of the loss is given without inputs to measure it on", None, help="give `--evaluate`")
+    if data is None:
+        return quantising
+    if quantising is None:
+        fail("E632", "inputs to evaluate on are given without a format", None, help="give `--quantise int8` too")
+    if not is_file(Path(data)):
+        fail("E703", f"cannot read {data}", None, notes=["no such file"])
+    return replace(quantising, data=Path(data), at_most=limits)
 
 
 def _stored(quantising: Quantising) -> Spec:

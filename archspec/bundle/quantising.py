@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from archspec.bundle.bundled_spec import PLAN, bundled_spec, write_plan
-from archspec.bundle.manifest import QuantisedEntry, WeightsEntry
+from archspec.bundle.manifest import LossEntry, QuantisedEntry, WeightsEntry
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.weights import Weights, put_weights
 from archspec.engines.process import Progress, Stage, run_step
@@ -25,10 +25,15 @@ FLOATS = Path(".floats")
 
 @record(eq=False)
 class Quantising:
-    """What is rounded: the spec with floats as it was accepted, and the plan."""
+    """What is rounded: the spec with floats as it was accepted, and the plan.
+
+    What that costs is measured on `data`, if given, and may be `at_most` so much, by measure.
+    """
 
     floats: Checked
     plan: Plan
+    data: Path | None = None
+    at_most: Mapping[str, float] = field(default_factory=dict)
 
     def program(self, program: Program) -> Program:
         """The program with floats for the one of a bundle."""
@@ -51,17 +56,32 @@ class Quantising:
         made = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
         return entry.model_copy(update={"path": WEIGHTS}), (*stages, made.stage)
 
-    def entry(self, folder: Path) -> QuantisedEntry:
-        """The entry of the manifest, once the weights are written."""
-        return QuantisedEntry(
+    def finish(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
+        """Measure what is lost, once the weights are written, and remove what is no part of the bundle.
+
+        Returns the entry of the manifest. Raises SpecError E633 for data that cannot be used, E634 for too much loss.
+        """
+        entry = QuantisedEntry(
             formats=written(self.plan),
             bytes=(folder / WEIGHTS).stat().st_size,
             float_bytes=(folder / FLOATS / WEIGHTS).stat().st_size,
         )
-
-    def end(self, folder: Path) -> None:
-        """Remove what is no part of the bundle."""
+        stages: tuple[Stage, ...] = ()
+        if self.data is not None:
+            job = {
+                "spec": SPEC,
+                "floats": self.program(program).to_json(),
+                "program": program.to_json(),
+                "data": str(self.data.resolve()),
+                "called": self.data.name,
+                "at_most": dict(self.at_most),
+            }
+            worker = "archspec.bundle.worker"
+            made = run_step(worker, "evaluate", job, folder=folder, stage="measure the loss", progress=progress)
+            entry = entry.model_copy(update={"loss": LossEntry.model_validate(made.result["loss"])})
+            stages = (made.stage,)
         shutil.rmtree(folder / FLOATS)
+        return entry, stages
 
 
 def quantise_weights(spec: Path, floats: Path, weights: Path) -> None:

@@ -65,6 +65,8 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
         counts = Counter(found.formats.values())
         kinds = ", ".join(f"{count} as {format}" for format, count in sorted(counts.items()))
         yield f"  weights quantised: {kinds}; as floats {_megabytes(found.float_bytes)}"
+        if found.loss is not None:
+            yield f"  loss: {found.loss}"
 
 
 def _ranks(bundle: Described) -> Iterator[str]:

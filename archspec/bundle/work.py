@@ -19,6 +19,7 @@ from archspec.bundle.manifest import (
     Manifest,
     OriginalEntry,
     ProgramEntry,
+    QuantisedEntry,
     RejectedStep,
     TensorEntry,
     VerdictEntry,
@@ -115,6 +116,12 @@ class Work:
         original = OriginalEntry.model_validate(outcome.result["original"])
         return weights.model_copy(update={"original": original}), (outcome.stage,)
 
+    def _quantised(self) -> tuple[QuantisedEntry | None, tuple[Stage, ...]]:
+        """What is said of quantised weights, and the measured steps. Raises SpecError E633 or E634."""
+        if self.quantising is None:
+            return None, ()
+        return self.quantising.finish(self.folder, self.program, self.progress)
+
     @property
     def _reference(self) -> dict[str, str] | None:
         """The reference as plain data, for a job."""
@@ -133,7 +140,8 @@ class Work:
         )
         inspection = Inspection(folder=self.folder, program=self.program, dtype=self.dtype, progress=self.progress)
         weights, compared = self._held(weights)
-        before = (*before, *compared)
+        quantised, rounded = self._quantised()
+        before = (*before, *compared, *rounded)
         if self.split is not None:
             self._finish_ranks(self._rank_work(self.split), targets, carried, weights, before)
             return
@@ -156,7 +164,7 @@ class Work:
             report = self._with_genai(report, carried)
         self._write_report(report, carried)
         # The manifest comes last: it holds the hashes of all other files.
-        manifest = self.manifest(built, programs, rejected, carried, weights, report)
+        manifest = self.manifest(built, programs, rejected, carried, weights, report, quantised=quantised)
         (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
 
     def _finish_ranks(
@@ -281,15 +289,13 @@ class Work:
         weights: WeightsEntry,
         report: BundleReport,
         tensor: TensorEntry | None = None,
+        quantised: QuantisedEntry | None = None,
     ) -> Manifest:
         """Return the manifest of everything that is in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]
         verified: dict[str, Verified] = {trial.artifact: "executed" for trial in report.trials}
         # A time says nothing of an artifact whose values were not compared.
         verified |= {timing.artifact: "benchmarked" for timing in report.timings if timing.artifact in verified}
-        quantised = None if self.quantising is None else self.quantising.entry(self.folder)
-        if self.quantising is not None:
-            self.quantising.end(self.folder)
         made = Manifest(
             name=self.spec.name,
             about=self.spec.about,

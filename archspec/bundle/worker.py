@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.bundle import genai_trials, step_timing
+from archspec.bundle import evaluating, genai_trials, step_timing
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.holding import held_artifact, held_module
 from archspec.bundle.network import check_network
@@ -48,6 +48,11 @@ def quantise(job: dict[str, Any]) -> dict[str, Any]:
     """Round the weights of a file by the plan of the bundle."""
     quantise_weights(Path(job["spec"]), Path(job["floats"]), Path(job["weights"]))
     return {}
+
+
+def evaluate(job: dict[str, Any]) -> dict[str, Any]:
+    """Measure what quantised weights cost. Raises SpecError E633 or E634."""
+    return {"loss": evaluating.evaluate(job).model_dump(mode="json")}
 
 
 def hold(job: dict[str, Any]) -> dict[str, Any]:

@@ -82,6 +82,17 @@ if TYPE_CHECKING:
     "node; repeatable, the innermost node counts.",
 )
 @click.option("--keep", multiple=True, metavar="NODE", help="With --quantise, a node whose weights stay floats.")
+@click.option(
+    "--evaluate",
+    type=click.Path(path_type=Path),
+    help="With --quantise, an .npz file with rows of inputs, and `labels` if known, on which the loss is measured.",
+)
+@click.option(
+    "--at-most",
+    multiple=True,
+    metavar="MEASURE=LIMIT",
+    help="Refuse to lose more: kl=0.02, disagreement, perplexity or accuracy; repeatable.",
+)
 @click.option("--no-cache", is_flag=True, help="Build everything without reading or writing the cache.")
 @click.option(
     "--benchmark", is_flag=True, help="Time the artifacts that this host can run; `run` then uses the fastest."
@@ -105,6 +116,8 @@ def command(
     tensor: int | None,
     quantise: tuple[str, ...],
     keep: tuple[str, ...],
+    evaluate: Path | None,
+    at_most: tuple[str, ...],
     no_cache: bool,
     benchmark: bool,
     seed: int,
@@ -132,6 +145,8 @@ def command(
             tensor=tensor,
             quantise=quantise,
             keep=keep,
+            evaluate=evaluate,
+            at_most=at_most,
             seed=seed,
             cache=not no_cache,
             benchmark=benchmark,
