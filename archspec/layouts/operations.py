@@ -29,10 +29,14 @@ DeferredRows = list[list[Deferred]]
 
 @record
 class Operation(ABC):
-    """One step from their tensors to ours. `span` is where it is written, `holds` what the field of its word holds."""
+    """One step from their tensors to ours. `span` is where it is written, `holds` what the field of its word holds.
+
+    `moves` says that it only moves values, whatever they are.
+    """
 
     word: ClassVar[str]
     holds: ClassVar[str]
+    moves: ClassVar[bool]
 
     @classmethod
     def summary(cls) -> str:
@@ -70,6 +74,7 @@ class RearrangeOperation(Operation):
 
     word = "rearrange"
     holds = "pattern"
+    moves = True
 
     pattern: RearrangePattern
     sizes: Mapping[str, int]
@@ -99,6 +104,7 @@ class TransposeOperation(Operation):
 
     word = "transpose"
     holds = "`true`"
+    moves = True
 
     def forward(self, rows: Rows, after: Shapes) -> Rows:
         """Swap the last two axes."""
@@ -119,6 +125,7 @@ class AddOperation(Operation):
 
     word = "add"
     holds = "number"
+    moves = False
 
     number: float
 
@@ -141,6 +148,7 @@ class SplitOperation(Operation):
 
     word = "split"
     holds = "axis"
+    moves = True
 
     axis: int
 
@@ -175,6 +183,7 @@ class ConcatOperation(Operation):
 
     word = "concat"
     holds = "axis"
+    moves = True
 
     axis: int
     count: int
@@ -208,6 +217,7 @@ class StackOperation(Operation):
 
     word = "stack"
     holds = "axis"
+    moves = True
 
     axis: int
     indexed: bool

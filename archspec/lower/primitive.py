@@ -15,7 +15,7 @@ from archspec.ir.storage import SCALE
 from archspec.ir.types import DType, TensorType
 from archspec.lower.attributes import Attribute, access
 from archspec.lower.code import Assignment, ClassCode, Need, Variable, hint_of
-from archspec.lower.stored import held, is_stored, values_of
+from archspec.lower.stored import held, is_stored, rows_of, values_of
 from archspec.lower.syntax import parse
 from archspec.record import record
 
@@ -122,7 +122,10 @@ class Primitives:
             if table is not None and node.parameters[local].stored is not None:
                 # The rows that are looked up are few: the values of the whole table are not computed.
                 rows, scales = (op.emit(writer, operands, {local: f"{table}{end}"}) for end in ("", SCALE))
-                return tuple(f"{one} * {scale}" for one, scale in zip(rows, scales, strict=True))
+                return tuple(
+                    rows_of(node.parameters[local], one, scale, self.helpers.add)
+                    for one, scale in zip(rows, scales, strict=True)
+                )
         return op.emit(writer, operands, {local: self.source(node, local) for local in node.parameters})
 
     def output(self, node: Node, value: Value, source: str, made: Sequence[str]) -> str:

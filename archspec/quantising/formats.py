@@ -13,6 +13,8 @@ _FORMAT = re.compile(r"int(4|8)(?::([1-9][0-9]{0,5}))?")
 _BITS: dict[str, Bits] = {"4": 4, "8": 8}
 KEPT = "float"
 """The word for weights that stay as they are."""
+STORED = "stored"
+"""The word for weights that stay the integers that they are in a file; which format that is, the file says."""
 _LEAST_BLOCK = 16
 
 
@@ -49,5 +51,5 @@ def read_format(text: str) -> Format | None:
 
 def _refuse(text: str, reason: str) -> NoReturn:
     """Raise E630."""
-    help = f"write `int8`, `int4:32` or `{KEPT}`, after `NODE=` for the weights of one node"
+    help = f"write `int8`, `int4:32`, `{STORED}` or `{KEPT}`, after `NODE=` for the weights of one node"
     fail("E630", f"cannot quantise to `{text}`", None, notes=[reason], help=help)

@@ -9,7 +9,7 @@ from archspec.ir.graph import Graph
 from archspec.ir.storage import Storage
 from archspec.layouts.parameters import shape_of
 from archspec.passes.quantise import Storable, storable
-from archspec.quantising.formats import Format, read_format
+from archspec.quantising.formats import STORED, Format, read_format
 from archspec.record import record
 
 Plan = Mapping[str, Storage]
@@ -19,25 +19,31 @@ BYTE = Format(bits=8)
 
 @record
 class Wish:
-    """One wish: a format (None keeps floats) for the weights of a node, or for all others where `node` is empty."""
+    """One wish: a format (None keeps floats) for the weights of a node, or for all others where `node` is empty.
+
+    With `stored` it is whatever holds the integers that are given.
+    """
 
     node: str
     format: Format | None
+    stored: bool = False
 
 
 def read_wishes(formats: Iterable[str], keep: Iterable[str] = ()) -> tuple[Wish, ...]:
-    """Read formats as they are given, `int4:32` or `NODE=int8`, and nodes to keep as they are. Raises E630."""
+    """Read formats as they are given, `int4:32`, `NODE=int8` or `stored`, and nodes to keep as they are. Raises E630."""
     found = []
     for text in formats:
         node, _, word = text.rpartition("=")
-        found.append(Wish(node=node, format=read_format(word)))
+        stored = word == STORED
+        found.append(Wish(node=node, format=None if stored else read_format(word), stored=stored))
     return (*found, *(Wish(node=node, format=None) for node in keep))
 
 
-def plan_of(graph: Graph, wishes: Sequence[Wish]) -> Plan:
+def plan_of(graph: Graph, wishes: Sequence[Wish], given: Plan | None = None) -> Plan:
     """The storage of every parameter that becomes integers.
 
-    Of several wishes for a parameter, the one for the innermost node counts, and the last of these. A weight whose last
+    Of several wishes for a parameter, the one for the innermost node counts, and the last of these. But `stored` counts
+    before others for the same node, and is no wish for what is not in `given`, the storages of given integers. A weight whose last
     axis has no whole blocks, a kernel and a table of which rows are looked up are stored as `int8` with a scale for
     each channel where a format with blocks is wished.
 
@@ -50,18 +56,24 @@ def plan_of(graph: Graph, wishes: Sequence[Wish]) -> Plan:
             nodes = sorted({part for path in known for part in _prefixes(path)})
             message = f"no weights of `{wish.node}` can be stored as integers"
             fail("E631", message, None, help=did_you_mean(wish.node, nodes, kind="nodes"))
-    found = {path: _wished(path, wishes) for path in known}
-    plan = {path: _stored(known[path], one) for path, one in found.items() if one is not None}
+    plan = dict[str, Storage]()
+    for path, one in known.items():
+        wish = _wished(path, wishes, given or {})
+        if wish.stored:
+            plan[path] = (given or {})[path]
+        elif wish.format is not None:
+            plan[path] = _stored(one, wish.format)
     if not plan:
         fail("E631", "no weights are left that could be stored as integers", None, help="keep fewer nodes")
     return plan
 
 
-def _wished(path: str, wishes: Sequence[Wish]) -> Format | None:
-    """The format that is wished for a parameter; None where it stays as it is."""
-    mine = [wish for wish in wishes if _inside(path, wish.node)]
-    # The sort is stable: of equally long names the last one wins.
-    return max(reversed(mine), key=lambda wish: len(wish.node)).format if mine else None
+def _wished(path: str, wishes: Sequence[Wish], given: Plan) -> Wish:
+    """The wish for a parameter; one for floats if there is none."""
+    mine = [wish for wish in wishes if _inside(path, wish.node) and (path in given or not wish.stored)]
+    # The sort is stable: of equally good ones the last wins.
+    none = Wish(node="", format=None)
+    return max(reversed(mine), key=lambda wish: (len(wish.node), wish.stored), default=none)
 
 
 def _inside(path: str, node: str) -> bool:

@@ -52,6 +52,11 @@ class WeightsFile(Mapping[str, "Tensor"]):
         tensor: Tensor = self._handles[name].get_tensor(name)
         return tensor
 
+    def integers(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return the integers and scales of a tensor whose format is one of `PACKINGS`, as `get_integers` of GGUF."""
+        found: tuple[Tensor, Tensor] = self._handles[name].get_integers(name)
+        return found
+
     def part(self, name: str, box: Box) -> Tensor:
         """Return the entries of a tensor in a box; of a mapped file, nothing else is read."""
         handle = self._handles[name]

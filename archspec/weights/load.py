@@ -89,7 +89,7 @@ class MatchedWeights:
     """A checkpoint whose names and shapes fit a graph; no tensor of it was read yet.
 
     `ours` are the shapes of our tensors by name, `tensors` those of the checkpoint, `warnings` are about its files.
-    What is read has memory of its own if `is_own`.
+    `file` is the open checkpoint, None for tensors that were given. What is read has memory of its own if `is_own`.
     """
 
     graph: Graph
@@ -98,6 +98,7 @@ class MatchedWeights:
     match: Match
     warnings: tuple[Diagnostic, ...]
     is_own: bool
+    file: WeightsFile | None = None
 
     def report(self) -> WeightsReport:
         """Return how the checkpoint is read."""
@@ -140,6 +141,7 @@ def matched_weights(
             match=match,
             warnings=file.warnings if file is not None else (),
             is_own=file is not None and not file.is_mapped,
+            file=file,
         )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from archspec.diagnostics import fail
 from archspec.record import record
+from archspec.weights.gguf.blocks import PACKINGS
 from archspec.weights.gguf.header import BlockSizes, GgufHeader, StoredTensor, Value, read_header, refuse
 
 if TYPE_CHECKING:
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
 SUFFIX = ".gguf"
 _EXTRA = "pip install 'archspec-compiler[gguf]'"
 # What is no block of few bits stays as it is; PyTorch has these under other names.
-_PLAIN = MappingProxyType(
+PLAIN = MappingProxyType(
     {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
     | {"I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64"}
 )
+"""The formats of single numbers, each with PyTorch's name of it."""
 _AT_ONCE = 1 << 18
 """How many values are dequantised at once: they and what is computed on the way stay in the processor's cache."""
 
@@ -44,14 +46,41 @@ class GgufTensors:
 
         stored = self.stored[name]
         self.file.seek(stored.offset)
-        if stored.format in _PLAIN:
-            made = torch.empty(stored.shape, dtype=getattr(torch, _PLAIN[stored.format]))
+        if stored.format in PLAIN:
+            made = torch.empty(stored.shape, dtype=getattr(torch, PLAIN[stored.format]))
             # NumPy has no bfloat16, so that the memory is lent as bytes.
             self._fill(name, made.reshape(-1).view(torch.uint8).numpy())
             return made
         made = torch.empty(stored.shape, dtype=torch.float32)
         self._decode(name, stored, made.reshape(-1).numpy())
         return made
+
+    def get_integers(self, name: str) -> tuple[Tensor, Tensor]:
+        """Return the integers of a tensor, int8 in its shape, and their scales, float32 [..., groups of the last axis].
+
+        No number is rounded. Raises KeyError for a format that is none of `PACKINGS`, SpecError E523 if the file was cut
+        meanwhile.
+        """
+        import numpy as np
+        import torch
+
+        stored = self.stored[name]
+        packing = PACKINGS[stored.format]
+        integers = torch.empty(stored.shape, dtype=torch.int8)
+        scales = torch.empty((*stored.shape[:-1], stored.shape[-1] // packing.group), dtype=torch.float32)
+        whole, parts = (one.reshape(-1).numpy() for one in (integers, scales))
+        self.file.seek(stored.offset)
+        count = max(1, _AT_ONCE // stored.block)
+        for start in range(0, len(whole), count * stored.block):
+            into = whole[start : start + count * stored.block]
+            packed = np.empty((len(into) // stored.block, stored.block_bytes), np.uint8)
+            self._fill(name, packed.reshape(-1))
+            # Scales that are not finite are told of the values, by their names.
+            with np.errstate(all="ignore"):
+                found, multiplied = packing.unpack(packed)
+            into[:] = found.reshape(-1)
+            parts[start // packing.group : (start + len(into)) // packing.group] = multiplied.reshape(-1)
+        return integers, scales
 
     def _fill(self, name: str, buffer: Any) -> None:
         """Read bytes into a buffer until it is full."""
