@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.bundled_spec import read_formats
 from archspec.bundle.evaluating import read_limits
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
@@ -30,7 +31,9 @@ from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
-from archspec.quantising.plan import plan_of, read_wishes
+from archspec.quantising.formats import STORED
+from archspec.quantising.given import given_integers
+from archspec.quantising.plan import plan_of, planned, read_wishes
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
@@ -89,7 +92,9 @@ def build(
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
-        quantise: formats in which weights are stored: `int8`, `int4:32`, and `NODE=FORMAT` for the weights of one node.
+        quantise: formats in which weights are stored: `int8`, `int4:32`, `NODE=FORMAT` for those of one node, `stored`
+            for the integers of a GGUF file; or a bundle's `quantised.json`. Weights that are stored so already are not
+            rounded again.
         keep: nodes whose weights stay floats although others are quantised.
         evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
@@ -100,7 +105,9 @@ def build(
     """
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
-    quantising = _quantising(checked, _listed(quantise), _listed(keep), tensor, layout)
+    quantising = _quantising(checked, _listed(quantise), _listed(keep), weights, weights_layout)
+    if quantising is not None:
+        _check_quantised(tensor, layout)
     quantising = _evaluated(quantising, evaluate, read_limits(_listed(at_most)))
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
@@ -131,17 +138,31 @@ def _begun(work: Work, weights: Weights, layout: str | None, seed: int) -> tuple
 
 
 def _quantising(
-    checked: Checked, formats: Sequence[str], keep: Sequence[str], ranks: int | None, layout: Layout
+    checked: Checked, formats: Sequence[str], keep: Sequence[str], weights: Weights, weights_layout: str | None
 ) -> Quantising | None:
-    """What is stored as integers; None for floats. Raises SpecError E630 to E632."""
+    """What is stored as integers; None for floats. Raises SpecError E630 to E632, and those of `matched_weights`."""
     if not formats:
         if keep:
             fail("E632", "nodes to keep are given without a format", None, help="give `--quantise int8` too")
         return None
+    graph = checked.spec.graph
+    if len(formats) == 1 and formats[0].endswith(".json") and not keep:
+        return Quantising(floats=checked, plan=planned(graph, read_formats(Path(formats[0]))))
+    wishes = read_wishes(formats, keep)
+    if not any(wish.stored for wish in wishes):
+        return Quantising(floats=checked, plan=plan_of(graph, wishes))
+    if not isinstance(weights, (str, Path)):
+        fail("E632", f"`{STORED}` is given without a file of weights", None, help="give a GGUF file as the weights")
+    given = given_integers(checked.spec, weights, weights_layout)
+    held = {path: one.storage for path, one in given.items() if one.storage is not None}
+    return Quantising(floats=checked, plan=plan_of(graph, wishes, held), given=given)
+
+
+def _check_quantised(ranks: int | None, layout: Layout) -> None:
+    """Raise SpecError E632 for what is written from floats alone."""
     if ranks is not None or layout == "genai":
         what = "the layout `genai`" if ranks is None else "`--tensor`"
         fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
-    return Quantising(floats=checked, plan=plan_of(checked.spec.graph, read_wishes(formats, keep)))
 
 
 def _evaluated(

@@ -12,28 +12,43 @@ from archspec.bundle.bundled_spec import PLAN, bundled_spec, write_plan
 from archspec.bundle.manifest import LossEntry, QuantisedEntry, WeightsEntry
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.weights import Weights, put_weights
+from archspec.diagnostics import fail
 from archspec.engines.process import Progress, Stage, run_step
 from archspec.engines.program import Program
+from archspec.ir.storage import SCALE
+from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
+from archspec.quantising.given import Given, read_integers
 from archspec.quantising.plan import Plan, written
+from archspec.quantising.spec import quantised
 from archspec.record import record
+from archspec.weights.files import read_weights, write_weights
 
 FLOATS = Path(".floats")
 """The folder of the module and the weights before they are rounded, which are no part of a bundle."""
+_INTEGERS = "integers.safetensors"
+"""A file in it, with the integers and scales that are not rounded."""
 
 
 @record(eq=False)
 class Quantising:
     """What is rounded: the spec with floats as it was accepted, and the plan.
 
-    What that costs is measured on `data`, if given, and may be `at_most` so much, by measure.
+    `given` is what the weights are in their file: integers that the plan holds exactly are not rounded. What rounding
+    costs is measured on `data`, if given, and may be `at_most` so much, by measure.
     """
 
     floats: Checked
     plan: Plan
+    given: Mapping[str, Given] = field(default_factory=dict)
     data: Path | None = None
     at_most: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def unrounded(self) -> Plan:
+        """The part of the plan that holds the integers of the file."""
+        return {path: one for path, one in self.plan.items() if path in self.given and self.given[path].storage == one}
 
     def program(self, program: Program) -> Program:
         """The program with floats for the one of a bundle."""
@@ -47,14 +62,34 @@ class Quantising:
         `program` is that of the bundle; the other arguments and errors are those of `put_weights`.
         """
         (folder / PLAN).write_text(write_plan(self.plan), encoding="utf-8")
+        integers = self.integers(weights)
+        if integers is not None:
+            write_weights(folder / program.weights, integers)
+            return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
         (folder / FLOATS).mkdir()
         floats = self.program(program)
         (folder / floats.source).write_text(emit(self.floats), encoding="utf-8")
         entry, stages = put_weights(folder, self.floats, floats, weights, layout, seed, progress)
+        if self.unrounded and isinstance(weights, (str, Path)):
+            read = read_integers(self.floats.spec, weights, layout, self.unrounded)
+            made = {f"{name}{end}": one for name, both in read for end, one in zip(("", SCALE), both, strict=True)}
+            write_weights(folder / FLOATS / _INTEGERS, made)
         job = {"spec": SPEC, "floats": str(floats.weights), "weights": str(program.weights)}
         worker = "archspec.bundle.worker"
-        made = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
-        return entry.model_copy(update={"path": WEIGHTS}), (*stages, made.stage)
+        step = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
+        return entry.model_copy(update={"path": WEIGHTS}), (*stages, step.stage)
+
+    def integers(self, weights: Weights) -> Mapping[str, Any] | None:
+        """Weights that are stored by the plan already, as those of a bundle are; None for others."""
+        if not isinstance(weights, (str, Path)):
+            return None
+        with read_weights(weights) as file:
+            if file.shapes != parameter_shapes(quantised(self.floats.spec, self.plan).graph):
+                return None
+            if self.data is not None:
+                message = "the loss of weights that are integers already cannot be measured"
+                fail("E632", message, None, help="give the weights that they were rounded from")
+            return dict(file.items())
 
     def finish(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
         """Measure what is lost, once the weights are written, and remove what is no part of the bundle.
@@ -64,7 +99,9 @@ class Quantising:
         entry = QuantisedEntry(
             formats=written(self.plan),
             bytes=(folder / WEIGHTS).stat().st_size,
-            float_bytes=(folder / FLOATS / WEIGHTS).stat().st_size,
+            float_bytes=self.floats.cost.weight_bytes,
+            unrounded={path: list(self.given[path].formats) for path in self.unrounded},
+            rounded=[one.told(path, self.plan) for path, one in self.given.items() if path not in self.unrounded],
         )
         stages: tuple[Stage, ...] = ()
         if self.data is not None:
@@ -80,16 +117,21 @@ class Quantising:
             made = run_step(worker, "evaluate", job, folder=folder, stage="measure the loss", progress=progress)
             entry = entry.model_copy(update={"loss": LossEntry.model_validate(made.result["loss"])})
             stages = (made.stage,)
-        shutil.rmtree(folder / FLOATS)
+        shutil.rmtree(folder / FLOATS, ignore_errors=True)
         return entry, stages
 
 
 def quantise_weights(spec: Path, floats: Path, weights: Path) -> None:
-    """Round the weights of a file by the plan of a bundle's spec into another file."""
+    """Round the weights of a file by the plan of a bundle's spec into another file.
+
+    Integers and scales that lie beside the weights are taken as they are.
+    """
     from safetensors.torch import load_file, save_file
 
     from archspec.quantising.tensors import stored_tensors
 
     given: Mapping[str, Any] = load_file(floats)
-    made = stored_tensors(bundled_spec(spec).graph, given)
+    beside = floats.with_name(_INTEGERS)
+    integers: Mapping[str, Any] = load_file(beside) if beside.exists() else {}
+    made = stored_tensors(bundled_spec(spec).graph, given, integers=integers)
     save_file({name: tensor.contiguous() for name, tensor in made}, weights)

@@ -65,6 +65,9 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
         counts = Counter(found.formats.values())
         kinds = ", ".join(f"{count} as {format}" for format, count in sorted(counts.items()))
         yield f"  weights quantised: {kinds}; as floats {_megabytes(found.float_bytes)}"
+        if found.unrounded:
+            yield f"  weights unrounded, as in their file: {len(found.unrounded)} of {len(found.formats)}"
+        yield from (f"    {one}" for one in found.rounded)
         if found.loss is not None:
             yield f"  loss: {found.loss}"
 

@@ -78,8 +78,9 @@ if TYPE_CHECKING:
     "--quantise",
     multiple=True,
     metavar="[NODE=]FORMAT",
-    help="Store weights as integers with scales: int8, int4:32 (a scale for each 32), or float for the weights of a "
-    "node; repeatable, the innermost node counts.",
+    help="Store weights as integers with scales: int8, int4:32 (a scale for each 32), stored (the integers of a GGUF "
+    "file; another format is then for the rest), or float for the weights of a node; repeatable, the innermost node "
+    "counts.",
 )
 @click.option("--keep", multiple=True, metavar="NODE", help="With --quantise, a node whose weights stay floats.")
 @click.option(

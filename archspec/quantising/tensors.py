@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from archspec.analyses.parameters import expand
 from archspec.ir.graph import Graph, Parameter
-from archspec.quantising.rounding import Rounding, least_squares
+from archspec.ir.storage import SCALE
+from archspec.quantising.rounding import Rounding, suited
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 def stored_tensors(
-    graph: Graph, weights: Mapping[str, Tensor], rounding: Rounding = least_squares
+    graph: Graph,
+    weights: Mapping[str, Tensor],
+    rounding: Rounding = suited,
+    integers: Mapping[str, Tensor] = MappingProxyType({}),
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors that a graph stores, by name, one after the other.
 
@@ -22,15 +27,16 @@ def stored_tensors(
         graph: the graph, whose parameters say how they are stored.
         weights: the parameters as floats by name; what is not stored as integers is taken as it is.
         rounding: chooses integers and scales.
+        integers: integers and scales by name, which are taken as they are in place of rounded ones.
     """
     for name, parameter in _whole(graph):
         if parameter.stored is None or parameter.scale is None:
             yield name, weights[name]
             continue
-        integers, scales = rounding(weights[name], parameter.stored)
-        yield name, integers
-        # The scales have the name of the parameter with an ending, in whatever layer it is.
-        yield f"{name}{parameter.scale.path[len(parameter.path) :]}", scales
+        if name in integers:
+            yield from ((one, integers[one]) for one in (name, f"{name}{SCALE}"))
+            continue
+        yield from zip((name, f"{name}{SCALE}"), rounding(weights[name], parameter.stored), strict=True)
 
 
 def _whole(graph: Graph) -> Iterator[tuple[str, Parameter]]:
