@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.bundled_spec import read_formats
 from archspec.bundle.evaluating import read_limits
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
@@ -30,7 +31,7 @@ from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
-from archspec.quantising.plan import plan_of, read_wishes
+from archspec.quantising.plan import plan_of, planned, read_wishes
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
@@ -89,7 +90,8 @@ def build(
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
-        quantise: formats in which weights are stored: `int8`, `int4:32`, and `NODE=FORMAT` for the weights of one node.
+        quantise: formats in which weights are stored: `int8`, `int4:32`, `NODE=FORMAT` for those of one node; or a
+            bundle's `quantised.json`. Given weights that are stored so already are not rounded again.
         keep: nodes whose weights stay floats although others are quantised.
         evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
@@ -141,7 +143,10 @@ def _quantising(
     if ranks is not None or layout == "genai":
         what = "the layout `genai`" if ranks is None else "`--tensor`"
         fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
-    return Quantising(floats=checked, plan=plan_of(checked.spec.graph, read_wishes(formats, keep)))
+    graph = checked.spec.graph
+    if len(formats) == 1 and formats[0].endswith(".json") and not keep:
+        return Quantising(floats=checked, plan=planned(graph, read_formats(Path(formats[0]))))
+    return Quantising(floats=checked, plan=plan_of(graph, read_wishes(formats, keep)))
 
 
 def _evaluated(

@@ -12,12 +12,16 @@ from archspec.bundle.bundled_spec import PLAN, bundled_spec, write_plan
 from archspec.bundle.manifest import LossEntry, QuantisedEntry, WeightsEntry
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.weights import Weights, put_weights
+from archspec.diagnostics import fail
 from archspec.engines.process import Progress, Stage, run_step
 from archspec.engines.program import Program
+from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
 from archspec.quantising.plan import Plan, written
+from archspec.quantising.spec import quantised
 from archspec.record import record
+from archspec.weights.files import read_weights, write_weights
 
 FLOATS = Path(".floats")
 """The folder of the module and the weights before they are rounded, which are no part of a bundle."""
@@ -47,6 +51,10 @@ class Quantising:
         `program` is that of the bundle; the other arguments and errors are those of `put_weights`.
         """
         (folder / PLAN).write_text(write_plan(self.plan), encoding="utf-8")
+        integers = self.integers(weights)
+        if integers is not None:
+            write_weights(folder / program.weights, integers)
+            return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
         (folder / FLOATS).mkdir()
         floats = self.program(program)
         (folder / floats.source).write_text(emit(self.floats), encoding="utf-8")
@@ -56,6 +64,18 @@ class Quantising:
         made = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
         return entry.model_copy(update={"path": WEIGHTS}), (*stages, made.stage)
 
+    def integers(self, weights: Weights) -> Mapping[str, Any] | None:
+        """Weights that are stored by the plan already, as those of a bundle are; None for others."""
+        if not isinstance(weights, (str, Path)):
+            return None
+        with read_weights(weights) as file:
+            if file.shapes != parameter_shapes(quantised(self.floats.spec, self.plan).graph):
+                return None
+            if self.data is not None:
+                message = "the loss of weights that are integers already cannot be measured"
+                fail("E632", message, None, help="give the weights that they were rounded from")
+            return dict(file.items())
+
     def finish(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
         """Measure what is lost, once the weights are written, and remove what is no part of the bundle.
 
@@ -64,7 +84,7 @@ class Quantising:
         entry = QuantisedEntry(
             formats=written(self.plan),
             bytes=(folder / WEIGHTS).stat().st_size,
-            float_bytes=(folder / FLOATS / WEIGHTS).stat().st_size,
+            float_bytes=self.floats.cost.weight_bytes,
         )
         stages: tuple[Stage, ...] = ()
         if self.data is not None:
@@ -80,7 +100,7 @@ class Quantising:
             made = run_step(worker, "evaluate", job, folder=folder, stage="measure the loss", progress=progress)
             entry = entry.model_copy(update={"loss": LossEntry.model_validate(made.result["loss"])})
             stages = (made.stage,)
-        shutil.rmtree(folder / FLOATS)
+        shutil.rmtree(folder / FLOATS, ignore_errors=True)
         return entry, stages
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from archspec.bundle.bundled_spec import PLAN
 from archspec.bundle.command import rebuilding
 from archspec.bundle.expected import KeptReference
 from archspec.bundle.files import entries_under
@@ -27,7 +28,7 @@ from archspec.bundle.manifest import (
     WeightsEntry,
     write_manifest,
 )
-from archspec.bundle.quantising import Quantising
+from archspec.bundle.quantising import FLOATS, Quantising
 from archspec.bundle.rank_work import RankWork
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
@@ -35,6 +36,7 @@ from archspec.bundle.step_targets import build_steps
 from archspec.bundle.step_work import BuiltProgram, StepWork
 from archspec.bundle.triton import Layout, arrange, served
 from archspec.bundle.triton_step import ServedStep
+from archspec.diagnostics import fail
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe, tool_versions
 from archspec.engines.engine import Target
@@ -109,6 +111,9 @@ class Work:
         """Hold the module to the reference. Returns the entry of its weights; raises SpecError E640 or E641."""
         if self.reference is None:
             return weights, ()
+        if self.quantising is not None and not (self.folder / FLOATS).exists():
+            message = "weights that are integers already cannot be held to their original"
+            fail("E632", message, None, help="give the weights that they were rounded from")
         # What weights are held to is no other before they are rounded: what rounding costs is told apart.
         program = self.program if self.quantising is None else self.quantising.program(self.program)
         job = {"program": program.to_json(), "spec": SPEC, "reference": self._reference}
@@ -321,7 +326,8 @@ class Work:
         if tensor is not None:
             targets = [target_of(one.target) for one in tensor.programs[0].artifacts]
         ranks = None if tensor is None else tensor.ranks
-        command = rebuilding(targets, self.dtype, self.profiles, self.layout, paths, reference, ranks)
+        plan = None if quantised is None else PLAN
+        command = rebuilding(targets, self.dtype, self.profiles, self.layout, paths, reference, ranks, plan)
         return made.model_copy(update={"command": command})
 
     def _genai(self, report: BundleReport) -> ArtifactEntry:

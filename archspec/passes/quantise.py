@@ -96,7 +96,7 @@ def _is_apart(node: Node, local: str, holders: Mapping[str, int]) -> bool:
 
 
 def _stored(parameter: Parameter, storage: Storage) -> Parameter:
-    return replace(parameter, stored=storage, trainable=False, init=Init(kind="constant", value=0.0))
+    return replace(parameter, stored=storage, init=Init(kind="constant", value=0.0))
 
 
 def _body(graph: Graph, made: Mapping[Parameter, Parameter]) -> tuple[Graph, Rewriter]:

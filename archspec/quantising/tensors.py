@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from archspec.analyses.parameters import expand
 from archspec.ir.graph import Graph, Parameter
-from archspec.quantising.rounding import Rounding, least_squares
+from archspec.quantising.rounding import Rounding, suited
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
 def stored_tensors(
-    graph: Graph, weights: Mapping[str, Tensor], rounding: Rounding = least_squares
+    graph: Graph, weights: Mapping[str, Tensor], rounding: Rounding = suited
 ) -> Iterator[tuple[str, Tensor]]:
     """Yield the tensors that a graph stores, by name, one after the other.
 
