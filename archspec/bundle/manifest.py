@@ -117,9 +117,9 @@ class LossEntry(_Model):
 class QuantisedEntry(_Model):
     """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats.
 
-    `unrounded` has those whose integers and scales are the ones of the given file, bit by bit, with their formats there;
-    `rounded` says what became of others that the file does not have as floats. `loss` is what rounding costs; None if
-    it was not measured.
+    `unrounded` has those whose integers and scales are the ones of the given file, bit by bit, with their formats in
+    it; `rounded` says what became of others that it does not have as floats. `loss` is what rounding costs; None if it
+    was not measured.
     """
 
     formats: dict[str, str]

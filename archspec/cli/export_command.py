@@ -35,7 +35,8 @@ def command(bundle: Path, kind: str, output: Path, dtype: str | None, like: Path
     """Write the model in BUNDLE, with its weights, as others open it.
 
     `--to gguf`: a file of llama.cpp. Its metadata are read back before it is written: a spec that they do not say
-    exactly is refused. What the file does not hold is printed.
+    exactly is refused. What the file does not hold is printed. Integers with a scale for each 32 or more are written as
+    Q8_0 or Q4_0 and stay the same integers.
 
     `--to huggingface`: a folder that transformers opens as its own class where the spec is one of the model types of
     `archspec list --types`. Any other has the emitted module in a model of its own, which
@@ -70,15 +71,19 @@ class _Told:
 
 
 def _gguf(opened: Bundle, output: Path, dtype: str) -> _Told:
+    from archspec.analyses.parameters import expand
+    from archspec.bundle.sources import SPEC
     from archspec.interop.gguf.exported import export_gguf
+    from archspec.spec import load
     from archspec.weights import read_weights
 
-    spec = opened.checked(unproved=True).spec
+    stored = {name: one.stored for name, one in expand(opened.checked(unproved=True).spec.graph).items()}
+    storages = {name: storage for name, storage in stored.items() if storage is not None}
     with read_weights(opened.path / opened.manifest.weights.path) as weights:
-        made = export_gguf(spec, weights, output, dtype)
-    data = {"architecture": made.architecture, "notes": list(made.notes)}
+        made = export_gguf(load(opened.path / SPEC), weights, output, dtype, storages)
+    data = {"architecture": made.architecture, "formats": list(made.formats), "notes": list(made.notes)}
     notes = [f"not as in the bundle: {note}" for note in made.notes]
-    return _Told(data=data, what=f"{made.architecture}, {dtype}", notes=notes)
+    return _Told(data=data, what=f"{made.architecture}, {', '.join(made.formats)}", notes=notes)
 
 
 def _huggingface(opened: Bundle, output: Path, like: Path | None) -> _Told:

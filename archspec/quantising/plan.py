@@ -30,7 +30,7 @@ class Wish:
 
 
 def read_wishes(formats: Iterable[str], keep: Iterable[str] = ()) -> tuple[Wish, ...]:
-    """Read formats as they are given, `int4:32`, `NODE=int8` or `stored`, and nodes to keep as they are. Raises E630."""
+    """Read formats as they are given, `int4:32`, `NODE=int8`, `stored`, and nodes to keep as floats. Raises E630."""
     found = []
     for text in formats:
         node, _, word = text.rpartition("=")
@@ -42,10 +42,11 @@ def read_wishes(formats: Iterable[str], keep: Iterable[str] = ()) -> tuple[Wish,
 def plan_of(graph: Graph, wishes: Sequence[Wish], given: Plan | None = None) -> Plan:
     """The storage of every parameter that becomes integers.
 
-    Of several wishes for a parameter, the one for the innermost node counts, and the last of these. But `stored` counts
-    before others for the same node, and is no wish for what is not in `given`, the storages of given integers. A weight whose last
-    axis has no whole blocks, a kernel and a table of which rows are looked up are stored as `int8` with a scale for
-    each channel where a format with blocks is wished.
+    Of several wishes for a parameter, the one for the innermost node counts, and the last of these. `stored` counts
+    before others for the same node, and is no wish for what is not in `given`, the storages of given integers.
+
+    A weight whose last axis has no whole blocks, a kernel and a table of which rows are looked up are stored as `int8`
+    with a scale for each channel where a format with blocks is wished.
 
     Raises:
         SpecError: E631 for a node that has no weights that could be integers, or if nothing is left to store so.

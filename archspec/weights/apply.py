@@ -165,7 +165,7 @@ def export_weights(
     result: dict[str, Tensor] = {}
     for binding in bindings:
         with found.catching():
-            result.update(_export(binding, [tensors[name] for name in binding.ours], checkpoint, like))
+            result.update(export_binding(binding, [tensors[name] for name in binding.ours], checkpoint, like))
     found.raise_if_errors()
     return result
 
@@ -183,7 +183,7 @@ def _check_given(parameters: Mapping[str, Shape], tensors: Mapping[str, Tensor],
             found.error("E514", f"unexpected {shaped(name, shapes)} in the weights", None)
 
 
-def _export(
+def export_binding(
     binding: Binding, tensors: list[Tensor], checkpoint: Checkpoint, like: Mapping[str, Shape] | None
 ) -> Iterable[tuple[str, Tensor]]:
     """Return the names and tensors that one binding writes, with a copy under each tied name that `like` contains.

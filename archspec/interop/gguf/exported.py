@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import SpecError, fail
 from archspec.interop.gguf.architectures import ARCHITECTURES, SCALING, GgufArchitecture
 from archspec.interop.gguf.configuration import configuration
 from archspec.interop.gguf.imported import spec_of
+from archspec.interop.gguf.integers import IntegerBlocks, StoredWeights, integer_blocks
 from archspec.interop.gguf.rotary_factors import llama3_factors, untold
 from archspec.interop.huggingface.backwards import difference, differences, values_of
 from archspec.interop.huggingface.model_type import MODEL_TYPES
+from archspec.ir.storage import Storage
 from archspec.layouts.layout import Layout
 from archspec.layouts.operations import AddOperation
 from archspec.layouts.parameters import parameter_shapes
@@ -32,9 +35,10 @@ LAYOUT = "gguf"
 
 @record
 class ExportedGguf:
-    """What was written: the architecture of llama.cpp, and what the file does not hold as the spec does."""
+    """What was written: the architecture of llama.cpp, the formats of matrices, and what is not as in the bundle."""
 
     architecture: str
+    formats: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -54,19 +58,27 @@ class _Plan:
         return self.tensors[name]
 
 
-def export_gguf(spec: Spec, weights: Mapping[str, Tensor], path: Path, format: str) -> ExportedGguf:
+def export_gguf(
+    spec: Spec,
+    weights: Mapping[str, Tensor],
+    path: Path,
+    format: str,
+    storages: Mapping[str, Storage] = MappingProxyType({}),
+) -> ExportedGguf:
     """Write a GGUF file of a spec with its weights.
 
     The metadata are read back, as an import would: only where the same graph comes out, a file is written.
 
     Args:
-        spec: one with a layout `gguf`.
-        weights: all tensors under the names of the compiled module.
+        spec: one with a layout `gguf`, its weights floats.
+        weights: all tensors under the names of the compiled module, scales beside integers.
         path: the file, whose name ends in `.gguf`.
-        format: `F32`, `F16` or `Q8_0`, of matrices.
+        format: `F32`, `F16` or `Q8_0`, of matrices of floats.
+        storages: the names of those tensors that are integers, and how. With a scale for 32 neighbours or more they
+            are written as `Q8_0` or `Q4_0`, and not rounded; others as their values.
 
     Returns:
-        the architecture, and what the file does not hold.
+        the architecture, the formats, and what the file does not hold.
 
     Raises:
         SpecError: E809 where the spec is of no architecture of llama.cpp, and those of `write_gguf`.
@@ -76,10 +88,15 @@ def export_gguf(spec: Spec, weights: Mapping[str, Tensor], path: Path, format: s
         words = ", ".join(dict.fromkeys(known.model_type for known in ARCHITECTURES.values()))
         help = f"an import writes one for {words}, as far as llama.cpp has names for their tensors"
         fail("E809", f"`{spec.name}` has no layout `{LAYOUT}` in `weights`", None, help=help)
-    tensors = export_weights(parameter_shapes(spec.graph), layout, weights)
+    shapes, stored = parameter_shapes(spec.graph), StoredWeights(tensors=weights, storages=storages)
+    made = integer_blocks(shapes, layout, stored) if storages else IntegerBlocks()
+    floats = {name: stored.shape_alone(name) if name in made.ours else stored.values(name) for name in stored.names}
+    tensors = export_weights(shapes, layout, floats)
     plan = _planned(spec, tensors, path)
-    kept = write_gguf(path, plan.word, plan.metadata, plan.tensors, format)
-    return ExportedGguf(architecture=plan.word, notes=tuple(_notes(layout, weights, tensors, kept)))
+    kept = write_gguf(path, plan.word, plan.metadata, plan.tensors, format, made.blocks)
+    formats = dict.fromkeys([*(one.format for one in made.blocks.values()), *([] if made.blocks else [format])])
+    notes = [*_notes(layout, kept), *made.notes(storages)]
+    return ExportedGguf(architecture=plan.word, formats=tuple(formats), notes=tuple(notes))
 
 
 def _planned(spec: Spec, tensors: Mapping[str, Tensor], path: Path) -> _Plan:
@@ -149,9 +166,7 @@ def _factors(rotary: Mapping[str, Any], size: int | None) -> dict[str, Tensor]:
     return {}
 
 
-def _notes(
-    layout: Layout, weights: Mapping[str, Tensor], tensors: Mapping[str, Tensor], kept: tuple[str, ...]
-) -> list[str]:
+def _notes(layout: Layout, kept: tuple[str, ...]) -> list[str]:
     """What the file does not hold as the spec and the bundle do."""
     notes = ["no tokenizer is written: llama.cpp needs one to run the file"]
     if kept:

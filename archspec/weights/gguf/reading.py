@@ -58,8 +58,8 @@ class GgufTensors:
     def get_integers(self, name: str) -> tuple[Tensor, Tensor]:
         """Return the integers of a tensor, int8 in its shape, and their scales, float32 [..., groups of the last axis].
 
-        No number is rounded. Raises KeyError for a format that is none of `PACKINGS`, SpecError E523 if the file was cut
-        meanwhile.
+        No number is rounded. Raises KeyError for a format that is none of `PACKINGS`, SpecError E523 if the file was
+        cut meanwhile.
         """
         import numpy as np
         import torch
