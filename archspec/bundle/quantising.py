@@ -21,7 +21,7 @@ from archspec.model.checked import Checked
 from archspec.quantising.plan import Plan, written
 from archspec.quantising.spec import quantised
 from archspec.record import record
-from archspec.weights.files import read_weights, write_weights
+from archspec.weights.files import read_weights
 
 FLOATS = Path(".floats")
 """The folder of the module and the weights before they are rounded, which are no part of a bundle."""
@@ -53,7 +53,7 @@ class Quantising:
         (folder / PLAN).write_text(write_plan(self.plan), encoding="utf-8")
         integers = self.integers(weights)
         if integers is not None:
-            write_weights(folder / program.weights, integers)
+            _save(folder / program.weights, integers)
             return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
         (folder / FLOATS).mkdir()
         floats = self.program(program)
@@ -106,10 +106,16 @@ class Quantising:
 
 def quantise_weights(spec: Path, floats: Path, weights: Path) -> None:
     """Round the weights of a file by the plan of a bundle's spec into another file."""
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     from archspec.quantising.tensors import stored_tensors
 
     given: Mapping[str, Any] = load_file(floats)
-    made = stored_tensors(bundled_spec(spec).graph, given)
-    save_file({name: tensor.contiguous() for name, tensor in made}, weights)
+    _save(weights, dict(stored_tensors(bundled_spec(spec).graph, given)))
+
+
+def _save(path: Path, tensors: Mapping[str, Any]) -> None:
+    """Write tensors such that the same ones give the same file."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in sorted(tensors.items())}, path)
