@@ -23,7 +23,7 @@ from archspec.quantising.given import Given, read_integers
 from archspec.quantising.plan import Plan, written
 from archspec.quantising.spec import quantised
 from archspec.record import record
-from archspec.weights.files import read_weights, write_weights
+from archspec.weights.files import read_weights
 
 FLOATS = Path(".floats")
 """The folder of the module and the weights before they are rounded, which are no part of a bundle."""
@@ -64,7 +64,7 @@ class Quantising:
         (folder / PLAN).write_text(write_plan(self.plan), encoding="utf-8")
         integers = self.integers(weights)
         if integers is not None:
-            write_weights(folder / program.weights, integers)
+            _save(folder / program.weights, integers)
             return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
         (folder / FLOATS).mkdir()
         floats = self.program(program)
@@ -73,7 +73,7 @@ class Quantising:
         if self.unrounded and isinstance(weights, (str, Path)):
             read = read_integers(self.floats.spec, weights, layout, self.unrounded)
             made = {f"{name}{end}": one for name, both in read for end, one in zip(("", SCALE), both, strict=True)}
-            write_weights(folder / FLOATS / _INTEGERS, made)
+            _save(folder / FLOATS / _INTEGERS, made)
         job = {"spec": SPEC, "floats": str(floats.weights), "weights": str(program.weights)}
         worker = "archspec.bundle.worker"
         step = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
@@ -126,12 +126,18 @@ def quantise_weights(spec: Path, floats: Path, weights: Path) -> None:
 
     Integers and scales that lie beside the weights are taken as they are.
     """
-    from safetensors.torch import load_file, save_file
+    from safetensors.torch import load_file
 
     from archspec.quantising.tensors import stored_tensors
 
     given: Mapping[str, Any] = load_file(floats)
     beside = floats.with_name(_INTEGERS)
     integers: Mapping[str, Any] = load_file(beside) if beside.exists() else {}
-    made = stored_tensors(bundled_spec(spec).graph, given, integers=integers)
-    save_file({name: tensor.contiguous() for name, tensor in made}, weights)
+    _save(weights, dict(stored_tensors(bundled_spec(spec).graph, given, integers=integers)))
+
+
+def _save(path: Path, tensors: Mapping[str, Any]) -> None:
+    """Write tensors such that the same ones give the same file."""
+    from safetensors.torch import save_file
+
+    save_file({name: tensor.contiguous() for name, tensor in sorted(tensors.items())}, path)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import onnx_ir
+
 from archspec.lower.stored import DEQUANTISE
 
 if TYPE_CHECKING:
@@ -39,6 +41,40 @@ def _dequantised(integers: Tensor, scale: Tensor) -> Tensor:
     return found
 
 
+def look_up_values(graph: Any) -> None:
+    """Let rows be looked up of values and not of integers, which TensorRT reads for values alone."""
+    for integers in [one for one in graph if one.op_type == "Gather" and _is_integers(one.inputs[0])]:
+        product = _only_reader(integers)
+        # Integers are converted before they are multiplied.
+        product = _only_reader(product) if product.op_type == "Cast" else product
+        scales = next(value.producer() for value in product.inputs if _is_lookup_of_constant(value.producer()))
+        values = onnx_ir.node(_OPERATOR, [integers.inputs[0], scales.inputs[0]], {"axis": 0})
+        rows = onnx_ir.node("Gather", [values.outputs[0], integers.inputs[1]], {"axis": 0})
+        for made, name in ((values, "table"), (rows, "rows")):
+            made.outputs[0].name = f"{product.outputs[0].name}.{name}"
+        rows.outputs[0].type, rows.outputs[0].shape = product.outputs[0].type, product.outputs[0].shape
+        graph.insert_before(integers, [values, rows])
+        onnx_ir.convenience.replace_all_uses_with(product.outputs[0], rows.outputs[0])
+        between = [] if product.inputs[0].producer() is integers else [product.inputs[0].producer()]
+        graph.remove([product, *[one for one in between if one is not scales], integers, scales], safe=True)
+
+
+def _is_integers(value: Any) -> bool:
+    """Whether a value is a constant of eight bits."""
+    return value.const_value is not None and value.const_value.dtype == onnx_ir.DataType.INT8
+
+
+def _is_lookup_of_constant(node: Any) -> bool:
+    """Whether an operator looks up rows of scales."""
+    return node is not None and node.op_type == "Gather" and node.inputs[0].const_value is not None
+
+
+def _only_reader(node: Any) -> Any:
+    """The one operator that reads what another makes. Raises ValueError for several."""
+    ((reader, _),) = node.outputs[0].uses()
+    return reader
+
+
 def store_weights(graph: Any) -> None:
     """Write the weights as products read them, integers of four bits as such, and scales of channels without more axes.
 
@@ -55,16 +91,16 @@ def store_weights(graph: Any) -> None:
 
 def _transposed(graph: Any, node: Any) -> None:
     """Take the place of the transposition that alone reads a weight, and look up columns where rows were looked up."""
-    import onnx_ir
-
     uses = list(node.outputs[0].uses())
     turned, integers = uses[0][0] if len(uses) == 1 else None, node.inputs[0]
-    lookups = [one for one, _ in integers.uses() if one is not node]
+    others = [one for one, _ in integers.uses() if one is not node]
     # The weight is stored once: what else reads it has to take it transposed.
-    if turned is None or turned.op_type != "Transpose" or not all(map(_is_lookup, lookups)):
+    if turned is None or turned.op_type != "Transpose" or not all(map(_is_lookup, others)):
         return
-    for one in lookups:
-        _look_up_columns(graph, one)
+    for one in others:
+        if one.op_type == _OPERATOR:
+            one.attributes["axis"] = onnx_ir.AttrInt64("axis", 1)
+        _look_up_columns(graph, _only_reader(one) if one.op_type == _OPERATOR else one)
     order = list(turned.attributes["perm"].as_ints())
     for number, value in enumerate(node.inputs):
         _store(graph, node, number, value.const_value.numpy().transpose(order), shared=number == 0)
@@ -75,7 +111,10 @@ def _transposed(graph: Any, node: Any) -> None:
 
 
 def _is_lookup(node: Any) -> bool:
-    """Whether an operator looks up rows of a matrix."""
+    """Whether an operator looks up rows of a matrix, or of its values."""
+    if node.op_type == _OPERATOR:
+        readers = [one for one, _ in node.outputs[0].uses()]
+        return len(readers) == 1 and readers[0].op_type == "Gather" and _is_lookup(readers[0])
     axis = node.attributes.get("axis")
     ids = node.inputs[1].shape if node.op_type == "Gather" else None
     return ids is not None and (axis is None or axis.as_int() == 0)
@@ -83,8 +122,6 @@ def _is_lookup(node: Any) -> bool:
 
 def _look_up_columns(graph: Any, node: Any) -> None:
     """Look up columns of a matrix, and bring their entries to the end."""
-    import onnx_ir
-
     rows, rank = node.outputs[0], len(node.inputs[1].shape)
     node.attributes["axis"] = onnx_ir.AttrInt64("axis", 1)
     turned = onnx_ir.node("Transpose", [rows], {"perm": [*range(1, rank + 1), 0]})
@@ -113,14 +150,12 @@ def _channels(graph: Any, node: Any) -> None:
 
 def _store(graph: Any, node: Any, number: int, array: Any, *, shared: bool = False) -> None:
     """Give an operator another constant; what else reads the old one reads it too where it is `shared`."""
-    import onnx_ir
-
     value = node.inputs[number]
     if shared or len(list(value.uses())) == 1:
         tensor = onnx_ir.tensor(array.copy(), name=value.name)
         value.const_value, value.shape, value.dtype = tensor, tensor.shape, tensor.dtype
         return
-    tensor = onnx_ir.tensor(array.copy(), name=f"{value.name}.{node.name}")
+    tensor = onnx_ir.tensor(array.copy(), name=f"{value.name}.of.{node.outputs[0].name}")
     made = onnx_ir.val(tensor.name, const_value=tensor)
     graph.register_initializer(made)
     node.replace_input_with(number, made)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.engines import dequantising
-from archspec.engines.dequantising import name_weights, store_weights
+from archspec.engines.dequantising import look_up_values, name_weights, store_weights
 from archspec.engines.dynamic import dynamic_shapes
 from archspec.engines.engine import OPSET
 from archspec.engines.exchanges import name_exchanges
@@ -38,8 +38,9 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
         name_exchanges(module, program.ranks)
     ports, partial = program.interface.input_ports, program.partial
     stored = name_weights(module)
+    change = look_up_values if stored else None
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
-    write_onnx(exported, program.interface, dtype, path, weight_bytes(module), stored=stored)
+    write_onnx(exported, program.interface, dtype, path, weight_bytes(module), change=change, stored=stored)
 
 
 def write_onnx(
@@ -74,10 +75,10 @@ def write_onnx(
     # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
     assert written is not None
     keep_dtype(written.model.graph, dtype)
-    if stored:
-        store_weights(written.model.graph)
     if change is not None:
         change(written.model.graph)
+    if stored:
+        store_weights(written.model.graph)
     _tidy(written.model, interface)
     written.model.metadata_props.update(metadata or {})
     written.save(path, external_data=size > EXTERNAL_BYTES)

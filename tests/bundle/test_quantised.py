@@ -221,3 +221,16 @@ def test_integers_have_no_loss_and_no_original(built: archspec.Bundle, folder: P
         with pytest.raises(SpecError) as raised:
             build(folder, "refused", **options, **more)
         assert [one.code for one in raised.value.diagnostics] == ["E632"]
+
+
+@pytest.mark.slow
+def test_other_engines_compute_with_the_same_integers(folder: Path, weights: Path) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    pytest.importorskip("openvino")
+    targets = ["openvino", "tensorrt-rtx:sm86,sm89,sm120"]
+    made = build(folder, "engines", weights=weights, quantise=FORMATS, targets=targets)
+    compared = {one.artifact for one in made.report.trials}
+    assert {"openvino", step_of("openvino"), "network of tensorrt-rtx"} <= compared
+    assert max(d.largest / max(1.0, d.scale) for one in made.report.trials for d in one.differences) < 1e-5
+    # Four bits a weight are half of eight: an engine of floats would be larger than the module's weights.
+    assert {entry.verified for entry in made.manifest.artifacts} == {"executed", "network-verified-cpu"}
