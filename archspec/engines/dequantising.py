@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OPSET = 21
 _OPERATOR = "DequantizeLinear"
 _LEAST, _MOST = -8, 7
+_REPEATS = ("Unsqueeze", "Expand", "Reshape", "Tile")
 
 
 def name_weights(module: nn.Module) -> bool:
@@ -47,16 +48,37 @@ def look_up_values(graph: Any) -> None:
         product = _only_reader(integers)
         # Integers are converted before they are multiplied.
         product = _only_reader(product) if product.op_type == "Cast" else product
-        scales = next(value.producer() for value in product.inputs if _is_lookup_of_constant(value.producer()))
-        values = onnx_ir.node(_OPERATOR, [integers.inputs[0], scales.inputs[0]], {"axis": 0})
+        scales = next(found for value in product.inputs if (found := _scales_of(value.producer(), integers)))
+        values = onnx_ir.node(_OPERATOR, [integers.inputs[0], scales.inputs[0]], _scaled(integers, scales))
         rows = onnx_ir.node("Gather", [values.outputs[0], integers.inputs[1]], {"axis": 0})
         for made, name in ((values, "table"), (rows, "rows")):
             made.outputs[0].name = f"{product.outputs[0].name}.{name}"
         rows.outputs[0].type, rows.outputs[0].shape = product.outputs[0].type, product.outputs[0].shape
         graph.insert_before(integers, [values, rows])
         onnx_ir.convenience.replace_all_uses_with(product.outputs[0], rows.outputs[0])
-        between = [] if product.inputs[0].producer() is integers else [product.inputs[0].producer()]
-        graph.remove([product, *[one for one in between if one is not scales], integers, scales], safe=True)
+        _remove_unread(graph, product)
+
+
+def _scales_of(node: Any, integers: Any) -> Any:
+    """The operator that looks up rows of scales, on the way to one that repeats them for blocks; None elsewhere."""
+    while node is not None and node.op_type in _REPEATS:
+        node = node.inputs[0].producer()
+    return node if node is not integers and _is_lookup_of_constant(node) else None
+
+
+def _scaled(integers: Any, scales: Any) -> dict[str, int]:
+    """Which integers of a table share a scale, as attributes: those of a row, or those of a block in it."""
+    width, blocks = (one.inputs[0].const_value.shape[-1] for one in (integers, scales))
+    return {"axis": 0} if blocks == 1 else {"axis": 1, "block_size": width // blocks}
+
+
+def _remove_unread(graph: Any, node: Any) -> None:
+    """Remove an operator that nothing reads, and then those that only it read."""
+    before = [value.producer() for value in node.inputs if value is not None]
+    graph.remove(node, safe=True)
+    for one in before:
+        if one is not None and one.graph is graph and not any(list(value.uses()) for value in one.outputs):
+            _remove_unread(graph, one)
 
 
 def _is_integers(value: Any) -> bool:
@@ -99,7 +121,9 @@ def _transposed(graph: Any, node: Any) -> None:
         return
     for one in others:
         if one.op_type == _OPERATOR:
-            one.attributes["axis"] = onnx_ir.AttrInt64("axis", 1)
+            one.attributes["axis"] = onnx_ir.AttrInt64("axis", 1 - one.attributes["axis"].as_int())
+        if "block_size" in one.attributes:
+            _store(graph, one, 1, one.inputs[1].const_value.numpy().transpose())
         _look_up_columns(graph, _only_reader(one) if one.op_type == _OPERATOR else one)
     order = list(turned.attributes["perm"].as_ints())
     for number, value in enumerate(node.inputs):

@@ -122,10 +122,8 @@ class Primitives:
             if table is not None and node.parameters[local].stored is not None:
                 # The rows that are looked up are few: the values of the whole table are not computed.
                 rows, scales = (op.emit(writer, operands, {local: f"{table}{end}"}) for end in ("", SCALE))
-                return tuple(
-                    rows_of(node.parameters[local], one, scale, self.helpers.add)
-                    for one, scale in zip(rows, scales, strict=True)
-                )
+                parameter = node.parameters[local]
+                return tuple(rows_of(parameter, one, scale) for one, scale in zip(rows, scales, strict=True))
         return op.emit(writer, operands, {local: self.source(node, local) for local in node.parameters})
 
     def output(self, node: Node, value: Value, source: str, made: Sequence[str]) -> str:

@@ -24,10 +24,10 @@ def values_of(parameter: Parameter, source: str, helper: Helper) -> str:
     return source if parameter.stored is None else f"{helper(_DEQUANTISE)}({source}, {source}{SCALE})"
 
 
-def rows_of(parameter: Parameter, rows: str, scales: str, helper: Helper) -> str:
-    """Source of rows of a parameter, given that of the rows of its integers and of its scales."""
-    blocks = 1 if parameter.scale is None else parameter.scale.type.shape[-1].constant
-    return f"{rows} * {scales}" if blocks == 1 else f"{helper(_ROWS)}({rows}, {scales})"
+def rows_of(parameter: Parameter, rows: str, scales: str) -> str:
+    """Source of the values of rows of a parameter, given that of the rows of its integers and of its scales."""
+    block = parameter.stored.block if parameter.stored is not None else None
+    return f"{rows} * {scales}" if block is None else f"{rows} * {scales}.repeat_interleave({block}, -1)"
 
 
 def held(node: Node, helper: Helper) -> str:
@@ -55,14 +55,6 @@ class Stored(nn.Module):
 _DEQUANTISE = '''
 def dequantise(integers: Tensor, scale: Tensor) -> Tensor:
     """The numbers that integers stand for, each in its block of the last axis times the scale of the block."""
-    blocks = integers.unflatten(-1, (scale.shape[-1], -1))
-    return (blocks * scale.unsqueeze(-1)).flatten(-2)
-'''
-
-# Apart from the function above, in place of which exporters write an operator that takes constants.
-_ROWS = '''
-def dequantise_rows(integers: Tensor, scale: Tensor) -> Tensor:
-    """The numbers that rows of integers stand for, each in its block times the scale of the block."""
     blocks = integers.unflatten(-1, (scale.shape[-1], -1))
     return (blocks * scale.unsqueeze(-1)).flatten(-2)
 '''
