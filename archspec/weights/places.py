@@ -43,7 +43,7 @@ def places_of_blocks(
     for moved in move([one.reshape(shape) for one, shape in zip(numbers, shapes, strict=True)]):
         if not moved.dim() or moved.shape[-1] % block:
             return None
-        blocks = moved.unflatten(-1, (-1, block))
+        blocks = moved.reshape(*moved.shape[:-1], -1, block)
         first = blocks[..., :1]
         if (first % block).any() or not torch.equal(blocks - first, torch.arange(block, dtype=dtype).expand_as(blocks)):
             return None

@@ -56,9 +56,9 @@ def _q6_k(blocks: Array) -> Unpacked:
     import numpy as np
 
     # Each half of a block has 64 bytes with the low bits, of which the second nibbles are values 64 further on.
-    low, high = blocks[:, :128].reshape(-1, 2, 64), blocks[:, 128:192].reshape(-1, 2, 1, 32)
-    low = np.stack((low & 15, low >> 4), axis=2).reshape(-1, 2, 4, 32)
-    integers = _less(low | (high >> _shifts(4) & 3) << 4, 32)
+    packed, high = blocks[:, :128].reshape(-1, 2, 64), blocks[:, 128:192].reshape(-1, 2, 1, 32)
+    low: Array = np.stack((packed & 15, packed >> 4), axis=2)
+    integers = _less(low.reshape(-1, 2, 4, 32) | (high >> _shifts(4) & 3) << 4, 32)
     return integers.reshape(-1, 256), _halves(blocks[:, 208:]) * blocks[:, 192:208].view(np.int8)
 
 
