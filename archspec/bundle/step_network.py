@@ -105,9 +105,8 @@ def network_steps(
     A network in half precision that is computed in float64 has weights rounded to it, and so has that module; what it
     keeps is stored in float32.
     """
-    session = FunctionalSession(
-        runner=NetworkRunner(plan, precision), updates=programs.updates, capacity=capacity_of(step.program)
-    )
+    runner = NetworkRunner(plan, precision, cached=False)
+    session = FunctionalSession(runner=runner, updates=programs.updates, capacity=capacity_of(step.program))
     weights: DTypeName = "float32"
     floats = step.dtype
     if precision == "exact":
