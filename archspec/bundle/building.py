@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +14,7 @@ from archspec.bundle.evaluating import read_limits
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
 from archspec.bundle.manifest import WeightsEntry
-from archspec.bundle.quantising import Quantising
+from archspec.bundle.quantising import Quantisation, Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
@@ -28,12 +28,13 @@ from archspec.engines.engine import Target
 from archspec.engines.process import Progress, Stage, forked_steps
 from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
+from archspec.ir.graph import Graph
 from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
 from archspec.quantising.formats import STORED
-from archspec.quantising.given import given_integers
-from archspec.quantising.plan import plan_of, planned, read_wishes
+from archspec.quantising.given import Given, given_integers
+from archspec.quantising.plan import Plan, plan_of, planned, read_wishes
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
@@ -69,10 +70,7 @@ def build(
     benchmark: bool = False,
     unproved: bool = False,
     expect: Expected = None,
-    quantise: Sequence[str] = (),
-    keep: Sequence[str] = (),
-    evaluate: str | Path | None = None,
-    at_most: Sequence[str] = (),
+    quantise: str | Sequence[str] | Quantisation = (),
     progress: Progress | None = None,
 ) -> Bundle:
     """Build a bundle: the spec, the emitted module, weights, an artifact for each target, and a report of parity.
@@ -92,12 +90,8 @@ def build(
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
-        quantise: formats in which weights are stored: `int8`, `int4:32`, `NODE=FORMAT` for those of one node, `stored`
-            for the integers of a GGUF file; or a bundle's `quantised.json`. Weights that are stored so already are not
-            rounded again.
-        keep: nodes whose weights stay floats although others are quantised.
-        evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
-        at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
+        quantise: formats of weights as integers, `int8`, `int4:32`, `NODE=FORMAT`, `stored` for the integers of a GGUF
+            file; or a `Quantisation` with more.
         expect: an .npz file, or arrays by name: inputs and outputs of the original, to which given weights are held.
         progress: called with each step's name and the share of it that is done (None: not known).
 
@@ -105,24 +99,18 @@ def build(
     """
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
-    quantising = _quantising(checked, _listed(quantise), _listed(keep), weights, weights_layout)
-    if quantising is not None:
-        _check_quantised(tensor, layout)
-    quantising = _evaluated(quantising, evaluate, read_limits(_listed(at_most)))
+    quantising = _quantising(checked, quantise, weights, weights_layout)
+    _check_quantised(quantising, tensor, layout)
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
+    make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
-        work = Work(
+        work = make(
             folder=folder,
             checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
             dtype=read_dtype(dtype),
-            profiles=ranges,
-            layout=layout,
-            cache=cache,
-            benchmark=benchmark,
             progress=progress or _silent,
             reference=reference,
-            split=split,
             quantising=quantising,
         )
         work.finish(wanted, carried, *_begun(work, weights, weights_layout, seed))
@@ -138,46 +126,49 @@ def _begun(work: Work, weights: Weights, layout: str | None, seed: int) -> tuple
 
 
 def _quantising(
-    checked: Checked, formats: Sequence[str], keep: Sequence[str], weights: Weights, weights_layout: str | None
+    checked: Checked, given: str | Sequence[str] | Quantisation, weights: Weights, weights_layout: str | None
 ) -> Quantising | None:
-    """What is stored as integers; None for floats. Raises SpecError E630 to E632, and those of `matched_weights`."""
-    if not formats:
-        if keep:
-            fail("E632", "nodes to keep are given without a format", None, help="give `--quantise int8` too")
+    """What is stored as integers; None for floats.
+
+    Raises SpecError E630 to E635, E703 for a file of inputs, and those of `given_integers`.
+    """
+    wish = given if isinstance(given, Quantisation) else Quantisation(formats=tuple(_listed(given)))
+    if not wish.formats:
+        if wish != Quantisation():
+            fail("E632", f"{wish.unused} is given without a format", None, help="give `--quantise int8` too")
         return None
-    graph = checked.spec.graph
-    if len(formats) == 1 and formats[0].endswith(".json") and not keep:
-        return Quantising(floats=checked, plan=planned(graph, read_formats(Path(formats[0]))))
-    wishes = read_wishes(formats, keep)
-    if not any(wish.stored for wish in wishes):
-        return Quantising(floats=checked, plan=plan_of(graph, wishes))
-    if not isinstance(weights, (str, Path)):
-        fail("E632", f"`{STORED}` is given without a file of weights", None, help="give a GGUF file as the weights")
-    given = given_integers(checked.spec, weights, weights_layout)
-    held = {path: one.storage for path, one in given.items() if one.storage is not None}
-    return Quantising(floats=checked, plan=plan_of(graph, wishes, held), given=given)
+    limits = read_limits(wish.at_most)
+    if wish.evaluate is None and limits:
+        fail("E632", "a limit of the loss is given without inputs to measure it on", None, help="give `--evaluate`")
+    if wish.evaluate is not None and not is_file(wish.evaluate):
+        fail("E703", f"cannot read {wish.evaluate}", None, notes=["no such file"])
+    found = _given(checked, wish, weights, weights_layout)
+    plan = _plan(checked.spec.graph, wish, found)
+    return Quantising(floats=checked, plan=plan, given=found, data=wish.evaluate, at_most=limits)
 
 
-def _check_quantised(ranks: int | None, layout: Layout) -> None:
+def _check_quantised(quantising: Quantising | None, ranks: int | None, layout: Layout) -> None:
     """Raise SpecError E632 for what is written from floats alone."""
-    if ranks is not None or layout == "genai":
+    if quantising is not None and (ranks is not None or layout == "genai"):
         what = "the layout `genai`" if ranks is None else "`--tensor`"
         fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
 
 
-def _evaluated(
-    quantising: Quantising | None, data: str | Path | None, limits: Mapping[str, float]
-) -> Quantising | None:
-    """What is stored as integers, with what its loss is measured on. Raises SpecError E632 or E703."""
-    if data is None and limits:
-        fail("E632", "a limit of the loss is given without inputs to measure it on", None, help="give `--evaluate`")
-    if data is None:
-        return quantising
-    if quantising is None:
-        fail("E632", "inputs to evaluate on are given without a format", None, help="give `--quantise int8` too")
-    if not is_file(Path(data)):
-        fail("E703", f"cannot read {data}", None, notes=["no such file"])
-    return replace(quantising, data=Path(data), at_most=limits)
+def _given(checked: Checked, wish: Quantisation, weights: Weights, weights_layout: str | None) -> Mapping[str, Given]:
+    """The integers that the weights are in their file, if these are to be kept."""
+    if not any(format.rpartition("=")[2] == STORED for format in wish.formats):
+        return {}
+    if not isinstance(weights, (str, Path)):
+        fail("E632", f"`{STORED}` is given without a file of weights", None, help="give a GGUF file as the weights")
+    return given_integers(checked.spec, weights, weights_layout)
+
+
+def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, Given]) -> Plan:
+    """The plan of a file, or the one that formats ask for. Raises SpecError E630 or E631."""
+    if len(wish.formats) == 1 and wish.formats[0].endswith(".json") and not wish.keep:
+        return planned(graph, read_formats(Path(wish.formats[0])))
+    held = {path: one.storage for path, one in given.items() if one.storage is not None}
+    return plan_of(graph, read_wishes(wish.formats, wish.keep), held)
 
 
 def _stored(quantising: Quantising) -> Spec:

@@ -31,6 +31,29 @@ _INTEGERS = "integers.safetensors"
 """A file in it, with the integers and scales that are not rounded."""
 
 
+@record
+class Quantisation:
+    """What is asked for of quantised weights.
+
+    Fields:
+        formats: `int8`, `int4:32`, `stored` for the integers of a GGUF file, and `NODE=FORMAT` for the weights of one
+            node; or a bundle's `quantised.json`. Given weights that are stored so already are not rounded again.
+        keep: nodes whose weights stay floats.
+        evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
+        at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
+    """
+
+    formats: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    evaluate: Path | None = None
+    at_most: tuple[str, ...] = ()
+
+    @property
+    def unused(self) -> str:
+        """The first option that says nothing without a format."""
+        return "`--keep`" if self.keep else "`--evaluate`" if self.evaluate is not None else "`--at-most`"
+
+
 @record(eq=False)
 class Quantising:
     """What is rounded: the spec with floats as it was accepted, and the plan.

@@ -11,9 +11,11 @@ import click
 from archspec.cli.completion import complete_targets
 from archspec.cli.options import UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
+from archspec.cli.quantise_options import quantise_options
 
 if TYPE_CHECKING:
     from archspec.bundle.expected import Expected
+    from archspec.bundle.quantising import Quantisation
     from archspec.bundle.triton import Layout
     from archspec.model.checked import Checked
 
@@ -74,26 +76,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Split the model over N tensor ranks, and build an engine for each (target tensorrt-rtx).",
 )
-@click.option(
-    "--quantise",
-    multiple=True,
-    metavar="[NODE=]FORMAT",
-    help="Store weights as integers with scales: int8, int4:32 (a scale for each 32), stored (the integers of a GGUF "
-    "file; another format is then for the rest), or float for the weights of a node; repeatable, the innermost node "
-    "counts.",
-)
-@click.option("--keep", multiple=True, metavar="NODE", help="With --quantise, a node whose weights stay floats.")
-@click.option(
-    "--evaluate",
-    type=click.Path(path_type=Path),
-    help="With --quantise, an .npz file with rows of inputs, and `labels` if known, on which the loss is measured.",
-)
-@click.option(
-    "--at-most",
-    multiple=True,
-    metavar="MEASURE=LIMIT",
-    help="Refuse to lose more: kl=0.02, disagreement, perplexity or accuracy; repeatable.",
-)
+@quantise_options
 @click.option("--no-cache", is_flag=True, help="Build everything without reading or writing the cache.")
 @click.option(
     "--benchmark", is_flag=True, help="Time the artifacts that this host can run; `run` then uses the fastest."
@@ -115,10 +98,7 @@ def command(
     files: tuple[Path, ...],
     layout: Layout,
     tensor: int | None,
-    quantise: tuple[str, ...],
-    keep: tuple[str, ...],
-    evaluate: Path | None,
-    at_most: tuple[str, ...],
+    quantise: Quantisation,
     no_cache: bool,
     benchmark: bool,
     seed: int,
@@ -145,9 +125,6 @@ def command(
             profiles=profiles,
             tensor=tensor,
             quantise=quantise,
-            keep=keep,
-            evaluate=evaluate,
-            at_most=at_most,
             seed=seed,
             cache=not no_cache,
             benchmark=benchmark,
@@ -155,13 +132,8 @@ def command(
             progress=tell,
         )
     if as_json:
-        print_json(
-            {
-                "holds": not bundle.manifest.unproved and not bundle.manifest.rejected,
-                "output": output,
-                "manifest": bundle.manifest.model_dump(mode="json"),
-            }
-        )
+        holds = not bundle.manifest.unproved and not bundle.manifest.rejected
+        print_json({"holds": holds, "output": output, "manifest": bundle.manifest.model_dump(mode="json")})
     else:
         click.echo(bundle.summary())
     if bundle.manifest.rejected:

@@ -132,10 +132,17 @@ def command(
         found = writer.generate(rows, log_probabilities=log_probabilities, **limits)
         took, count = perf_counter() - begun, _print(found, faults, as_json, texts)
     _note(made, seed if weights is None and module is not None else None)
+    _note_source(source, faults)
+    _note_speed(count, took)
+
+
+def _note_source(source: Checked | Bundle, faults: Sequence[str]) -> None:
+    """Note on standard error what does not hold, and what quantised weights cost."""
+    from archspec.bundle.bundle import Bundle
+
     note_unproved(faults)
     if isinstance(source, Bundle):
         note_quantised(source.manifest.quantised)
-    _note_speed(count, took)
 
 
 def _note(made: Decoder, drawn: int | None) -> None:

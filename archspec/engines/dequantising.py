@@ -116,15 +116,12 @@ def _transposed(graph: Any, node: Any) -> None:
     uses = list(node.outputs[0].uses())
     turned, integers = uses[0][0] if len(uses) == 1 else None, node.inputs[0]
     others = [one for one, _ in integers.uses() if one is not node]
-    # The weight is stored once: what else reads it has to take it transposed.
+    # The weight is stored once: what else reads it has to take it transposed. Rows of values stay rows, because
+    # OpenVINO 2026.4 gives others where columns of them are looked up.
     if turned is None or turned.op_type != "Transpose" or not all(map(_is_lookup, others)):
         return
     for one in others:
-        if one.op_type == _OPERATOR:
-            one.attributes["axis"] = onnx_ir.AttrInt64("axis", 1 - one.attributes["axis"].as_int())
-        if "block_size" in one.attributes:
-            _store(graph, one, 1, one.inputs[1].const_value.numpy().transpose())
-        _look_up_columns(graph, _only_reader(one) if one.op_type == _OPERATOR else one)
+        _look_up_columns(graph, one)
     order = list(turned.attributes["perm"].as_ints())
     for number, value in enumerate(node.inputs):
         _store(graph, node, number, value.const_value.numpy().transpose(order), shared=number == 0)
@@ -135,10 +132,7 @@ def _transposed(graph: Any, node: Any) -> None:
 
 
 def _is_lookup(node: Any) -> bool:
-    """Whether an operator looks up rows of a matrix, or of its values."""
-    if node.op_type == _OPERATOR:
-        readers = [one for one, _ in node.outputs[0].uses()]
-        return len(readers) == 1 and readers[0].op_type == "Gather" and _is_lookup(readers[0])
+    """Whether an operator looks up rows of a matrix."""
     axis = node.attributes.get("axis")
     ids = node.inputs[1].shape if node.op_type == "Gather" else None
     return ids is not None and (axis is None or axis.as_int() == 0)

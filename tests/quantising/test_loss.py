@@ -33,6 +33,7 @@ def test_the_measures_are_those_of_every_position_that_counts() -> None:
     assert found.likelihood == pytest.approx(np.mean(log, axis=0))
     assert found.accuracy == pytest.approx(np.mean(hits, axis=0))
     known = measures(found)
+    assert found.likelihood is not None
     assert known["perplexity"] == pytest.approx(math.exp(found.likelihood[0] - found.likelihood[1]) - 1)
     assert known["disagreement"] == pytest.approx(1 - np.mean(same))
 

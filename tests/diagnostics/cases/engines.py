@@ -16,6 +16,7 @@ import torch
 
 import archspec
 from archspec.bundle import evaluating, inspection, network
+from archspec.bundle.quantising import Quantisation
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.report import OutputDifference, ParityTrial
 from archspec.bundle.triton import check_served
@@ -149,7 +150,7 @@ CASES: dict[str, Case] = {
     "E628": lambda folder: check_split([Target(engine="onnx"), _RTX], "triton", benchmark=True),
     "E630": lambda folder: read_wishes(["int4"]),
     "E631": lambda folder: plan_of(decoder(folder).graph, read_wishes(["int8"], ["state"])),
-    "E632": lambda folder: archspec.build("gpt2", folder / "out", keep=["source"]),
+    "E632": lambda folder: archspec.build("gpt2", folder / "out", quantise=Quantisation(keep=("source",))),
     "E633": lambda folder: list(evaluating._apart({"x": np.ones((2, 3)), "y": np.ones((3, 3))})),
     "E634": lambda folder: evaluating._judge(_LOSS, {"kl": 0.02}, _ALONE),
     "E635": lambda folder: evaluating.read_limits(["0.02"]),
