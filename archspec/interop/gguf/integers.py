@@ -82,15 +82,18 @@ def integer_blocks(parameters: Mapping[str, Shape], layout: Layout, weights: Sto
 
     They are in `Q8_0` and `Q4_0`. Raises SpecError E527 for scales that float16 cannot hold.
     """
-    found, made, ours, rounded = Collector(), dict[str, Blocks](), set[str](), list[str]()
+    found, made, ours = Collector(), dict[str, Blocks](), set[str]()
+    fitting = [name for name, storage in weights.storages.items() if _bits(storage, parameters[name]) is not None]
+    rounded = {name for name in fitting if _is_rounded(f"{name}{SCALE}", weights, found)}
+    found.raise_if_errors()
     for binding in bind(layout, parameters, found):
         blocks = _blocks(binding, parameters, layout, weights)
         if blocks:
             made |= blocks
             ours |= {*binding.ours}
-            rounded += [name for name in binding.ours if _is_rounded(f"{name}{SCALE}", weights, found)]
     found.raise_if_errors()
-    return IntegerBlocks(blocks=made, ours=frozenset(ours), rounded=tuple(rounded))
+    told = tuple(name for name in fitting if name in rounded & ours)
+    return IntegerBlocks(blocks=made, ours=frozenset(ours), rounded=told)
 
 
 def _blocks(
