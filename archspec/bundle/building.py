@@ -90,8 +90,7 @@ def build(
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
-        quantise: formats of weights as integers, `int8`, `int4:32`, `NODE=FORMAT`, `stored` for the integers of a GGUF
-            file; or a `Quantisation` with more.
+        quantise: formats of weights as integers: `int8`, `NODE=int4:32`, `stored`; or a `Quantisation` with more.
         expect: an .npz file, or arrays by name: inputs and outputs of the original, to which given weights are held.
         progress: called with each step's name and the share of it that is done (None: not known).
 
@@ -99,8 +98,7 @@ def build(
     """
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
-    quantising = _quantising(checked, quantise, weights, weights_layout)
-    _check_quantised(quantising, tensor, layout)
+    quantising = _suited(_quantising(checked, quantise, weights, weights_layout), tensor, layout)
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
@@ -147,11 +145,12 @@ def _quantising(
     return Quantising(floats=checked, plan=plan, given=found, data=wish.evaluate, at_most=limits)
 
 
-def _check_quantised(quantising: Quantising | None, ranks: int | None, layout: Layout) -> None:
-    """Raise SpecError E632 for what is written from floats alone."""
+def _suited(quantising: Quantising | None, ranks: int | None, layout: Layout) -> Quantising | None:
+    """What is stored as integers, once it is checked. Raises SpecError E632 for what is written from floats alone."""
     if quantising is not None and (ranks is not None or layout == "genai"):
         what = "the layout `genai`" if ranks is None else "`--tensor`"
         fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
+    return quantising
 
 
 def _given(checked: Checked, wish: Quantisation, weights: Weights, weights_layout: str | None) -> Mapping[str, Given]:
