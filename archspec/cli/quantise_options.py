@@ -14,7 +14,7 @@ _OPTIONS = (
         "--quantise",
         multiple=True,
         metavar="[NODE=]FORMAT",
-        help="Store weights as integers with scales: int8, int4:32 (a scale for each 32), or float for those of a node; "
+        help="Store weights as integers with scales: int8, int4:32 (a scale for each 32), or float for those of one; "
         "repeatable, the innermost node counts.",
     ),
     click.option("--keep", multiple=True, metavar="NODE", help="With --quantise, a node whose weights stay floats."),
