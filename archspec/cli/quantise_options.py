@@ -15,7 +15,7 @@ _OPTIONS = (
         multiple=True,
         metavar="[NODE=]FORMAT",
         help="Store weights as integers with scales: int8, int4:32 (a scale for each 32), stored (the integers of a "
-        "GGUF file; another format is then for the rest), or float for those of a node; repeatable, the innermost node "
+        "GGUF file; another format is then for the rest), or float for those of one; repeatable, the innermost node "
         "counts.",
     ),
     click.option("--keep", multiple=True, metavar="NODE", help="With --quantise, a node whose weights stay floats."),
