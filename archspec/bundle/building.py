@@ -33,7 +33,7 @@ from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
 from archspec.quantising.formats import STORED
-from archspec.quantising.given import Given, given_integers
+from archspec.quantising.given import GivenIntegers, given_integers
 from archspec.quantising.plan import Plan, plan_of, planned, read_wishes
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec
@@ -153,7 +153,9 @@ def _suited(quantising: Quantising | None, ranks: int | None, layout: Layout) ->
     return quantising
 
 
-def _given(checked: Checked, wish: Quantisation, weights: Weights, weights_layout: str | None) -> Mapping[str, Given]:
+def _given(
+    checked: Checked, wish: Quantisation, weights: Weights, weights_layout: str | None
+) -> Mapping[str, GivenIntegers]:
     """The integers that the weights are in their file, if these are to be kept."""
     if not any(format.rpartition("=")[2] == STORED for format in wish.formats):
         return {}
@@ -162,7 +164,7 @@ def _given(checked: Checked, wish: Quantisation, weights: Weights, weights_layou
     return given_integers(checked.spec, weights, weights_layout)
 
 
-def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, Given]) -> Plan:
+def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) -> Plan:
     """The plan of a file, or the one that formats ask for. Raises SpecError E630 or E631."""
     if len(wish.formats) == 1 and wish.formats[0].endswith(".json") and not wish.keep:
         return planned(graph, read_formats(Path(wish.formats[0])))

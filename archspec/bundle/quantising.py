@@ -19,7 +19,7 @@ from archspec.ir.storage import SCALE
 from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
-from archspec.quantising.given import Given, read_integers
+from archspec.quantising.given import GivenIntegers, read_integers
 from archspec.quantising.plan import Plan, written
 from archspec.quantising.spec import quantised
 from archspec.record import record
@@ -37,7 +37,7 @@ class Quantisation:
 
     Fields:
         formats: `int8`, `int4:32`, `stored` for the integers of a GGUF file, and `NODE=FORMAT` for the weights of one
-            node; or a bundle's `quantised.json`. Given weights that are stored so already are not rounded again.
+            node; or a bundle's `quantised.json`. GivenIntegers weights that are stored so already are not rounded again.
         keep: nodes whose weights stay floats.
         evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
@@ -64,7 +64,7 @@ class Quantising:
 
     floats: Checked
     plan: Plan
-    given: Mapping[str, Given] = field(default_factory=dict)
+    given: Mapping[str, GivenIntegers] = field(default_factory=dict)
     data: Path | None = None
     at_most: Mapping[str, float] = field(default_factory=dict)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @record
-class Given:
+class GivenIntegers:
     """What a checkpoint has for one parameter, over all layers.
 
     `formats` are its formats in the file. `storage` holds its integers and scales exactly; None where none does, for
@@ -52,7 +52,7 @@ class _Found:
     moved: Moved | None
 
 
-def given_integers(spec: Spec, weights: str | Path, layout: str | None) -> dict[str, Given]:
+def given_integers(spec: Spec, weights: str | Path, layout: str | None) -> dict[str, GivenIntegers]:
     """Tell what a checkpoint has by the paths of parameters, plain numbers left out; only headers are read.
 
     Raises SpecError E631 where no parameter can be stored as it is there, and those of `matched_weights`.
@@ -104,7 +104,7 @@ def _found(spec: Spec, matched: MatchedWeights) -> Iterator[_Found]:
         yield from (_Found(path=paths[name], formats=formats, moved=one) for name in step.ours)
 
 
-def _given(layers: Sequence[_Found], one: Storable | None) -> Given:
+def _given(layers: Sequence[_Found], one: Storable | None) -> GivenIntegers:
     """What all layers of a parameter have."""
     formats = tuple(dict.fromkeys(format for layer in layers for format in layer.formats))
     known = [layer.moved for layer in layers if layer.moved is not None]
@@ -112,9 +112,9 @@ def _given(layers: Sequence[_Found], one: Storable | None) -> Given:
     if not reason and len(known) < len(layers):
         reason = "the layout cuts its blocks, or computes values"
     if reason or one is None:
-        return Given(formats=formats, storage=None, reason=reason)
+        return GivenIntegers(formats=formats, storage=None, reason=reason)
     bits, block = max(each.bits for each in known), min(each.block for each in known)
-    return Given(formats=formats, storage=Storage(bits=bits, channels=one.channels, block=block))
+    return GivenIntegers(formats=formats, storage=Storage(bits=bits, channels=one.channels, block=block))
 
 
 def _reason(formats: Sequence[str], one: Storable | None) -> str:
