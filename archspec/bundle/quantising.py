@@ -37,7 +37,7 @@ class Quantisation:
 
     Fields:
         formats: `int8`, `int4:32`, `stored` for the integers of a GGUF file, and `NODE=FORMAT` for the weights of one
-            node; or a bundle's `quantised.json`. GivenIntegers weights that are stored so already are not rounded again.
+            node; or a bundle's `quantised.json`. Given weights that are stored so already are not rounded again.
         keep: nodes whose weights stay floats.
         evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
