@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.layouts.report import also, and_more
+from archspec.parallel.manifest import refuse
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -26,11 +27,18 @@ class TrainingState:
     values: Mapping[str, Any]
 
     def check(self, path: Path, values: Mapping[str, Any]) -> None:
-        """Raise E942 unless a checkpoint has these names, and the shapes and dtypes of the tensors."""
+        """Check that a checkpoint has these names, and the shapes and dtypes of the tensors.
+
+        Raises SpecError E942 where it has others, E941 where it cannot be read.
+        """
+        from safetensors import SafetensorError
         from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
         from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
-        stored = HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
+        try:
+            stored = HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
+        except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+            refuse(path, str(error).splitlines()[0])
         theirs = {**stored, **values}
         ours = {**self.tensors, **self.values}
         notes = _difference("missing in the checkpoint", [name for name in ours if name not in theirs])
