@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,9 @@ def training_state(module: nn.Module, optimizer: Optimizer) -> TrainingState:
     from torch import Tensor
     from torch.distributed.checkpoint.state_dict import get_state_dict
 
-    states: tuple[Mapping[str, Any], Mapping[str, Any]] = get_state_dict(module, optimizer, options=_options())
+    states: tuple[Mapping[str, Any], Mapping[str, Any]]
+    with _without_gradients(module):
+        states = get_state_dict(module, optimizer, options=_options())
     named = {
         f"{prefix}{name}": value
         for prefix, state in zip((_MODULE, _OPTIMIZER), states, strict=True)
@@ -80,6 +83,19 @@ def training_state(module: nn.Module, optimizer: Optimizer) -> TrainingState:
         tensors={name: value for name, value in named.items() if isinstance(value, Tensor)},
         values={name: value for name, value in named.items() if not isinstance(value, Tensor)},
     )
+
+
+@contextmanager
+def _without_gradients(module: nn.Module) -> Iterator[None]:
+    """Set gradients aside: torch makes the state of a fresh optimizer only where there are none."""
+    held = [(one, one.grad) for one in module.parameters()]
+    for one, _ in held:
+        one.grad = None
+    try:
+        yield
+    finally:
+        for one, gradient in held:
+            one.grad = gradient
 
 
 def _options() -> StateDictOptions:

@@ -15,9 +15,9 @@ import torch
 from torch.optim import SGD
 
 from archspec.diagnostics import SpecError
-from archspec.parallel import checkpoints, resume, save
+from archspec.parallel import checkpoints, next_token_loss, resume, save
 from tests.parallel.ranks import RankFailure, Ranks
-from tests.parallel.training import STEPS, built, train
+from tests.parallel.training import STEPS, batch, built, train
 
 EXACT = {"abs": 1e-9, "rel": 0}
 SUM = r"\d+ bytes, crc32 [0-9a-f]{8}"
@@ -197,6 +197,17 @@ def test_a_file_is_no_folder_of_checkpoints(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(SpecError, match="E941"):
         resume(tmp_path / "run", *built(1, 1))
+
+
+def test_a_fresh_optimizer_beside_gradients_resumes(saved: Path) -> None:
+    module, optimizer = built(1, 1)
+    ids = batch(0)
+    next_token_loss(module(ids), ids).backward()
+    gradients = [one.grad.clone() for one in module.parameters()]
+    found = resume(saved, module, optimizer)
+    assert found is not None
+    assert len(optimizer.state) == len(gradients)
+    assert all(torch.equal(one.grad, other) for one, other in zip(module.parameters(), gradients, strict=True))
 
 
 def test_a_folder_that_is_not_there_has_no_checkpoint(tmp_path: Path) -> None:
