@@ -71,9 +71,8 @@ def training_state(module: nn.Module, optimizer: Optimizer) -> TrainingState:
     from torch import Tensor
     from torch.distributed.checkpoint.state_dict import get_state_dict
 
-    states: tuple[Mapping[str, Any], Mapping[str, Any]]
     with _without_gradients(module):
-        states = get_state_dict(module, optimizer, options=_options())
+        states: tuple[Mapping[str, Any], Mapping[str, Any]] = get_state_dict(module, optimizer, options=_options())
     named = {
         f"{prefix}{name}": value
         for prefix, state in zip((_MODULE, _OPTIMIZER), states, strict=True)
