@@ -241,8 +241,10 @@ def test_a_dim_in_place_of_another_is_a_change(tmp_path: Path) -> None:
         (first, f"  one: float[batch, other, d_model]\n  two: float[batch, other, d_model]\n{first}"),
         (
             "outputs:\n",
-            "  one_kept: {block: pool, input: one, kind: max}\n  two_kept: {block: pool, input: two, kind: max}\n"
-            "outputs:\n  one_kept: float[batch, d_model]\n  two_kept: float[batch, d_model]\n",
+            (
+                "  kept: {block: pool, input: one, kind: max}\n  more: {block: pool, input: two, kind: max}\n"
+                "outputs:\n  kept: float[batch, d_model]\n  more: float[batch, d_model]\n"
+            ),
         ),
     )
     before = spec(tmp_path, *added)
