@@ -253,7 +253,7 @@ def _of_form(state: State, slot: TreeSlot, form: Form) -> Iterator[_Choice]:
 
 def _of_mask(state: State, slot: TreeSlot, before: str) -> Iterator[_Choice]:
     """Atoms, and fields that are masks; inside the brackets of an atom, what they may hold."""
-    if before.count("(") > before.count(")") and before.rstrip(" (")[-1:].isalnum():
+    if _in_brackets_of_a_word(before):
         yield from _values(state, slot)
         yield from _numbers(state, slot)
         yield _Choice("not", "word", "of predicates", "not ")
@@ -261,6 +261,17 @@ def _of_mask(state: State, slot: TreeSlot, before: str) -> Iterator[_Choice]:
     yield from (_Choice(word, "mask", _first(atoms()[word]), _atom(word)) for word in atoms())
     sorts = {} if state.names is None else state.names.sorts.get(slot.scope, {})
     yield from (_Choice(name, "mask", "a field of the block") for name, sort in sorts.items() if sort == "mask")
+
+
+def _in_brackets_of_a_word(before: str) -> bool:
+    """Whether a text ends inside of the brackets behind a word, and not only in those that group terms."""
+    open_: list[bool] = []
+    for place, character in enumerate(before):
+        if character == "(":
+            open_.append(before[:place].rstrip()[-1:].isalnum())
+        elif character == ")" and open_:
+            open_.pop()
+    return any(open_)
 
 
 def _functions(sorts: frozenset[str], slot: TreeSlot) -> Iterator[_Choice]:
