@@ -191,12 +191,12 @@ def test_nothing_raises(text: str) -> None:
     ],
 )
 def test_brackets_of_a_mask_hold_numbers_or_masks(mask: str, offered: str, other: str) -> None:
-    text = DECODER.replace("mask: causal}", f'mask: "{mask}|"}}')
-    at = text.index("|" + '"')
+    start = DECODER.index("mask: causal}") + len("mask: ")
+    text = f'{DECODER[:start]}"{mask}"{DECODER[start + len("causal") :]}'
     opened = document(DECODER)
     opened.findings()
-    opened.change(text[:at] + text[at + 1 :])
-    found = {one.label for one in opened.completions(place(text[:at] + text[at + 1 :], f"{mask}|"))}
+    opened.change(text)
+    found = {one.label for one in opened.completions(Lines(Source("", text)).place(start + 1 + len(mask)))}
     assert offered in found and other not in found
 
 
