@@ -80,7 +80,7 @@ class Convolution(Primitive):
         if x.rank != 2 + len(self.kernel):
             raise ShapeError(f"needs batch, channels and {len(self.kernel)} spatial axes, got {x}", (0,))
         for what, channels in (("input", x.shape[1]), ("output", self.channels)):
-            if compare(channels % self.groups, "==", 0) is not True:
+            if self.groups > 1 and compare(channels % self.groups, "==", 0) is not True:
                 raise ShapeError(f"{self.groups} groups do not divide {channels} {what} channels", (0,))
         if self.causal:
             return (x.with_axes(x.axes[0], self.channels, inputs[1].axes[1] if self.ids else x.axes[2]),)
