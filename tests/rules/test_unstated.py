@@ -1,4 +1,4 @@
-"""What rules should speak of: shipped specs say it (see `test_verdicts.py`), and `check` asks for a rule that is taken out."""
+"""What rules should speak of: `check` asks for a rule that is taken out of a shipped spec, and for no other."""
 
 from __future__ import annotations
 
