@@ -32,7 +32,7 @@ def check_channels(x: TensorType, space: int, channels: Dim, groups: int) -> Non
     if x.rank != 2 + space:
         raise ShapeError(f"needs batch, channels and {space} spatial axes, got {x}", (0,))
     for what, count in (("input", x.shape[1]), ("output", channels)):
-        if compare(count % groups, "==", 0) is not True:
+        if groups > 1 and compare(count % groups, "==", 0) is not True:
             raise ShapeError(f"{groups} groups do not divide {count} {what} channels", (0,))
 
 
