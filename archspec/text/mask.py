@@ -11,7 +11,7 @@ from archspec.diagnostics.nearest import did_you_mean, nearest
 from archspec.diagnostics.source import Span
 from archspec.record import record
 from archspec.text.expr import EXPR, Expr
-from archspec.text.joined import Joined
+from archspec.text.junction import Junction
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path, path_of, read_path
@@ -69,14 +69,14 @@ class MaskName:
         return self.name
 
 
-class MaskAnd(Joined["MaskSyntax"]):
+class MaskAnd(Junction["MaskSyntax"]):
     """The (query, key) pairs that both operands allow."""
 
     op = "&"
     power = _AND
 
 
-class MaskOr(Joined["MaskSyntax"]):
+class MaskOr(Junction["MaskSyntax"]):
     """The (query, key) pairs that at least one operand allows."""
 
     op = "|"

@@ -8,7 +8,7 @@ from archspec.diagnostics.source import Span
 from archspec.record import record
 from archspec.text.arithmetic import bracketed
 from archspec.text.expr import EXPR, Expr
-from archspec.text.joined import Joined
+from archspec.text.junction import Junction
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path, path_of
 from archspec.text.pratt import Cursor, Grammar, parse_whole
@@ -56,14 +56,14 @@ class PredNot:
         return f"not {bracketed(self.operand, _NOT)}"
 
 
-class PredAnd(Joined["PredExpr"]):
+class PredAnd(Junction["PredExpr"]):
     """True where both operands are true."""
 
     op = "and"
     power = _AND
 
 
-class PredOr(Joined["PredExpr"]):
+class PredOr(Junction["PredExpr"]):
     """True where at least one operand is true."""
 
     op = "or"

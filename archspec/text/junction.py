@@ -15,7 +15,7 @@ E = TypeVar("E", bound=Any)
 
 
 @record
-class Joined(Generic[E]):
+class Junction(Generic[E]):
     """`left op right`; each operator has a class of its own, with the power with which it binds."""
 
     op: ClassVar[str]
