@@ -9,14 +9,29 @@ from functools import cached_property
 from archspec.record import record
 
 _LINE_BREAK = r"\r\n|\n|\r"
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 @record(kw_only=False)
 class Source:
-    """A named text: a file, or the command line under the name `--set`."""
+    """A named text: a file, or the command line under the name `--set`.
+
+    `marked` says that a byte order mark stands before the text, which is no part of it.
+    """
 
     name: str
     text: str
+    marked: bool = False
+
+    @classmethod
+    def of(cls, name: str, text: str) -> Source:
+        """The source of a text that may begin with a byte order mark."""
+        return cls(name, text.removeprefix(_BYTE_ORDER_MARK), text.startswith(_BYTE_ORDER_MARK))
+
+    @property
+    def whole(self) -> str:
+        """The text with its byte order mark."""
+        return _BYTE_ORDER_MARK + self.text if self.marked else self.text
 
     @cached_property
     def line_starts(self) -> tuple[int, ...]:

@@ -49,8 +49,7 @@ def read(source: Source) -> MapNode:
     # A text that Python made may have surrogates, which UTF-8 lacks: `check_characters` refuses them at their place.
     _check_size(source, len(source.text.encode("utf-8", "surrogatepass")))
     # A byte order mark is allowed at the start only; `check_characters` refuses any other.
-    if source.text.startswith("\ufeff"):
-        source = Source(source.name, source.text[1:])
+    source = Source.of(source.name, source.whole)
     check_characters(source)
     node = build(source)
     if node is None:
