@@ -23,6 +23,9 @@ _dot = getattr(math, "sumprod", _sum_of_products)
 
 def matmul(left: Any, right: Any) -> ndarray:
     """The product of two matrices, or of two batches of them, which broadcast."""
+    if hasattr(right, "__array_ufunc__"):
+        found_elsewhere: ndarray = right.__array_ufunc__(matmul, "__call__", left, right)
+        return found_elsewhere
     a, b = asarray(left), asarray(right)
     if b.ndim == 1:
         found = matmul(a, b.reshape(-1, 1))
