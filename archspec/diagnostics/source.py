@@ -13,10 +13,19 @@ _LINE_BREAK = r"\r\n|\n|\r"
 
 @record(kw_only=False)
 class Source:
-    """A named text: a file, or the command line under the name `--set`."""
+    """A named text: a file, or the command line under the name `--set`.
+
+    `called` is what a user calls the file where that is not its path, which files that ship with the package have.
+    """
 
     name: str
     text: str
+    called: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What a user is shown as its name."""
+        return self.called or self.name
 
     @cached_property
     def line_starts(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from yaml.reader import Reader
@@ -15,26 +16,26 @@ MAX_BYTES = 256 * 1024
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def read_bytes(name: str, data: bytes) -> MapNode:
-    """Read the bytes of a file and return the map at its top level; `name` is shown in diagnostics.
+def read_bytes(name: str, data: bytes, called: str = "") -> MapNode:
+    """Read the bytes of a file and return the map at its top level; its name and what it is called are as in `Source`.
 
     Raises SpecError E103 for a file above `MAX_BYTES` bytes, E104 for bytes that are not UTF-8, otherwise as `read`.
     """
     # With an empty source: the bytes are not text yet.
-    _check_size(Source(name, ""), len(data))
+    _check_size(Source(name, "", called), len(data))
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         # Only the text before the invalid byte can be shown, so the error is placed at its end.
         before = data[: error.start].decode("utf-8")
-        source = Source(name, before)
+        source = Source(name, before, called)
         fail(
             "E104",
             f"not UTF-8 text: byte 0x{data[error.start]:02x}",
             source.span(len(before), len(before)),
             help="save the file as UTF-8",
         )
-    return read(Source(name, text))
+    return read(Source(name, text, called))
 
 
 def read(source: Source) -> MapNode:
@@ -50,7 +51,7 @@ def read(source: Source) -> MapNode:
     _check_size(source, len(source.text.encode("utf-8", "surrogatepass")))
     # A byte order mark is allowed at the start only; `check_characters` refuses any other.
     if source.text.startswith("\ufeff"):
-        source = Source(source.name, source.text[1:])
+        source = replace(source, text=source.text[1:])
     check_characters(source)
     node = build(source)
     if node is None:

@@ -37,7 +37,7 @@ class RepeatedRows:
 
     def __getitem__(self, index: Any) -> Array:
         """The rows that integers name; any other index is one of the written matrix."""
-        if not isinstance(index, tuple | slice) and getattr(index, "dtype", None) == int:
+        if not isinstance(index, tuple | slice) and str(getattr(index, "dtype", "")) == "int64":
             if bool((index >= self.count).any() or (index < -self.count).any()):
                 raise IndexError(f"an index is out of range for {self.count} rows")
             return self.block[index % self.count % len(self.block)]
