@@ -86,7 +86,7 @@ class ndarray:  # noqa: N801
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[k] for k in range(len(self)))
+        return iter(self.data) if self.ndim == 1 else (self[k] for k in range(len(self)))
 
     def __bool__(self) -> bool:
         return bool(self.item())
@@ -200,9 +200,9 @@ class ndarray:  # noqa: N801
 
     def tolist(self) -> Any:
         """Lists of lists."""
-        if not self.shape:
-            return self.data[0]
-        return [x.tolist() if isinstance(x, ndarray) else x for x in self]
+        if self.ndim < 2:
+            return list(self.data) if self.shape else self.data[0]
+        return [x.tolist() for x in self]
 
     def map(self, function: Callable[[Any], Any], kind: str | None = None) -> ndarray:
         """A function of each number."""
@@ -369,7 +369,7 @@ def asarray(values: Any, dtype: Any = None) -> ndarray:
 
 def _nested(values: list[Any]) -> ndarray:
     """An array of a list of numbers, lists or arrays. Raises ValueError where their shapes differ."""
-    if not any(isinstance(one, list | tuple | ndarray | range) for one in values):
+    if {list, tuple, ndarray, range}.isdisjoint(map(type, values)):
         kind = kind_among(values)
         return ndarray(converted(values, "", kind), (len(values),), kind)
     parts = [asarray(one) for one in values]

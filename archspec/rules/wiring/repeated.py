@@ -66,7 +66,8 @@ class RepeatedColumns:
 
         if function is np.matmul and inputs[1] is self and not options:
             product: Array = np.asarray(inputs[0]) @ self.rows.block.T
-            return product[..., np.arange(self.rows.count) % len(self.rows.block)]
+            times = -(-self.rows.count // len(self.rows.block))
+            return np.concatenate([product] * times, axis=-1)[..., : self.rows.count]
         written: Array = getattr(function, method)(*(np.asarray(x) if x is self else x for x in inputs), **options)
         return written
 
