@@ -127,6 +127,7 @@ def _log(x: float) -> float:
 
 exp, sin, cos, tanh, sqrt = (_by_each(one) for one in (math.exp, math.sin, math.cos, math.tanh, math.sqrt))
 log = _by_each(_log)
+log1p = _by_each(lambda x: math.log1p(x) if x != -1 else -inf)
 
 
 def floor(x: Any) -> ndarray:

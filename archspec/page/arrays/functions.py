@@ -212,16 +212,6 @@ def cumsum(x: Any, axis: int) -> ndarray:
     return asarray(x).cumsum(axis)
 
 
-def take_along_axis(x: Any, places: Any, axis: int) -> ndarray:
-    """The entries of each row along an axis that another array names."""
-    given, wanted = asarray(x), asarray(places)
-    (rows, shape), (_, other) = given.rows(axis), wanted.rows(axis)
-    if shape != other or wanted.kind != "i":
-        raise IndexError(f"{wanted.shape} {wanted.dtype} are no places along axis {axis} of {given.shape}")
-    at = iter(rows)
-    return wanted.along(lambda row: [values[k] for values in [next(at, [])] for k in row], axis, given.kind)
-
-
 def sum_of(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """Sums."""
     return asarray(x).sum(axis, keepdims)
