@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import repeat
 from math import copysign, inf, isinf, isnan, nan, prod
 from typing import Any
@@ -109,6 +110,11 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
 _COMPARISONS = {name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
 
 
+def _method(change: Callable[[Any, Any], ndarray]) -> Callable[[ndarray, Any], ndarray]:
+    """A function of two arrays as a method, which a partial one is not by itself."""
+    return lambda self, other: change(self, other)
+
+
 def _define() -> None:
     """Give the class its operators, in place ones too, which write into the same list as NumPy's do."""
 
@@ -123,15 +129,15 @@ def _define() -> None:
         return written
 
     def both(name: str, change: Callable[[Any, Any], ndarray]) -> None:
-        setattr(ndarray, f"__{name}__", change)
+        setattr(ndarray, f"__{name}__", _method(change))
         setattr(ndarray, f"__r{name}__", lambda self, other: change(other, self))
         setattr(ndarray, f"__i{name}__", inside(change))
 
     for name, function in _ARITHMETIC.items():
-        both(name, lambda self, other, function=function: computed(function, self, other))
-    both("truediv", lambda self, other: divided(self, other))
+        both(name, partial(computed, function))
+    both("truediv", divided)
     for name, function in _COMPARISONS.items():
-        setattr(ndarray, f"__{name}__", lambda self, other, function=function: combined(function, self, other, "b"))
+        setattr(ndarray, f"__{name}__", _method(partial(combined, function, kind="b")))
 
 
 _define()

@@ -40,8 +40,10 @@ class RepeatedRows:
         if not isinstance(index, tuple | slice) and str(getattr(index, "dtype", "")) == "int64":
             if bool((index >= self.count).any() or (index < -self.count).any()):
                 raise IndexError(f"an index is out of range for {self.count} rows")
-            return self.block[index % self.count % len(self.block)]
-        return self.__array__()[index]
+            rows: Array = self.block[index % self.count % len(self.block)]
+            return rows
+        written: Array = self.__array__()[index]
+        return written
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         import numpy as np
