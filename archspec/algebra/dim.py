@@ -83,7 +83,7 @@ class Dim:
         other = Dim.of(other)
         whole, factor = self.constant, other.constant
         if factor is None:
-            return Dim(multiply(self.terms, other.terms))
+            return Dim(multiply(self.terms, other.terms)) if whole is None else other * self
         if whole is not None:
             return _constant(whole * factor)
         return self if factor == 1 else Dim(scaled(self.terms, factor))
@@ -181,10 +181,14 @@ def _constant(value: int) -> Dim:
 
 def product(dims: Iterable[Dim | Symbol | int]) -> Dim:
     """The product of sizes; 1 for an empty sequence."""
-    result = _constant(1)
-    for dim in dims:
-        result = Dim.of(dim) * result
-    return result
+    whole, result = 1, None
+    for dim in map(Dim.of, dims):
+        # Most sizes are integers, whose product costs nothing.
+        if dim.constant is not None:
+            whole *= dim.constant
+        else:
+            result = dim if result is None else result * dim
+    return _constant(whole) if result is None else result * whole
 
 
 def compare(a: Dim | Symbol | int, op: str, b: Dim | Symbol | int) -> bool | None:

@@ -19,7 +19,7 @@ from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
 from archspec.model.inputs import prepare
 from archspec.model.ports import DTypeName
-from archspec.model.runner import Runner
+from archspec.model.runner import FunctionRunner, Runner
 from archspec.model.samples import sample
 from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
@@ -136,13 +136,31 @@ def contest(target: Target, dtype: DTypeName, file: Path, program: Program, spec
 
 
 def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArray[Any]]:
-    """Compute the outputs of the emitted module by name; `inputs` must have every input."""
+    """Compute the outputs of the emitted module by name; `inputs` must have every input.
+
+    A module in half precision takes floats in it, and its outputs are returned as float32.
+    """
     import torch
 
+    dtype = next((one.dtype for one in module.parameters() if one.is_floating_point()), torch.float32)
     tensors = (torch.from_numpy(inputs[port.name]) for port in program.interface.input_ports)
+    given = [tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in tensors]
     with torch.inference_mode():
-        result = module(**named_arguments(module, tensors))
-    return {name: tensor.numpy() for name, tensor in named_outputs(result, list(program.interface.outputs)).items()}
+        result = module(**named_arguments(module, given))
+    named = named_outputs(result, list(program.interface.outputs))
+    is_half = dtype in (torch.float16, torch.bfloat16)
+    widened = {name: one.float() if is_half and one.is_floating_point() else one for name, one in named.items()}
+    return {name: tensor.numpy() for name, tensor in widened.items()}
+
+
+def module_runner(program: Program, dtype: DTypeName = "float32", *, widened: bool = False) -> Runner:
+    """Return the emitted module of a program on weights that are rounded to `dtype`.
+
+    It computes in `dtype`, or in float32 if it is `widened`.
+    """
+    module = load_module(program, dtype)
+    module = module.float() if widened else module
+    return FunctionRunner(function=lambda arrays: run_module(module, program, arrays))
 
 
 def float_arrays(path: Path) -> dict[str, NDArray[Any]]:

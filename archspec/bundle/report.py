@@ -30,17 +30,20 @@ class OutputDifference(_Model):
     """The largest absolute difference of one output over all positions, and the largest value of the reference.
 
     For an output that is not float, `largest` is the share of elements that differ. Of a decoder's step, both are those
-    of one position, and `place` says which if the difference is too large.
+    of one position, and `place` says which if the difference is too large. `rounding` is how far the emitted module, in
+    the precision of the artifact, is itself from the reference at that position, relative to its largest value or to 1;
+    it is known where the same step, computed in float64, equals the reference.
     """
 
     output: str
     largest: float
     scale: float
     place: str = ""
+    rounding: float = 0.0
 
     def bound(self, dtype: DTypeName) -> float:
         """The largest difference that rounding in this dtype explains."""
-        return TOLERANCE[dtype] * max(1.0, self.scale)
+        return max(TOLERANCE[dtype], self.rounding) * max(1.0, self.scale)
 
     def allowed(self, dtype: DTypeName) -> bool:
         """Whether the difference is within the tolerance for rounding in this dtype."""

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from archspec.analyses.cost import cost
 from archspec.bundle.network import entry_of
-from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, measured, run_module
+from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, measured, module_runner
 from archspec.bundle.report import NetworkEntry, ParityTrial, network_of, step_of
 from archspec.bundle.step_parity import StepContest, built_steps, dims_within
 from archspec.bundle.stored import StoredArrays
 from archspec.checking.checks import accepted
 from archspec.contract.lowered import NetworkRunner
 from archspec.contract.report import shown
+from archspec.contract.steps import Steps
 from archspec.diagnostics import Collector
 from archspec.engines.engine import NetworkEngine
-from archspec.engines.module import load_module
+from archspec.engines.network.execution import Precision
 from archspec.engines.network.plan import NetworkPlan
 from archspec.engines.program import Program
 from archspec.engines.step_session import FunctionalSession
 from archspec.engines.steps import BuiltSteps
 from archspec.ir.graph import Graph
 from archspec.lower.step_programs import StepPrograms, ports_of, step_programs
+from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
-from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
+from archspec.model.runner import Array, Arrays
 from archspec.model.samples import sample
 from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
@@ -66,14 +68,7 @@ def check_step_network(
         made = MadeOnce(name=network_of(f"once of {engine.word}"), plan=plan, step=step, programs=programs)
         trials = list(made.trials())
     else:
-        contest = StepContest(
-            artifact=network_of(step_of(engine.word)),
-            dtype=step.dtype,
-            opened=lambda: built_steps(network_steps(plan, step, programs), checked),
-            program=step.whole,
-            checked=checked,
-            dims=dims_within(step.whole.interface, step.whole.profiles, programs.found.length),
-        )
+        contest = network_contest(engine.word, plan, step, checked, programs)
         trials = list(contest.trials())
     problems = Collector()
     for trial in trials:
@@ -83,13 +78,41 @@ def check_step_network(
     return entry_of(engine.word, plan, step.dtype, []), trials
 
 
-def network_steps(plan: NetworkPlan, step: StepNetworks, programs: StepPrograms) -> BuiltSteps:
-    """Return a network as an opened step; what is made once before it comes from the emitted module."""
-    session = FunctionalSession(
-        runner=NetworkRunner(plan), updates=programs.updates, capacity=capacity_of(step.program)
+def network_contest(
+    engine: str, plan: NetworkPlan, step: StepNetworks, checked: Checked, programs: StepPrograms
+) -> StepContest:
+    """Return the network of a step together with the whole model; in half precision it has a twin in float64."""
+
+    def opened(precision: Precision) -> Mapping[str, Steps]:
+        return built_steps(network_steps(plan, step, programs, precision), checked)
+
+    return StepContest(
+        artifact=network_of(step_of(engine)),
+        dtype=step.dtype,
+        opened=lambda: opened("declared"),
+        program=step.whole,
+        checked=checked,
+        dims=dims_within(step.whole.interface, step.whole.profiles, programs.found.length),
+        twin=None if step.dtype == "float32" else lambda: opened("exact")[""],
     )
-    once = None if step.once is None else module_runner(step.once)
-    return BuiltSteps(programs=programs, dtype=step.dtype, step=session, once=once)
+
+
+def network_steps(
+    plan: NetworkPlan, step: StepNetworks, programs: StepPrograms, precision: Precision = "declared"
+) -> BuiltSteps:
+    """Return a network as an opened step; what is made once before it comes from the emitted module in float32.
+
+    A network in half precision that is computed in float64 has weights rounded to it, and so has that module; what it
+    keeps is stored in float32.
+    """
+    runner = NetworkRunner(plan, precision, cached=False)
+    session = FunctionalSession(runner=runner, updates=programs.updates, capacity=capacity_of(step.program))
+    weights: DTypeName = "float32"
+    floats = step.dtype
+    if precision == "exact":
+        floats, weights = weights, floats
+    once = None if step.once is None else module_runner(step.once, weights, widened=True)
+    return BuiltSteps(programs=programs, dtype=floats, step=session, once=once)
 
 
 @record(eq=False)
@@ -137,12 +160,6 @@ class MadeOnce:
                 parts = made[one.name] if one.layers else [made[one.name]]
                 found |= dict(zip(ports_of(one, one.name), parts, strict=True))
         return found
-
-
-def module_runner(program: Program) -> Runner:
-    """Return the emitted module of a program, in float32."""
-    module = load_module(program, "float32")
-    return FunctionRunner(function=lambda arrays: run_module(module, program, arrays))
 
 
 def capacity_of(program: Program) -> int | None:

@@ -33,25 +33,32 @@ class NetworkRunner:
     Args:
         plan: the network.
         precision: `declared` computes in the network's own dtypes, `exact` in float64.
+        cached: whether results are cached; a step, whose state is large and never the same, has no use for it.
     """
 
-    def __init__(self, plan: NetworkPlan, precision: Computing = "declared") -> None:
+    def __init__(self, plan: NetworkPlan, precision: Computing = "declared", *, cached: bool = True) -> None:
         self.inputs = plan.names(plan.inputs)
         self.outputs = plan.names(plan.outputs)
         self.execution = Execution(plan, precision)
+        self.cached = cached
         self._last: list[tuple[Arrays, dict[str, Array]]] = []
 
     def run(self, inputs: Arrays) -> dict[str, Array]:
         """Outputs by name, from inputs by name. Raises SpecError E620 or E621."""
+        if not self.cached:
+            return self._run(inputs)
         kept = next((one for one in self._last if _same(one[0], inputs)), None)
         if kept is None:
-            with torch.no_grad():
-                found = self.computed({name: torch.from_numpy(array) for name, array in inputs.items()})
+            found = self._run(inputs)
             # Copies: the caller may change its arrays before the next run.
-            given = {name: array.copy() for name, array in inputs.items()}
-            kept = given, {name: array_of(tensor) for name, tensor in found.items()}
+            kept = {name: array.copy() for name, array in inputs.items()}, found
         self._last = [kept, *(one for one in self._last if one is not kept)][:2]
         return dict(kept[1])
+
+    def _run(self, inputs: Arrays) -> dict[str, Array]:
+        with torch.no_grad():
+            found = self.computed({name: torch.from_numpy(array) for name, array in inputs.items()})
+        return {name: array_of(tensor) for name, tensor in found.items()}
 
     def computed(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Outputs by name, from tensors by input name."""

@@ -17,14 +17,12 @@ from archspec.ops.state.write_positions import WritePositions
 WRITE = '''
 def write(kept: Tensor, new: Tensor, slots: Tensor, axis: int) -> None:
     """Write entries slots[1] [b, n] of new along an axis into places slots[0] of kept."""
-    shape = [1] * new.dim()
-    shape[0], shape[axis] = slots.shape[1:]
-    size = list(new.shape)
-    size[axis] = slots.shape[2]
-    places, entries = slots.view(2, *shape).expand(2, *size).unbind()
-    kept.scatter_(axis, places, new.detach().gather(axis, entries))
+    places, entries = slots
+    rows = torch.arange(len(places), device=places.device)[:, None]
+    chosen = new.detach().transpose(1, axis)[rows, entries]
+    kept.transpose(1, axis)[rows, places] = chosen
 '''
-# What has no room repeats the last entry that has: `scatter_` leaves open which of two entries for one place stays, so
+# What has no room repeats the last entry that has: a write leaves open which of two entries for one place stays, so
 # both must be equal.
 WHOLE_SLOTS = '''
 def slots_at(past: Tensor, new: int, size: int) -> Tensor:

@@ -15,10 +15,11 @@ import torch
 from safetensors.torch import save_file
 
 import archspec
+from archspec.bundle import step_parity
 from archspec.bundle.parity import float_arrays
-from archspec.bundle.report import OutputDifference
+from archspec.bundle.report import TOLERANCE, OutputDifference, ParityTrial
 from archspec.bundle.sources import texts_of
-from archspec.bundle.step_network import StepNetworks, check_step_network, network_steps
+from archspec.bundle.step_network import StepNetworks, check_step_network, network_contest, network_steps
 from archspec.bundle.step_parity import StepContest, built_steps
 from archspec.bundle.step_verify import verify_steps
 from archspec.bundle.step_work import StepWork, step_profiles
@@ -35,6 +36,7 @@ from archspec.lower.modules import compile
 from archspec.lower.naming import class_name
 from archspec.lower.step_programs import StepPart, step_programs
 from archspec.model.ports import DTypeName, interface_of
+from archspec.model.runner import Array, Arrays
 from archspec.spec.claims import load_claims
 from tests.bundle.test_steps import LAYOUTS, TINY, latents, silent
 from tests.engines.network.mutations import changed, maker
@@ -203,6 +205,72 @@ def test_a_mistake_in_the_network_is_found(
     tiny: Lowered, plan: NetworkPlan, mutate: Callable[[NetworkPlan], NetworkPlan]
 ) -> None:
     assert judged(tiny, mutate(plan)).largest > 1e-3
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> tuple[Lowered, NetworkPlan]:
+    folder = tmp_path_factory.mktemp("half")
+    (folder / "tiny.yaml").write_text(TINY)
+    lowered = Lowered(folder, folder / "tiny.yaml", "bfloat16")
+    return lowered, lowered.engine.plan(lowered.networks().program, lowered.exported(), "bfloat16")
+
+
+class Rounded:
+    """Steps, and forwards of the whole model, that are further off where the id is 7."""
+
+    def __init__(self, inner: Any, error: float = 3.0) -> None:
+        self.inner, self.error = inner, error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def run(self, inputs: Arrays) -> dict[str, Array]:
+        found = self.inner.run(inputs)
+        return {name: one + self.error * (inputs["ids"] == 7)[..., None] for name, one in found.items()}
+
+    def step(self, state: Any, fed: Arrays, counts: Array) -> tuple[Array, Any]:
+        output, after = self.inner.step(state, fed, counts)
+        return output + self._off(fed, np.maximum(counts - 1, 0)), after
+
+    def peek(self, state: Any, fed: Arrays, counts: Array, places: Array) -> Array:
+        return self.inner.peek(state, fed, counts, places) + self._off(fed, places)
+
+    def _off(self, fed: Arrays, places: Array) -> Array:
+        return self.error * (fed["ids"][np.arange(len(places)), places] == 7)[:, None]
+
+
+@pytest.mark.parametrize("mutate", [None, written_late, upper_left, before_the_update, stale])
+def test_half_precision_excuses_a_step_that_equals_the_reference_in_float64(
+    half: tuple[Lowered, NetworkPlan],
+    mutate: Callable[[NetworkPlan], NetworkPlan] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lowered, plan = half
+    plan = plan if mutate is None else mutate(plan)
+    contest = network_contest("tensorrt-rtx", plan, lowered.networks(), lowered.checked, lowered.programs)
+    off = replace(contest, opened=lambda: {"": Rounded(contest.opened()[""])})
+    # Rounding is then what the emitted module in half precision does as well.
+    made = step_parity.module_runner
+    monkeypatch.setattr(step_parity, "module_runner", lambda *given: Rounded(made(*given)))
+    twin, rounded, *notes = off.trials()
+    assert isinstance(twin, ParityTrial) and isinstance(rounded, ParityTrial)
+    assert (twin.artifact, twin.dtype) == ("network of step of tensorrt-rtx, computed in float64", "float32")
+    (exact,), (found,) = twin.differences, rounded.differences
+    assert exact.allowed("float32") == found.allowed("bfloat16") == bool(notes) == (mutate is None)
+    if mutate is None:
+        assert 0.2 * max(1.0, found.scale) < found.largest <= found.bound("bfloat16")
+
+
+def test_half_precision_does_not_excuse_a_model_that_it_moves_everywhere(
+    half: tuple[Lowered, NetworkPlan], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lowered, plan = half
+    monkeypatch.setitem(TOLERANCE, "bfloat16", 1e-6)
+    contest = network_contest("tensorrt-rtx", plan, lowered.networks(), lowered.checked, lowered.programs)
+    twin, rounded = contest.trials()
+    assert isinstance(twin, ParityTrial) and isinstance(rounded, ParityTrial)
+    assert twin.differences[0].allowed("float32")
+    assert not rounded.differences[0].allowed("bfloat16")
 
 
 def test_a_cache_larger_than_the_engine_has_is_refused(tiny: Lowered, plan: NetworkPlan) -> None:

@@ -220,6 +220,58 @@ def test_a_glance_finds_what_is_wrong_inside_a_chunk_and_in_slots(mistake: str, 
     assert found.witness.endswith("(ragged, twice)")
 
 
+class OffBy:
+    """Steps in NumPy whose output is off by `error` where the id is 7."""
+
+    def __init__(self, error: float) -> None:
+        self.error, self.steps = error, Counted()
+
+    def start(self, rows: int, capacity: int, given: Arrays) -> Array:
+        return self.steps.start(rows, capacity, given)
+
+    def restart(self, state: Array, rows: Sequence[int], given: Arrays) -> Array | None:
+        return self.steps.restart(state, rows, given)
+
+    def step(self, state: Array, fed: Arrays, counts: Array) -> tuple[Array, Array]:
+        output, after = self.steps.step(state, fed, counts)
+        return output + self._off(fed, counts - 1), after
+
+    def peek(self, state: Array, fed: Arrays, counts: Array, places: Array) -> Array:
+        return self.steps.peek(state, fed, counts, places) + self._off(fed, places)
+
+    def _off(self, fed: Arrays, places: Array) -> Array:
+        return self.error * (fed["ids"][np.arange(len(places)), places] == 7)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("error", "rounding", "holds"),
+    [(3.0, 3.5, True), (3.0, 2.5, False), (0.05, 0.0, True), (np.nan, 3.5, False), (3.0, np.nan, False)],
+)
+def test_a_position_may_be_as_far_off_as_rounding_alone_moves_it(
+    error: float, rounding: float, holds: bool, tmp_path: Path
+) -> None:
+    known = decoded(claims_of(specs.decoder(tmp_path)))
+    assert known is not None
+    look = Glance(known=known, seed=0)
+
+    def exact(arrays: Arrays) -> dict[str, Array]:
+        return {"logits": np.eye(41)[arrays["ids"]].cumsum(1)}
+
+    def rounded(arrays: Arrays) -> dict[str, Array]:
+        return {"logits": exact(arrays)["logits"] + rounding * (arrays["ids"] == 7)[..., None]}
+
+    wanted = look.wanted(FunctionRunner(function=exact))
+    wanted.round(FunctionRunner(function=rounded))
+    found = look.outcome(OffBy(error), wanted, 0.1)
+    assert bool(found.witness) != holds
+    if holds and rounding > 1:
+        # Some positions have the id 7, others do not; all are compared.
+        assert 0 < found.rounded < found.trials / 2
+        assert f"by {found.apart.share():.2g} of" in found.excuse("bfloat16")
+    # Everywhere else a fault is found as before.
+    assert look.outcome(Counted("inside"), wanted, 0.1).witness
+
+
 @pytest.mark.parametrize("first", [0, 4])
 def test_courses_feed_every_row_from_its_first_position_on(first: int) -> None:
     plan = CoursePlan(rows=3, total=7, capacity=9, first=first)

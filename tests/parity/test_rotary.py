@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch import nn
 
+from archspec.checking import compile
+from archspec.spec import load
 from tests.options import option
 from tests.parity.models import fill
 from tests.parity.options import close, decoder, differ, module_of, tokens
@@ -112,6 +114,19 @@ def test_llama_and_its_scalings(scaling: str) -> None:
     if scaling != "none":
         plain = llama(num_key_value_heads=2, rope_parameters={"rope_theta": 1000.0, "rope_type": "default"})
         differ(plain(tokens()).last_hidden_state, expected)
+
+
+@pytest.mark.parametrize("size", [32, 64, 80, 128])
+@pytest.mark.parametrize("base", [10000, 100000, 500000, 1000000])
+def test_angles_are_rounded_as_in_published_models(base: int, size: int) -> None:
+    # In float32 the last bit of a frequency moves position 8,191 by half a thousandth of a turn.
+    emitted = type(compile(load("smollm2-135m", reduced=True))).forward.__globals__
+    config = transformers.LlamaConfig(hidden_size=size, num_attention_heads=1, rope_theta=float(base))
+    positions, x = torch.arange(8192), torch.zeros(1, 8192, size)
+    cos, sin = transformers.models.llama.modeling_llama.LlamaRotaryEmbedding(config)(x, positions[None])
+    table = emitted["rotary_table"](x, emitted["rotary_frequencies"](x, size, base), positions)
+    assert torch.equal(table[0], cos[0, :, : size // 2])
+    assert torch.equal(table[1], sin[0, :, : size // 2])
 
 
 SHORT, LONG = [1.0, 1.1, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0], [1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0]

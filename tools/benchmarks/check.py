@@ -55,7 +55,31 @@ def check_rows() -> list[Row]:
             detail=f"of the heavy ones: {heavy}",
         ),
         Row(what="peak memory of check", value=max(m for (_, m), _ in pairs) / 1024, unit="MB"),
+        _convolutions(),
     ]
+
+
+def _convolutions() -> Row:
+    """A ConvNet against the Transformer in a running process, where imports do not hide the difference."""
+    from archspec.checking import check
+
+    def seconds(name: str) -> float:
+        started = time.process_time()
+        check(name)
+        return time.process_time() - started
+
+    names = ("resnet-50", "transformer-base")
+    for name in names:
+        check(name)
+    runs = [[seconds(name) for name in names] for _ in range(RUNS)]
+    ours, theirs = (list(column) for column in zip(*runs, strict=True))
+    return Row(
+        what="check resnet-50 / transformer-base, in a running process, CPU time",
+        value=median(ours) / median(theirs),
+        unit="x",
+        bound=1.5,
+        detail=f"{spread(ours)}, {spread(theirs)}",
+    )
 
 
 def _output(code: str) -> str:

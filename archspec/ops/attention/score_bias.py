@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Placement, PositionsOf, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.parts import parts_of
@@ -58,6 +59,12 @@ class ScoreBias(Primitive):
             return ((NOTHING, NOTHING),)
         out, keys = outputs[0], [(0, 0), (3, 1)] if inputs[2].rank == 2 else [(3, 0)]
         return ((NOTHING, aligned(out, inputs[1], [(0, 0), (2, 1)]), aligned(out, inputs[2], keys)),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: only the numbers of positions are read; biases are those of differences of positions."""
+        return super().moved(operands, inputs, outputs) if self.ids else (Still(relative=True),)
 
     def _unused(self, number: int, x: TensorType) -> Sequence[int]:
         """The axes of an operand whose sizes are not used: all but that of the positions."""

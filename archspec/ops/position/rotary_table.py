@@ -21,12 +21,14 @@ from archspec.relation.atoms import NOTHING
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
-# At least float32: the angles of late positions need more bits than half precision has.
+# At least float32: the angles of late positions need more bits than half precision has. Rounded as published models
+# round: the last bit of a frequency moves late positions as much as all else that float32 rounds.
 FREQUENCIES = '''
 def rotary_frequencies(x: Tensor, size: int, base: float) -> Tensor:
     """Angles per position [size / 2] by which pairs of features are rotated, on the device of x."""
     dtype = torch.promote_types(x.dtype, torch.float32)
-    return base ** (-torch.arange(0, size, 2, device=x.device, dtype=dtype) / size)
+    steps = torch.arange(0, size, 2, device=x.device, dtype=dtype)
+    return 1.0 / base ** (steps / size)
 '''
 _TABLE = '''
 def rotary_table(
