@@ -42,8 +42,9 @@ class ScoreBias(Primitive):
         """Float [1 h s t]: batch of 1, or with ids of the rows, heads, queries, keys."""
         if self.ids:
             require(inputs, FLOAT, INTEGER)
-            x, queries, keys = inputs
-            return (x.with_axes(queries.axes[0], axis(self.heads), queries.axes[1], keys.axes[-1]),)
+            x, *positions = inputs
+            bound = bind("b s, b t -> b s t" if positions[1].rank > 1 else "b s, t -> b s t", positions)
+            return (x.with_axes(bound["b"], axis(self.heads), bound["s"], bound["t"]),)
         require(inputs, FLOAT)
         queries, keys = (TensorType.of(x.dtype, *x.axes[-2:]) for x in inputs)
         bound = bind("s d, t e -> 1 h s t", (queries, keys))
