@@ -18,7 +18,7 @@ from unittest.mock import patch
 from archspec.engines.process import Progress, Stage, StageOutcome
 from archspec.engines.serve import peak_bytes
 
-_IN_BUNDLE = ("work", "step_work", "rank_work", "genai", "inspection")
+_IN_BUNDLE = ("work", "step_work", "rank_work", "genai", "inspection", "quantising")
 CALLERS = tuple(f"archspec.{name}" for name in ("engines.build", *(f"bundle.{one}" for one in _IN_BUNDLE)))
 
 

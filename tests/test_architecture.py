@@ -39,7 +39,20 @@ ORDER = [
         "oracle",
     ),
     # `checking` reads what a file says of weights and code, so it stands below both.
-    *("rules", "passes", "model", "lower", "generated", "weights", "checking", "diff", "engines", "contract", "bundle"),
+    *(
+        "rules",
+        "passes",
+        "model",
+        "lower",
+        "generated",
+        "weights",
+        "quantising",
+        "checking",
+        "diff",
+        "engines",
+        "contract",
+        "bundle",
+    ),
     *("interop", "decoding", "parallel", "views", "editing", "lsp", "page", "testing", "cli", "__main__"),
 ]
 CORE = set(ORDER[: ORDER.index("rules") + 1])

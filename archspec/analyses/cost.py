@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.parameters import parameter_groups
-from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType
@@ -43,7 +43,7 @@ class Cost:
 def cost(graph: Graph) -> Cost:
     """Count a graph; a repeated body is visited once, however often it runs.
 
-    Returns the counts for one forward pass; weights count 4 bytes an element. Raises ValueError for a parameter that
+    Returns the counts for one forward pass; floats count 4 bytes an element. Raises ValueError for a parameter that
     has no fixed size.
     """
     groups = parameter_groups(graph)
@@ -54,9 +54,17 @@ def cost(graph: Graph) -> Cost:
         trainable=trainable,
         tied=_tied(graph, 1),
         flops=flops(graph),
-        weight_bytes=total * BYTES[DType.FLOAT],
+        weight_bytes=sum(group.count * stored_bytes(group.parameter) for group in groups),
         peak_activations=peak(graph),
     )
+
+
+def stored_bytes(parameter: Parameter) -> int:
+    """The bytes of one tensor: integers take their bits, rounded up to bytes, and floats 4 bytes."""
+    elements = parameter.type.elements().constant or 0
+    if parameter.stored is None or parameter.scale is None:
+        return elements * BYTES[DType.FLOAT]
+    return -(-elements * parameter.stored.bits // 8) + stored_bytes(parameter.scale)
 
 
 def _tied(graph: Graph, times: int) -> int:

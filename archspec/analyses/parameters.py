@@ -78,7 +78,10 @@ def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:
 
 
 def expand(graph: Graph) -> dict[str, Parameter]:
-    """Every parameter and buffer by its real name, layer by layer, in the order of a PyTorch state dict."""
+    """Every stored tensor by its real name, layer by layer, in the order of a PyTorch state dict.
+
+    They are the parameters and buffers, and the scales of those that are stored as integers.
+    """
     found = dict(_expand(graph, ()))
     # A state dict lists a module's own tensors before those of its submodules, whatever the order of the nodes.
     return {name: found[name] for name in _own_first({name: name.split(".") for name in found}, 0)}
@@ -101,6 +104,8 @@ def _expand(graph: Graph, indices: tuple[int, ...]) -> Iterator[tuple[str, Param
         for local, parameter in node.parameters.items():
             if local in node.owned:
                 yield numbered(parameter.path, indices), parameter
+                if parameter.scale is not None:
+                    yield numbered(parameter.scale.path, indices), parameter.scale
         if isinstance(node.op, Repeat):
             schedule = node.op.schedule
             for layer, body in enumerate(schedule):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.bundled_spec import read_formats
+from archspec.bundle.evaluating import read_limits
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
 from archspec.bundle.manifest import WeightsEntry
+from archspec.bundle.quantising import Quantisation, Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sources import texts_of
@@ -24,9 +28,13 @@ from archspec.engines.engine import Target
 from archspec.engines.process import Progress, Stage, forked_steps
 from archspec.engines.profiles import Profile, read_profiles
 from archspec.engines.registry import check_profiles, read_dtype, read_targets
+from archspec.ir.graph import Graph
 from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
+from archspec.quantising.plan import Plan, plan_of, planned, read_wishes
+from archspec.quantising.spec import quantised
+from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
@@ -60,6 +68,7 @@ def build(
     benchmark: bool = False,
     unproved: bool = False,
     expect: Expected = None,
+    quantise: str | Sequence[str] | Quantisation = (),
     progress: Progress | None = None,
 ) -> Bundle:
     """Build a bundle: the spec, the emitted module, weights, an artifact for each target, and a report of parity.
@@ -79,6 +88,7 @@ def build(
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
+        quantise: formats of weights as integers, `int8`, `int4:32`, `NODE=FORMAT`; or a `Quantisation` with more.
         expect: an .npz file, or arrays by name: inputs and outputs of the original, to which given weights are held.
         progress: called with each step's name and the share of it that is done (None: not known).
 
@@ -86,20 +96,18 @@ def build(
     """
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
+    quantising = _quantising(checked, quantise, tensor, layout)
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
+    make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
-        work = Work(
+        work = make(
             folder=folder,
-            checked=checked,
+            checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
             dtype=read_dtype(dtype),
-            profiles=ranges,
-            layout=layout,
-            cache=cache,
-            benchmark=benchmark,
             progress=progress or _silent,
             reference=reference,
-            split=split,
+            quantising=quantising,
         )
         work.finish(wanted, carried, *_begun(work, weights, weights_layout, seed))
     return open_bundle(out)
@@ -108,7 +116,41 @@ def build(
 def _begun(work: Work, weights: Weights, layout: str | None, seed: int) -> tuple[WeightsEntry, tuple[Stage, ...]]:
     """Write what all artifacts are built from. Returns the manifest's entry for the weights, and the measured steps."""
     work.write(texts_of(work.checked))
+    if work.quantising is not None:
+        return work.quantising.begin(work.folder, work.program, weights, layout, seed, work.progress)
     return put_weights(work.folder, work.checked, work.program, weights, layout, seed, work.progress)
+
+
+def _quantising(
+    checked: Checked, given: str | Sequence[str] | Quantisation, ranks: int | None, layout: Layout
+) -> Quantising | None:
+    """What is stored as integers; None for floats. Raises SpecError E630 to E635, and E703 for a file of inputs."""
+    wish = given if isinstance(given, Quantisation) else Quantisation(formats=tuple(_listed(given)))
+    if not wish.formats:
+        if wish != Quantisation():
+            fail("E632", f"{wish.unused} is given without a format", None, help="give `--quantise int8` too")
+        return None
+    if ranks is not None or layout == "genai":
+        what = "the layout `genai`" if ranks is None else "`--tensor`"
+        fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
+    limits = read_limits(wish.at_most)
+    if wish.evaluate is None and limits:
+        fail("E632", "a limit of the loss is given without inputs to measure it on", None, help="give `--evaluate`")
+    if wish.evaluate is not None and not is_file(wish.evaluate):
+        fail("E703", f"cannot read {wish.evaluate}", None, notes=["no such file"])
+    plan = _plan(checked.spec.graph, wish)
+    return Quantising(floats=checked, plan=plan, data=wish.evaluate, at_most=limits)
+
+
+def _plan(graph: Graph, wish: Quantisation) -> Plan:
+    """The plan of a file, or the one that formats ask for. Raises SpecError E630 or E631."""
+    if len(wish.formats) == 1 and wish.formats[0].endswith(".json") and not wish.keep:
+        return planned(graph, read_formats(Path(wish.formats[0])))
+    return plan_of(graph, read_wishes(wish.formats, wish.keep))
+
+
+def _stored(quantising: Quantising) -> Spec:
+    return quantised(quantising.floats.spec, quantising.plan)
 
 
 def _listed(given: Any) -> Sequence[Any]:

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.choice import ArtifactChoice, choose
 from archspec.bundle.manifest import ArtifactEntry, Manifest
 from archspec.bundle.report import BundleReport
@@ -75,7 +76,7 @@ class Bundle:
         Something that does not hold is accepted if the bundle was built that way or `unproved` is given; otherwise
         SpecError is raised with the diagnostics of the check.
         """
-        return accepted(self.path / SPEC, unproved=unproved or bool(self.manifest.unproved))
+        return accepted(bundled_spec(self.path / SPEC), unproved=unproved or bool(self.manifest.unproved))
 
     def file(self, name: str) -> Path:
         """Return the path of a carried file by its name. Raises SpecError E710."""

@@ -23,17 +23,20 @@ def rebuilding(
     carried: Sequence[Path],
     reference: Path | None = None,
     ranks: int | None = None,
+    plan: str | None = None,
 ) -> str:
     """Return the command, to be run inside the bundle's folder; `carried` are files relative to it.
 
-    `reference` is the one of them that the weights were held to, `ranks` the number of tensor ranks.
+    `reference` is the one of them that the weights were held to, `ranks` the number of tensor ranks, `plan` the file
+    that says which weights are integers: these are not rounded again, and not held to what they were rounded from.
 
     The bundle's spec is resolved and its weights have the module's names, so nothing else is needed. With the versions
     of the manifest, and on the same machine, ONNX files and engines of TensorRT are reproduced byte for byte.
     """
-    held = [] if reference is None else ["--expect", reference.as_posix()]
+    held = [] if reference is None or plan is not None else ["--expect", reference.as_posix()]
     split = [] if ranks is None else ["--tensor", str(ranks)]
-    return shlex.join([*_words(targets, dtype, profiles, layout, carried), *held, *split])
+    stored = [] if plan is None else ["--quantise", plan]
+    return shlex.join([*_words(targets, dtype, profiles, layout, carried), *held, *split, *stored])
 
 
 def _words(

@@ -83,6 +83,49 @@ class WeightsEntry(_Model):
         return self.origin == "given" and self.original is None
 
 
+class LossEntry(_Model):
+    """What quantised weights cost on given inputs, compared with the same weights as floats.
+
+    `kl` is the mean divergence of the scores in nats, `agreement` the share of positions with the same first choice,
+    `largest` the largest difference of a score, and `scale` the largest score. `flip` is the first row and position
+    with another choice, and the two choices. `perplexity` and `accuracy` are those with floats and with integers.
+    """
+
+    data: str
+    sha256: str
+    positions: int
+    kl: float
+    agreement: float
+    largest: float
+    scale: float
+    flip: list[int] | None = None
+    perplexity: list[float] | None = None
+    accuracy: list[float] | None = None
+
+    def __str__(self) -> str:
+        """The measures in one line."""
+        known = {"perplexity": self.perplexity, "accuracy": self.accuracy}
+        more = "".join(f", {name} {one[0]:.4g} -> {one[1]:.4g}" for name, one in known.items() if one is not None)
+        flip = ""
+        if self.flip is not None:
+            row, place, old, new = self.flip
+            flip = f", first other choice in row {row} at {place}: {new} for {old}"
+        share = f"{self.agreement:.2%} of first choices"
+        return f"kl {self.kl:.3g}, {share}{more}{flip} ({self.positions} positions of {self.data})"
+
+
+class QuantisedEntry(_Model):
+    """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats.
+
+    `loss` is what that costs; None if it was not measured.
+    """
+
+    formats: dict[str, str]
+    bytes: int
+    float_bytes: int
+    loss: LossEntry | None = None
+
+
 class ArtifactEntry(_Model):
     """One artifact.
 
@@ -212,6 +255,7 @@ class Manifest(_Model):
     module: str
     interface: WrittenInterface
     weights: WeightsEntry
+    quantised: QuantisedEntry | None = None
     artifacts: list[ArtifactEntry]
     programs: list[ProgramEntry] = []
     rejected: list[RejectedStep] = []

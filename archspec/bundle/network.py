@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.analyses.cost import cost
+from archspec.bundle.bundled_spec import bundled_claims
 from archspec.bundle.parity import (
     MOST_EXACT_FLOPS,
     MOST_FLOPS,
@@ -35,7 +36,6 @@ from archspec.model.samples import sample
 from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
 from archspec.record import record
-from archspec.spec.claims import load_claims
 
 if TYPE_CHECKING:
     from archspec.spec import Spec
@@ -134,7 +134,7 @@ def check_network(
     """
     plan = engine.plan(program, source, dtype)
     check = NetworkCheck(
-        name=network_of(engine.word), plan=plan, program=program, dtype=dtype, claims=load_claims(spec)
+        name=network_of(engine.word), plan=plan, program=program, dtype=dtype, claims=bundled_claims(spec)
     )
     findings, trials = judged(check)
     return entry_of(engine.word, plan, dtype, findings), trials

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.algebra.symbol import Symbol
 from archspec.analyses.cost import cost
+from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.report import OutputDifference, ParityTrial, Reference
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.difference import difference
@@ -23,7 +24,6 @@ from archspec.model.runner import FunctionRunner, Runner
 from archspec.model.samples import sample
 from archspec.model.sizes import minimum, odd, typical
 from archspec.oracle.interpreter import interpret
-from archspec.spec import load
 from archspec.weights.files import read_weights
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def contest(target: Target, dtype: DTypeName, file: Path, program: Program, spec
     def opened() -> Runner:
         return engine_of(target).open(file, program.interface)
 
-    return Contest(target=str(target), dtype=dtype, opened=opened, program=program, graph=load(spec).graph)
+    return Contest(target=str(target), dtype=dtype, opened=opened, program=program, graph=bundled_spec(spec).graph)
 
 
 def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArray[Any]]:
@@ -142,7 +142,9 @@ def run_module(module: Any, program: Program, inputs: Arrays) -> dict[str, NDArr
     """
     import torch
 
-    dtype = next((one.dtype for one in module.parameters() if one.is_floating_point()), torch.float32)
+    # Of quantised weights, the scales are buffers.
+    held = (*module.parameters(), *module.buffers())
+    dtype = next((one.dtype for one in held if one.is_floating_point()), torch.float32)
     tensors = (torch.from_numpy(inputs[port.name]) for port in program.interface.input_ports)
     given = [tensor.to(dtype) if tensor.is_floating_point() else tensor for tensor in tensors]
     with torch.inference_mode():

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from archspec.analyses.cost import cost
+from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.network import entry_of
 from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, measured, module_runner
 from archspec.bundle.report import NetworkEntry, ParityTrial, network_of, step_of
@@ -60,7 +61,7 @@ def check_step_network(
     for layers that cannot be computed.
     """
     plan = engine.plan(step.program, source, step.dtype)
-    checked = accepted(step.spec, unproved=True)
+    checked = accepted(bundled_spec(step.spec), unproved=True)
     programs = step_programs(checked)
     # A step was built, so that there is one.
     assert programs is not None

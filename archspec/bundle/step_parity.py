@@ -9,6 +9,7 @@ from pathlib import Path
 
 from archspec.algebra.dim import Symbol
 from archspec.analyses.cost import cost
+from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.parity import MOST_EXACT_FLOPS, MOST_FLOPS, MOST_PARAMETERS, SEED, module_runner
 from archspec.bundle.report import TOLERANCE, OutputDifference, ParityTrial, Reference, step_of
 from archspec.bundle.stored import StoredArrays
@@ -192,7 +193,7 @@ def step_contest(
 ) -> StepContest:
     """The built step of a target, by the first file of each part; `program` is the whole model, `spec` its spec."""
     # Whether unproved rules are accepted was decided before the build began.
-    checked = accepted(spec, unproved=True)
+    checked = accepted(bundled_spec(spec), unproved=True)
     programs = step_programs(checked)
     # A step was built, so that there is one.
     assert programs is not None

@@ -44,6 +44,7 @@ def _lines(bundle: Described) -> Iterator[str]:
     origin = "given" if weights.origin == "given" else f"initialised under seed {weights.seed}"
     yield f"{manifest.name} in {bundle.path}"
     yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
+    yield from _quantised(manifest)
     yield from _original(weights)
     yield from (f"  unproved: {message}" for message in manifest.unproved)
     for entry in [*manifest.artifacts, *([manifest.genai] if manifest.genai else [])]:
@@ -55,6 +56,17 @@ def _lines(bundle: Described) -> Iterator[str]:
     for rejected in manifest.rejected:
         yield f"  {step_of(rejected.target)} failed: {rejected.code}: {rejected.message}"
         yield from (f"    {note}" for note in rejected.notes)
+
+
+def _quantised(manifest: Manifest) -> Iterator[str]:
+    """Say how many weights are integers, and what they would take as floats."""
+    found = manifest.quantised
+    if found is not None:
+        counts = Counter(found.formats.values())
+        kinds = ", ".join(f"{count} as {format}" for format, count in sorted(counts.items()))
+        yield f"  weights quantised: {kinds}; as floats {_megabytes(found.float_bytes)}"
+        if found.loss is not None:
+            yield f"  loss: {found.loss}"
 
 
 def _ranks(bundle: Described) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.bundled_spec import bundled_claims
 from archspec.bundle.choice import obstacle, unopened
 from archspec.bundle.expected import read_recording
 from archspec.bundle.genai_verify import verify_genai
@@ -28,7 +29,7 @@ from archspec.model.checked import Checked
 from archspec.model.exposing import with_inner
 from archspec.model.runner import Array, Arrays, FunctionRunner
 from archspec.oracle.interpreter import interpret
-from archspec.spec.claims import Claims, load_claims
+from archspec.spec.claims import Claims
 
 
 def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
@@ -37,7 +38,7 @@ def verify_bundle(bundle: Bundle, seed: int = 0) -> Iterator[ContractReport]:
     Each is checked against every rule and compared with the interpreter on the bundle's weights; in half precision
     within a tolerance that the report names. For an artifact that this host cannot open, the report says why.
     """
-    claims = load_claims(bundle.path / SPEC)
+    claims = bundled_claims(bundle.path / SPEC)
     weights = float_arrays(bundle.path / bundle.manifest.weights.path)
     _check_weights(bundle, claims, weights)
     yield _module(bundle, claims, weights, seed)

@@ -42,6 +42,6 @@ def put_weights(
     progress("load weights", None)
     tensors = load(checked.spec, weights, layout)
     # safetensors refuses tensors that are not contiguous, such as transposed views.
-    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / WEIGHTS)
+    save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, folder / program.weights)
     progress("load weights", 1.0)
     return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from archspec.bundle.bundled_spec import PLAN
 from archspec.bundle.command import rebuilding
 from archspec.bundle.expected import KeptReference
 from archspec.bundle.files import entries_under
@@ -19,6 +20,7 @@ from archspec.bundle.manifest import (
     Manifest,
     OriginalEntry,
     ProgramEntry,
+    QuantisedEntry,
     RejectedStep,
     TensorEntry,
     VerdictEntry,
@@ -26,6 +28,7 @@ from archspec.bundle.manifest import (
     WeightsEntry,
     write_manifest,
 )
+from archspec.bundle.quantising import FLOATS, Quantising
 from archspec.bundle.rank_work import RankWork
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
@@ -33,6 +36,7 @@ from archspec.bundle.step_targets import build_steps
 from archspec.bundle.step_work import BuiltProgram, StepWork
 from archspec.bundle.triton import Layout, arrange, served
 from archspec.bundle.triton_step import ServedStep
+from archspec.diagnostics import fail
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe, tool_versions
 from archspec.engines.engine import Target
@@ -57,7 +61,8 @@ CARRIED = "files"
 class Work:
     """A bundle that is being written in `folder`; module and artifacts are held to `reference`, if there is one.
 
-    With `split`, artifacts are those of its tensor ranks, and there are none of the whole model.
+    With `quantising`, weights are integers that it rounds, and `checked` is the spec with these. With `split`, the
+    artifacts are those of its tensor ranks, and there are none of the whole model.
     """
 
     folder: Path
@@ -70,6 +75,7 @@ class Work:
     progress: Progress
     reference: KeptReference | None = None
     split: RankPlan | None = None
+    quantising: Quantising | None = None
 
     @property
     def spec(self) -> Spec:
@@ -105,10 +111,21 @@ class Work:
         """Hold the module to the reference. Returns the entry of its weights; raises SpecError E640 or E641."""
         if self.reference is None:
             return weights, ()
-        job = {"program": self.program.to_json(), "spec": SPEC, "reference": self._reference}
+        if self.quantising is not None and not (self.folder / FLOATS).exists():
+            message = "weights that are integers already cannot be held to their original"
+            fail("E632", message, None, help="give the weights that they were rounded from")
+        # What weights are held to is no other before they are rounded: what rounding costs is told apart.
+        program = self.program if self.quantising is None else self.quantising.program(self.program)
+        job = {"program": program.to_json(), "spec": SPEC, "reference": self._reference}
         outcome = self._step("hold", job, "compare with the original")
         original = OriginalEntry.model_validate(outcome.result["original"])
         return weights.model_copy(update={"original": original}), (outcome.stage,)
+
+    def _quantised(self) -> tuple[QuantisedEntry | None, tuple[Stage, ...]]:
+        """What is said of quantised weights, and the measured steps. Raises SpecError E633 or E634."""
+        if self.quantising is None:
+            return None, ()
+        return self.quantising.finish(self.folder, self.program, self.progress)
 
     @property
     def _reference(self) -> dict[str, str] | None:
@@ -128,7 +145,8 @@ class Work:
         )
         inspection = Inspection(folder=self.folder, program=self.program, dtype=self.dtype, progress=self.progress)
         weights, compared = self._held(weights)
-        before = (*before, *compared)
+        quantised, rounded = self._quantised()
+        before = (*before, *compared, *rounded)
         if self.split is not None:
             self._finish_ranks(self._rank_work(self.split), targets, carried, weights, before)
             return
@@ -151,7 +169,7 @@ class Work:
             report = self._with_genai(report, carried)
         self._write_report(report, carried)
         # The manifest comes last: it holds the hashes of all other files.
-        manifest = self.manifest(built, programs, rejected, carried, weights, report)
+        manifest = self.manifest(built, programs, rejected, carried, weights, report, quantised=quantised)
         (self.folder / MANIFEST).write_text(write_manifest(manifest), encoding="utf-8")
 
     def _finish_ranks(
@@ -263,7 +281,8 @@ class Work:
             "file": str(one.folder / one.artifact.files[0]),
             "program": self.program.to_json(),
             "spec": SPEC,
-            "reference": self._reference,
+            # An artifact of rounded weights is held to these.
+            "reference": self._reference if self.quantising is None else None,
         }
 
     def manifest(
@@ -275,6 +294,7 @@ class Work:
         weights: WeightsEntry,
         report: BundleReport,
         tensor: TensorEntry | None = None,
+        quantised: QuantisedEntry | None = None,
     ) -> Manifest:
         """Return the manifest of everything that is in the folder now."""
         files = [f"{CARRIED}/{file.name}" for file in carried]
@@ -290,6 +310,7 @@ class Work:
             module=self.program.module,
             interface=written(self.program.interface),
             weights=weights,
+            quantised=quantised,
             artifacts=[self._entry(one, verified.get(str(one.target)), self.profiles) for one in built],
             programs=[self._program(program, verified) for program in programs],
             rejected=list(rejected),
@@ -305,7 +326,8 @@ class Work:
         if tensor is not None:
             targets = [target_of(one.target) for one in tensor.programs[0].artifacts]
         ranks = None if tensor is None else tensor.ranks
-        command = rebuilding(targets, self.dtype, self.profiles, self.layout, paths, reference, ranks)
+        plan = None if quantised is None else PLAN
+        command = rebuilding(targets, self.dtype, self.profiles, self.layout, paths, reference, ranks, plan)
         return made.model_copy(update={"command": command})
 
     def _genai(self, report: BundleReport) -> ArtifactEntry:

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from archspec.bundle import genai_trials, step_timing
+from archspec.bundle import evaluating, genai_trials, step_timing
+from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.holding import held_artifact, held_module
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
+from archspec.bundle.quantising import quantise_weights
 from archspec.bundle.rank_network import check_ranks
 from archspec.bundle.report import ParityTrial
 from archspec.bundle.step_network import StepNetworks, check_step_network
@@ -36,8 +38,21 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
     made = list(held.trials())
     if job["reference"] is not None:
         path, name = Path(job["reference"]["path"]), job["reference"]["name"]
-        made.append(held_artifact(str(target), job["dtype"], held.opened, program, load(Path(job["spec"])), path, name))
+        made.append(
+            held_artifact(str(target), job["dtype"], held.opened, program, bundled_spec(Path(job["spec"])), path, name)
+        )
     return _judged(made)
+
+
+def quantise(job: dict[str, Any]) -> dict[str, Any]:
+    """Round the weights of a file by the plan of the bundle."""
+    quantise_weights(Path(job["spec"]), Path(job["floats"]), Path(job["weights"]))
+    return {}
+
+
+def evaluate(job: dict[str, Any]) -> dict[str, Any]:
+    """Measure what quantised weights cost. Raises SpecError E633 or E634."""
+    return {"loss": evaluating.evaluate(job).model_dump(mode="json")}
 
 
 def hold(job: dict[str, Any]) -> dict[str, Any]:
@@ -121,7 +136,7 @@ def time_all(job: dict[str, Any]) -> dict[str, Any]:
 def time_steps(job: dict[str, Any]) -> dict[str, Any]:
     """Time built steps that this host can open. Raises SpecError as `step_timing.time_steps` does."""
     files = {target: {part: Path(file) for part, file in parts.items()} for target, parts in job["files"].items()}
-    checked = accepted(Path(job["spec"]), unproved=True)
+    checked = accepted(bundled_spec(Path(job["spec"])), unproved=True)
     programs = step_programs(checked)
     # Steps were built, so that there are programs.
     assert programs is not None

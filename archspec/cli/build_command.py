@@ -11,9 +11,11 @@ import click
 from archspec.cli.completion import complete_targets
 from archspec.cli.options import UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
+from archspec.cli.quantise_options import quantise_options
 
 if TYPE_CHECKING:
     from archspec.bundle.expected import Expected
+    from archspec.bundle.quantising import Quantisation
     from archspec.bundle.triton import Layout
     from archspec.model.checked import Checked
 
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Split the model over N tensor ranks, and build an engine for each (target tensorrt-rtx).",
 )
+@quantise_options
 @click.option("--no-cache", is_flag=True, help="Build everything without reading or writing the cache.")
 @click.option(
     "--benchmark", is_flag=True, help="Time the artifacts that this host can run; `run` then uses the fastest."
@@ -95,6 +98,7 @@ def command(
     files: tuple[Path, ...],
     layout: Layout,
     tensor: int | None,
+    quantise: Quantisation,
     no_cache: bool,
     benchmark: bool,
     seed: int,
@@ -120,6 +124,7 @@ def command(
             files=files,
             profiles=profiles,
             tensor=tensor,
+            quantise=quantise,
             seed=seed,
             cache=not no_cache,
             benchmark=benchmark,
@@ -127,13 +132,8 @@ def command(
             progress=tell,
         )
     if as_json:
-        print_json(
-            {
-                "holds": not bundle.manifest.unproved and not bundle.manifest.rejected,
-                "output": output,
-                "manifest": bundle.manifest.model_dump(mode="json"),
-            }
-        )
+        holds = not bundle.manifest.unproved and not bundle.manifest.rejected
+        print_json({"holds": holds, "output": output, "manifest": bundle.manifest.model_dump(mode="json")})
     else:
         click.echo(bundle.summary())
     if bundle.manifest.rejected:

@@ -13,7 +13,7 @@ import click
 from archspec.cli.generate_text import print_texts, text_options, text_prompts
 from archspec.cli.options import OF_BUNDLE, UNPROVED, seed_option, spec_options
 from archspec.cli.output import print_json
-from archspec.cli.verdicts import note_unproved
+from archspec.cli.verdicts import note_quantised, note_unproved
 
 if TYPE_CHECKING:
     from archspec.bundle import Bundle
@@ -132,8 +132,17 @@ def command(
         found = writer.generate(rows, log_probabilities=log_probabilities, **limits)
         took, count = perf_counter() - begun, _print(found, faults, as_json, texts)
     _note(made, seed if weights is None and module is not None else None)
-    note_unproved(faults)
+    _note_source(source, faults)
     _note_speed(count, took)
+
+
+def _note_source(source: Checked | Bundle, faults: Sequence[str]) -> None:
+    """Note on standard error what does not hold, and what quantised weights cost."""
+    from archspec.bundle.bundle import Bundle
+
+    note_unproved(faults)
+    if isinstance(source, Bundle):
+        note_quantised(source.manifest.quantised)
 
 
 def _note(made: Decoder, drawn: int | None) -> None:

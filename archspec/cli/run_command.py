@@ -10,7 +10,7 @@ import click
 from archspec.cli.arrays import input_types, write_arrays
 from archspec.cli.options import JSON
 from archspec.cli.output import print_json
-from archspec.cli.verdicts import note_unproved
+from archspec.cli.verdicts import note_quantised, note_unproved
 from archspec.cli.writing import require_suffix
 from archspec.model.archives import read_arrays
 
@@ -39,6 +39,7 @@ def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | Non
     shapes = {name: list(array.shape) for name, array in outputs.items()}
     odd = {name: count for name, array in outputs.items() if (count := not_finite(array))}
     note_unproved(opened.manifest.unproved)
+    note_quantised(opened.manifest.quantised)
     if as_json:
         chosen = {"artifact": choice.target, "reason": choice.reason, "rejected": dict(choice.rejected)}
         found = {"unproved": opened.manifest.unproved, "not_finite": odd}

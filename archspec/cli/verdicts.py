@@ -1,4 +1,4 @@
-"""Output of verdicts, and of the faults of a spec that was accepted with `--unproved`."""
+"""Output of verdicts, of the faults of a spec that was accepted with `--unproved`, and of what else is to be noted."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from archspec.bundle.manifest import QuantisedEntry
     from archspec.rules.verdict import Verdict
 
 
@@ -30,3 +31,10 @@ def note_unproved(messages: Sequence[str]) -> None:
     """Print a note on standard error for each fault of a spec that was accepted with `--unproved`."""
     for message in messages:
         click.echo(f"note: unproved: {message}", err=True)
+
+
+def note_quantised(entry: QuantisedEntry | None) -> None:
+    """Print a note on standard error of what the quantised weights of a bundle cost, if it has any."""
+    if entry is not None:
+        lost = "their loss was not measured" if entry.loss is None else str(entry.loss)
+        click.echo(f"note: quantised weights: {lost}", err=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archspec.engines import dequantising
+from archspec.engines.dequantising import look_up_values, name_weights, store_weights
 from archspec.engines.dynamic import dynamic_shapes
 from archspec.engines.engine import OPSET
 from archspec.engines.exchanges import name_exchanges
@@ -35,8 +37,10 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     if program.ranks > 1:
         name_exchanges(module, program.ranks)
     ports, partial = program.interface.input_ports, program.partial
+    stored = name_weights(module)
+    change = look_up_values if stored else None
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
-    write_onnx(exported, program.interface, dtype, path, weight_bytes(module))
+    write_onnx(exported, program.interface, dtype, path, weight_bytes(module), change=change, stored=stored)
 
 
 def write_onnx(
@@ -48,11 +52,13 @@ def write_onnx(
     translations: Mapping[Any, Callable[..., Any]] | None = None,
     change: Callable[[Any], None] | None = None,
     metadata: Mapping[str, str] | None = None,
+    stored: bool = False,
 ) -> None:
     """Write an exported program with the inputs and outputs of an interface.
 
     `size` is that of its weights in bytes; `translations` write operators of torch otherwise than the exporter does,
-    and `change` rewrites the graph before it is written, with `metadata` in the file.
+    and `change` rewrites the graph before it is written, with `metadata` in the file. `stored` says that weights are
+    integers, which takes a later opset.
     """
     import torch
 
@@ -60,7 +66,7 @@ def write_onnx(
         exported,
         (),
         dynamo=True,
-        opset_version=OPSET,
+        opset_version=dequantising.OPSET if stored else OPSET,
         input_names=list(interface.inputs),
         output_names=list(interface.outputs),
         custom_translation_table=dict(translations or {}),
@@ -71,6 +77,8 @@ def write_onnx(
     keep_dtype(written.model.graph, dtype)
     if change is not None:
         change(written.model.graph)
+    if stored:
+        store_weights(written.model.graph)
     _tidy(written.model, interface)
     written.model.metadata_props.update(metadata or {})
     written.save(path, external_data=size > EXTERNAL_BYTES)

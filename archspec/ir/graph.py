@@ -14,6 +14,7 @@ from functools import cached_property
 from archspec.diagnostics import Span
 from archspec.ir.init import Init
 from archspec.ir.op import Op, Primitive, Reads
+from archspec.ir.storage import SCALE, Storage
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import Relation
@@ -39,7 +40,8 @@ class Value:
 class Parameter:
     """A learned tensor, or with `buffer` a statistic that is stored but not trained.
 
-    In a repeated body `path` contains `*` for the index of the layer and denotes one tensor for each layer.
+    In a repeated body `path` contains `*` for the index of the layer and denotes one tensor for each layer. `type` is
+    what ops read; with `stored` it is computed from integers under `path` and from `scale`.
     """
 
     path: str
@@ -48,6 +50,24 @@ class Parameter:
     trainable: bool = True
     span: Span | None = None
     buffer: bool = False
+    stored: Storage | None = None
+
+    @cached_property
+    def scale(self) -> Parameter | None:
+        """The scales of a parameter that is stored as integers; None of any other."""
+        if self.stored is None:
+            return None
+        sizes = [size.constant for size in self.type.shape]
+        shape = self.stored.scales(tuple(size for size in sizes if size is not None))
+        one = Init(kind="constant", value=1.0)
+        return Parameter(
+            path=f"{self.path}{SCALE}",
+            type=self.type.with_axes(*shape),
+            init=one,
+            trainable=False,
+            span=self.span,
+            buffer=True,
+        )
 
 
 @record(eq=False)

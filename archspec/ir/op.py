@@ -49,7 +49,9 @@ class ParameterSpec:
     """A parameter that an op declares: its type, its role (which selects the default initialisation), and its own init.
 
     `stacked` says that axis 0 numbers independent maps, so that it does not count towards their fans; `chooses` that it
-    decides only what is chosen, so that it has no gradient.
+    decides only what is chosen, so that it has no gradient. Along each of its first `channels` axes, entries are
+    coefficients of results of their own, so that each may have a scale of its own; with 0, the parameter stays as it
+    is where others are stored as integers. `rows` says that the op looks up rows and computes nothing else of them.
     """
 
     type: TensorType
@@ -57,6 +59,8 @@ class ParameterSpec:
     init: Init | None = None
     stacked: bool = False
     chooses: bool = False
+    channels: int = 0
+    rows: bool = False
 
 
 class Emitter(Protocol):

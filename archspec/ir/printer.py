@@ -97,4 +97,5 @@ def _parameter(name: str, parameter: Parameter, node: Node) -> str:
     path = "" if own else f"@{parameter.path}" if name in node.owned else f"&@{parameter.path}"
     sizes = ", ".join(str(size) for size in parameter.type.shape)
     frozen = "" if parameter.trainable else " frozen"
-    return f"{name}{'=' if path else ''}{path}: {parameter.type.dtype}[{sizes}]{frozen}"
+    stored = "" if parameter.stored is None else f" as {parameter.stored}"
+    return f"{name}{'=' if path else ''}{path}: {parameter.type.dtype}[{sizes}]{stored}{frozen}"

@@ -89,6 +89,7 @@ class Rewriter:
         op: Op | None = None,
         inputs: Sequence[Value] | None = None,
         regions: Sequence[Graph] | None = None,
+        parameters: Mapping[str, Parameter] | None = None,
         owned: frozenset[str] | None = None,
         more: Sequence[str] = (),
     ) -> tuple[Value, ...]:
@@ -96,7 +97,15 @@ class Rewriter:
 
         `more` names the outputs that its new op has beyond the old ones.
         """
-        made = remade(self._changed.get(node, node), op=op, inputs=inputs, regions=regions, owned=owned, more=more)
+        made = remade(
+            self._changed.get(node, node),
+            op=op,
+            inputs=inputs,
+            regions=regions,
+            parameters=parameters,
+            owned=owned,
+            more=more,
+        )
         for old, new in zip(self._changed.get(node, node).outputs, made.outputs, strict=False):
             self._instead[old] = new
         self._changed[node] = made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,9 +12,11 @@ from archspec.algebra.scalar import Scalar
 from archspec.ir.graph import Node, Parameter, Value
 from archspec.ir.op import Primitive
 from archspec.ir.scope import join
+from archspec.ir.storage import SCALE
 from archspec.ir.types import DType, TensorType
 from archspec.lower.attributes import Attribute, access
 from archspec.lower.code import Assignment, ClassCode, Need, Variable, hint_of
+from archspec.lower.stored import held, is_stored, values_of
 from archspec.lower.syntax import parse
 from archspec.record import record
 
@@ -100,16 +103,32 @@ class Primitives:
         assert isinstance(node.op, Primitive)
         types = [value.type for value in node.inputs]
         # Variables with later numbers are made by the op's own `emit`.
-        before = len(self.code.variables)
+        before, start = len(self.code.variables), len(self.code.statements)
         layer = self.layer(node, node.op, types)
-        if layer and node.op.calls_layer:
+        if layer and node.op.calls_layer and not is_stored(node):
             self.layers[node] = join(self.prefix, layer)
             sources: tuple[str, ...] = (f"{access(layer)}({', '.join(operands)})",)
         else:
-            parameters = {local: self.source(node, local) for local in node.parameters}
-            sources = node.op.emit(PrimitiveWriter(self.code, types, self.helpers), operands, parameters)
+            sources = self.emitted(node, node.op, types, operands)
         made = list(self.code.variables)[before:]
-        return [self.output(node, value, source, made) for value, source in zip(node.outputs, sources, strict=True)]
+        outputs = [self.output(node, value, source, made) for value, source in zip(node.outputs, sources, strict=True)]
+        if node.op.draws:
+            drawn = (one for one in self.code.statements[start:] if _reads_training(one.value))
+            self.code.draws.update((one.targets[0], node) for one in drawn)
+        return outputs
+
+    def emitted(
+        self, node: Node, op: Primitive, types: Sequence[TensorType], operands: Sequence[str]
+    ) -> tuple[str, ...]:
+        """Sources of the outputs as the op writes them."""
+        writer = PrimitiveWriter(self.code, types, self.helpers)
+        for local in (local for local, spec in op.parameters(*types).items() if spec.rows):
+            table = self.tensor(node, local)
+            if table is not None and node.parameters[local].stored is not None:
+                # The rows that are looked up are few: the values of the whole table are not computed.
+                rows, scales = (op.emit(writer, operands, {local: f"{table}{end}"}) for end in ("", SCALE))
+                return tuple(f"{one} * {scale}" for one, scale in zip(rows, scales, strict=True))
+        return op.emit(writer, operands, {local: self.source(node, local) for local in node.parameters})
 
     def output(self, node: Node, value: Value, source: str, made: Sequence[str]) -> str:
         """The token of an output with this source; a variable that the op itself has made is reused for it."""
@@ -130,13 +149,14 @@ class Primitives:
         if not node.parameters or node.owned != frozenset(node.parameters):
             return None
         owners = {self.owner(parameter, local) for local, parameter in node.parameters.items()}
-        constructor = op.layer(*types)
+        constructor = held(node, self.helpers.add) if is_stored(node) else op.layer(*types)
         (path,) = owners if len(owners) == 1 else ("",)
         if not path or constructor is None:
             return None
-        if op.layer_class:
+        if op.layer_class and not is_stored(node):
             self.helpers.add(op.layer_class)
-        if self.freezes(node):
+        # What holds integers has buffers alone.
+        if self.freezes(node) and not is_stored(node):
             constructor += ".requires_grad_(False)"
         self.code.attributes.declare(path, Attribute(made=parse(constructor), parameters=dict(node.parameters)))
         return path
@@ -147,26 +167,49 @@ class Primitives:
         return path[: -len(local) - 1] if path.endswith(f".{local}") else ""
 
     def source(self, node: Node, local: str) -> str:
-        """Source of a parameter: an attribute of this class or below it, declared if need be, or an argument."""
+        """Source of the values of a parameter."""
+        parameter = node.parameters[local]
+        found = self.tensor(node, local)
+        # What is handed in are the values.
+        if found is None:
+            return self.code.need(Need(what=parameter))
+        return values_of(parameter, found, self.helpers.add)
+
+    def tensor(self, node: Node, local: str) -> str | None:
+        """Source of the tensor of a parameter: an attribute of this class or below it, declared if need be.
+
+        None if the class does not hold it.
+        """
         parameter = node.parameters[local]
         found = self.code.attributes.locate(parameter)
-        if found:
+        if found or local not in node.owned:
             return found
-        if local not in node.owned:
-            return self.code.need(Need(what=parameter))
         path = relative(parameter.path, self.prefix)
+        self.code.attributes.declare(path, self.bare(node, parameter))
+        if parameter.scale is not None:
+            scale = relative(parameter.scale.path, self.prefix)
+            self.code.attributes.declare(scale, self.bare(node, parameter.scale))
+        return access(path)
+
+    def bare(self, node: Node, parameter: Parameter) -> Attribute:
+        """A parameter or buffer without a layer that holds it."""
         shape = ", ".join(str(size) for size in parameter.type.shape)
         frozen = ", requires_grad=False" if self.freezes(node) else ""
         made = parse(f"nn.Parameter(torch.empty({shape or '()'}){frozen})")
-        if parameter.buffer:
-            dtype = "" if parameter.type.dtype is DType.FLOAT else f", dtype=torch.{parameter.type.dtype}"
-            made = parse(f"nn.Buffer(torch.empty({shape or '()'}{dtype}))")
-        self.code.attributes.declare(path, Attribute(made=made, parameters={"": parameter}, is_module=False))
-        return access(path)
+        if parameter.buffer or parameter.stored is not None:
+            dtype = "int8" if parameter.stored is not None else str(parameter.type.dtype)
+            written = "" if dtype == DType.FLOAT else f", dtype=torch.{dtype}"
+            made = parse(f"nn.Buffer(torch.empty({shape or '()'}{written}))")
+        return Attribute(made=made, parameters={"": parameter}, is_module=False)
 
     def freezes(self, node: Node) -> bool:
         """Whether one of a node's own parameters does not train and no enclosing module turns training off."""
         return not self.frozen and not all(node.parameters[local].trainable for local in node.owned)
+
+
+def _reads_training(tree: ast.expr) -> bool:
+    """Whether an expression tells training from evaluation, as one that draws does."""
+    return any(isinstance(one, ast.Attribute) and one.attr == "training" for one in ast.walk(tree))
 
 
 def relative(path: str, prefix: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from archspec.analyses.parameters import numbered
 from archspec.ir.call import Call
-from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
 from archspec.oracle.sizes import sizes_of
@@ -92,10 +92,14 @@ class Interpretation:
 
     def of(self, node: Node, layers: tuple[int, ...]) -> dict[str, Array]:
         """The arrays of a node's parameters, by the op's own names."""
-        return {
-            local: exact(self.parameters[numbered(parameter.path, layers)])
-            for local, parameter in node.parameters.items()
-        }
+        return {local: self.value(parameter, layers) for local, parameter in node.parameters.items()}
+
+    def value(self, parameter: Parameter, layers: tuple[int, ...]) -> Array:
+        """The array of a parameter; one that is stored as integers is computed from them."""
+        stored = exact(self.parameters[numbered(parameter.path, layers)])
+        if parameter.stored is None or parameter.scale is None:
+            return stored
+        return parameter.stored.values(stored, exact(self.parameters[numbered(parameter.scale.path, layers)]))
 
     def repeat(
         self, op: Repeat, regions: tuple[Graph, ...], arguments: list[Array], layers: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""View the memory of TensorRT's weights as arrays, without copies."""
+"""View the memory of TensorRT's weights as arrays, without copies but of what NumPy cannot address."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Numbers of `nvinfer1::DataType`.
-_TYPES = {"BF16": 7}
+_TYPES = {"BF16": 7, "INT4": 9}
 
 
 class _Weights(ctypes.Structure):
@@ -28,9 +28,9 @@ class _Instance(ctypes.Structure):
 def array_of(weights: Any) -> NDArray[Any] | None:
     """Return a flat view of the weights, None for a type that has no view.
 
-    bfloat16 is returned as uint16, since NumPy has no such type. TensorRT's Python interface gives no access to it: the
-    memory is found through the structure behind the object, and only if that structure agrees with the type and size
-    that the object reports.
+    bfloat16 is returned as uint16, since NumPy has no such type, and integers of four bits each as int8. TensorRT's
+    Python interface gives no access to either: the memory is found through the structure behind the object, and only
+    if that structure agrees with the type and size that the object reports.
     """
     import numpy as np
 
@@ -47,5 +47,18 @@ def array_of(weights: Any) -> NDArray[Any] | None:
         return None
     if not inner.count:
         return np.empty(0, dtype=np.uint16)  # an omitted bias has no memory
+    if weights.dtype.name == "INT4":
+        pairs = (ctypes.c_uint8 * (-(-inner.count // 2))).from_address(inner.values)
+        return _halves(np.frombuffer(pairs, dtype=np.int8))[: inner.count]
     buffer = (ctypes.c_uint16 * inner.count).from_address(inner.values)
     return np.frombuffer(buffer, dtype=np.uint16)
+
+
+def _halves(pairs: NDArray[Any]) -> NDArray[Any]:
+    """The two signed integers of each byte, of which the low half is the first."""
+    import numpy as np
+
+    # A shift to the left and back gives the low half its sign.
+    low, high = (pairs << 4).astype(np.int8) >> 4, pairs >> 4
+    found: NDArray[Any] = np.stack([low, high], axis=-1).reshape(-1)
+    return found

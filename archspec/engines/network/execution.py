@@ -23,6 +23,7 @@ DTYPES = {
     "FLOAT": torch.float32,
     "HALF": torch.float16,
     "BF16": torch.bfloat16,
+    "INT4": torch.int8,
     "INT8": torch.int8,
     "INT32": torch.int32,
     "INT64": torch.int64,

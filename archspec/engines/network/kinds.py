@@ -9,6 +9,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "CONCATENATION": ("IConcatenationLayer", ("axis",)),
     "CONSTANT": ("IConstantLayer", ("shape", "weights")),
     "CUMULATIVE": ("ICumulativeLayer", ("op", "exclusive", "reverse")),
+    "DEQUANTIZE": ("IDequantizeLayer", ("axis",)),
     "DIST_COLLECTIVE": ("IDistCollectiveLayer", ("num_ranks",)),
     "EINSUM": ("IEinsumLayer", ("equation",)),
     "ELEMENTWISE": ("IElementWiseLayer", ("op",)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from archspec.engines.dequantising import name_weights
 from archspec.engines.export import exported_program, weight_bytes, write_onnx
 from archspec.engines.module import load_module
 from archspec.engines.ort.attention import HELPER, GroupedQueryAttention
@@ -32,6 +33,7 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
         # The traced module calls the helper by its name in the file, so it is replaced there.
         functions[HELPER] = attention
     name_norms(module)
+    stored = name_weights(module)
     ports, partial = program.interface.input_ports, program.partial
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
     metadata = {ATTENTION: "GroupQueryAttention"} if attention is not None and attention.used else {}
@@ -44,4 +46,5 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
         translations={torch.ops.aten.linear.default: product},
         change=join_sums,
         metadata=metadata,
+        stored=stored,
     )

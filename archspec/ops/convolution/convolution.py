@@ -95,7 +95,7 @@ class Convolution(Primitive):
         """The weight and, if requested, the bias."""
         x = inputs[0]
         weight = x.with_axes(self.channels, x.shape[1] // self.groups, *self.kernel)
-        specs = {"weight": ParameterSpec(type=weight)}
+        specs = {"weight": ParameterSpec(type=weight, channels=1)}
         if self.bias:
             specs["bias"] = ParameterSpec(type=x.with_axes(self.channels), role="bias")
         return specs

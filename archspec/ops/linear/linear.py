@@ -49,7 +49,7 @@ class Linear(Primitive):
         """The weight and, if requested, the bias."""
         x = inputs[0]
         # A stored weight has plain axes: factors matter in what is computed.
-        specs = {"weight": ParameterSpec(type=x.with_axes(self.out.size, x.shape[-1]))}
+        specs = {"weight": ParameterSpec(type=x.with_axes(self.out.size, x.shape[-1]), channels=1)}
         if self.bias:
             specs["bias"] = ParameterSpec(type=x.with_axes(self.out.size), role="bias")
         return specs

@@ -80,7 +80,7 @@ class Experts(Primitive):
         specs = {}
         for name in self._maps:
             out, into = (width, hidden) if name == "down" else (hidden, width)
-            specs[name] = ParameterSpec(type=x.with_axes(number, out, into), stacked=True)
+            specs[name] = ParameterSpec(type=x.with_axes(number, out, into), stacked=True, channels=2)
             if self.bias:
                 specs[f"{name}_bias"] = ParameterSpec(type=x.with_axes(number, out), role="bias")
         return specs

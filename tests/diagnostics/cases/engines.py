@@ -10,11 +10,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import archspec
-from archspec.bundle import inspection, network
+from archspec.bundle import evaluating, inspection, network
+from archspec.bundle.quantising import Quantisation
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.report import OutputDifference, ParityTrial
 from archspec.bundle.triton import check_served
@@ -28,8 +30,12 @@ from archspec.engines.profiles import read_profiles
 from archspec.engines.registry import engine_of, read_targets
 from archspec.engines.targets import tensorrt_rtx
 from archspec.model.written import DimRange, InputPort, WrittenInterface
+from archspec.quantising.loss import Loss
+from archspec.quantising.plan import plan_of, read_wishes
 from tests.diagnostics.cases.parts import INTERFACE, Case, collected, decoder
 
+_ALONE: Any = SimpleNamespace(by_parameter=lambda: {"logits.weight": 0.5})
+_LOSS = Loss(positions=4, kl=0.5, agreement=0.75, largest=2.0, scale=8.0)
 _RTX = Target(engine="tensorrt-rtx", capabilities=("sm89",))
 
 
@@ -142,6 +148,12 @@ CASES: dict[str, Case] = {
     "E624": _not_kept,
     "E625": lambda folder: read_profiles(["batch=1,token=8", "tokens=32:8:16"], INTERFACE.symbols),
     "E628": lambda folder: check_split([Target(engine="onnx"), _RTX], "triton", benchmark=True),
+    "E630": lambda folder: read_wishes(["int4"]),
+    "E631": lambda folder: plan_of(decoder(folder).graph, read_wishes(["int8"], ["state"])),
+    "E632": lambda folder: archspec.build("gpt2", folder / "out", quantise=Quantisation(keep=("source",))),
+    "E633": lambda folder: list(evaluating._apart({"x": np.ones((2, 3)), "y": np.ones((3, 3))})),
+    "E634": lambda folder: evaluating._judge(_LOSS, {"kl": 0.02}, _ALONE),
+    "E635": lambda folder: evaluating.read_limits(["0.02"]),
     "E626": lambda folder: check_served([Target(engine="inductor")]),
     "E627": lambda folder: genai_form(archspec.load("t5-small", reduced=True)),
 }

@@ -1,0 +1,50 @@
+"""The spec of a bundle, with its weights stored as the bundle stores them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from archspec.diagnostics import fail
+from archspec.quantising.plan import Plan, planned, written
+from archspec.quantising.spec import quantised
+from archspec.spec import Spec, load
+from archspec.spec.claims import Claims, claims_of
+
+PLAN = "quantised.json"
+"""The file beside the spec that says which weights are integers; a bundle of floats has none."""
+
+
+class PlanFile(BaseModel):
+    """Formats of parameters by path, with `*` for the number of a layer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    formats: dict[str, str]
+
+
+def write_plan(plan: Plan) -> str:
+    """Return the text of the file of a plan."""
+    return json.dumps({"formats": written(plan)}, indent=2) + "\n"
+
+
+def read_formats(path: Path) -> dict[str, str]:
+    """Return the formats that a file of a plan has. Raises SpecError E630 for a file that is not one."""
+    try:
+        return PlanFile.model_validate_json(path.read_bytes()).formats
+    except (OSError, ValidationError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.errors()[0]["msg"]
+        fail("E630", f"{path} is not a plan of quantised weights", None, notes=[str(reason)])
+
+
+def bundled_spec(path: Path) -> Spec:
+    """Load the spec of a bundle from its file. Raises SpecError where it does not load, E630 or E631 for its plan."""
+    spec, plan = load(path), path.with_name(PLAN)
+    return quantised(spec, planned(spec.graph, read_formats(plan))) if plan.exists() else spec
+
+
+def bundled_claims(path: Path) -> Claims:
+    """Load the claims of a bundle's spec, as `bundled_spec` does."""
+    return claims_of(bundled_spec(path))

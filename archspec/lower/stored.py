@@ -1,0 +1,54 @@
+"""Source for parameters that are stored as integers: the class that holds them, and how their values are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from archspec.ir.graph import Node, Parameter
+from archspec.ir.storage import SCALE
+
+Helper = Callable[[str], str]
+"""Adds a function or a class to the top of the file, once; returns its name."""
+
+DEQUANTISE = "dequantise"
+"""The name of the function in an emitted file that computes values; exporters write an operator in its place."""
+
+
+def is_stored(node: Node) -> bool:
+    """Whether a node has a parameter that is stored as integers."""
+    return any(parameter.stored is not None for parameter in node.parameters.values())
+
+
+def values_of(parameter: Parameter, source: str, helper: Helper) -> str:
+    """Source of the values of a parameter, given that of its tensor."""
+    return source if parameter.stored is None else f"{helper(_DEQUANTISE)}({source}, {source}{SCALE})"
+
+
+def held(node: Node, helper: Helper) -> str:
+    """The constructor of what holds the parameters of a node, all of which it owns."""
+    shapes = [
+        f"{local}{end}=({''.join(f'{size}, ' for size in one.type.shape)})"
+        for local, parameter in node.parameters.items()
+        for end, one in (("", parameter), (SCALE, parameter.scale))
+        if one is not None
+    ]
+    return f"{helper(_HELD)}({', '.join(shapes)})"
+
+
+_HELD = '''
+class Stored(nn.Module):
+    """The tensors of one layer: each that has scales beside it holds integers."""
+
+    def __init__(self, **shapes: tuple[int, ...]) -> None:
+        super().__init__()
+        for name, shape in shapes.items():
+            dtype = torch.int8 if f"{name}_scale" in shapes else None
+            self.register_buffer(name, torch.zeros(shape, dtype=dtype))
+'''
+
+_DEQUANTISE = '''
+def dequantise(integers: Tensor, scale: Tensor) -> Tensor:
+    """The numbers that integers stand for, each in its block of the last axis times the scale of the block."""
+    blocks = integers.unflatten(-1, (scale.shape[-1], -1))
+    return (blocks * scale.unsqueeze(-1)).flatten(-2)
+'''

@@ -1,0 +1,112 @@
+"""Store parameters as integers with scales."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from archspec.ir.graph import Graph, Node, Parameter
+from archspec.ir.init import Init
+from archspec.ir.rewriter import Rewriter
+from archspec.ir.storage import Storage
+from archspec.passes.base import Pass
+from archspec.record import record
+
+
+@record
+class Quantise(Pass):
+    """Parameters are stored as integers with scales: `plan` has the storage of some by their paths, `*` for a layer.
+
+    An op reads the values that integers and scales stand for, as it read the parameter. Tied uses read the same.
+
+    Given:  `%y = linear(%x) [weight: float[8, 64]]`
+    Result: `%y = linear(%x) [weight: float[8, 64] as int4:32]`
+
+    Precondition: `storable` names each path. Raises KeyError for another.
+    """
+
+    name = "quantise"
+
+    plan: Mapping[str, Storage]
+
+    def apply(self, graph: Graph) -> Graph:
+        """Change the parameters in every body."""
+        return quantise(graph, self.plan)[0]
+
+
+def quantise(graph: Graph, plan: Mapping[str, Storage]) -> tuple[Graph, Rewriter]:
+    """The graph with its parameters stored by a plan, and the rewriter that knows the moved values.
+
+    Raises KeyError for a path of the plan that is not storable.
+    """
+    known = storable(graph)
+    made = {known[path].parameter: _stored(known[path].parameter, storage) for path, storage in plan.items()}
+    return _body(graph, made)
+
+
+@record(eq=False)
+class Storable:
+    """A parameter that may be stored as integers.
+
+    `channels` is the number of leading axes whose entries have scales of their own, and `rows` says that some op looks
+    up its rows.
+    """
+
+    parameter: Parameter
+    channels: int
+    rows: bool
+
+
+def storable(graph: Graph) -> dict[str, Storable]:
+    """The parameters that may be stored as integers, by path, in the order of the graph.
+
+    All ops that read one must take it for coefficients, and one node must own all that its module holds.
+    """
+    found: dict[Parameter, Storable] = {}
+    barred = set[Parameter]()
+    nodes = list(graph.walk())
+    holders = Counter(module for node in nodes for module in {_module(node, local) for local in node.owned})
+    for node in nodes:
+        specs = node.op.parameters(*(value.type for value in node.inputs))
+        for local, parameter in node.parameters.items():
+            spec = specs[local]
+            if not spec.channels or (local in node.owned and not _is_apart(node, local, holders)):
+                barred.add(parameter)
+            before = found.get(parameter)
+            found[parameter] = Storable(
+                parameter=parameter,
+                channels=spec.channels if before is None else max(spec.channels, before.channels),
+                rows=spec.rows or (before is not None and before.rows),
+            )
+    return {one.path: storable for one, storable in found.items() if one not in barred}
+
+
+def _module(node: Node, local: str) -> str:
+    """The path of the module that holds a parameter."""
+    return node.parameters[local].path.rpartition(".")[0]
+
+
+def _is_apart(node: Node, local: str, holders: Mapping[str, int]) -> bool:
+    """Whether a parameter of a node is held by the class that computes it, or with the node's others and no more."""
+    module = _module(node, local)
+    whole = node.owned == frozenset(node.parameters) and {_module(node, one) for one in node.owned} == {module}
+    named = node.parameters[local].path == f"{module}.{local}"
+    return module == node.scope or (whole and named and holders[module] == 1)
+
+
+def _stored(parameter: Parameter, storage: Storage) -> Parameter:
+    return replace(parameter, stored=storage, init=Init(kind="constant", value=0.0))
+
+
+def _body(graph: Graph, made: Mapping[Parameter, Parameter]) -> tuple[Graph, Rewriter]:
+    """A body with other parameters."""
+    rewriter = Rewriter(graph)
+    for node in graph.nodes:
+        if any(one in made for one in node.parameters.values()):
+            changed = {local: made.get(one, one) for local, one in node.parameters.items()}
+            rewriter.change(node, parameters=changed)
+        regions = [_body(region, made)[0] for region in node.regions]
+        if any(new is not old for new, old in zip(regions, node.regions, strict=True)):
+            rewriter.change(node, regions=regions)
+    return rewriter.finish(), rewriter

@@ -1,0 +1,97 @@
+"""Which weights become integers, and in which format each is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from archspec.diagnostics import did_you_mean, fail
+from archspec.ir.graph import Graph
+from archspec.ir.storage import Storage
+from archspec.layouts.parameters import shape_of
+from archspec.passes.quantise import Storable, storable
+from archspec.quantising.formats import Format, read_format
+from archspec.record import record
+
+Plan = Mapping[str, Storage]
+"""The storage of parameters by path, with `*` for the number of a layer."""
+BYTE = Format(bits=8)
+
+
+@record
+class Wish:
+    """One wish: a format (None keeps floats) for the weights of a node, or for all others where `node` is empty."""
+
+    node: str
+    format: Format | None
+
+
+def read_wishes(formats: Iterable[str], keep: Iterable[str] = ()) -> tuple[Wish, ...]:
+    """Read formats as they are given, `int4:32` or `NODE=int8`, and nodes to keep as they are. Raises E630."""
+    found = []
+    for text in formats:
+        node, _, word = text.rpartition("=")
+        found.append(Wish(node=node, format=read_format(word)))
+    return (*found, *(Wish(node=node, format=None) for node in keep))
+
+
+def plan_of(graph: Graph, wishes: Sequence[Wish]) -> Plan:
+    """The storage of every parameter that becomes integers.
+
+    Of several wishes for a parameter, the one for the innermost node counts, and the last of these. A weight whose last
+    axis has no whole blocks, a kernel and a table of which rows are looked up are stored as `int8` with a scale for
+    each channel where a format with blocks is wished.
+
+    Raises:
+        SpecError: E631 for a node that has no weights that could be integers, or if nothing is left to store so.
+    """
+    known = storable(graph)
+    for wish in wishes:
+        if wish.node and not any(_inside(path, wish.node) for path in known):
+            nodes = sorted({part for path in known for part in _prefixes(path)})
+            message = f"no weights of `{wish.node}` can be stored as integers"
+            fail("E631", message, None, help=did_you_mean(wish.node, nodes, kind="nodes"))
+    found = {path: _wished(path, wishes) for path in known}
+    plan = {path: _stored(known[path], one) for path, one in found.items() if one is not None}
+    if not plan:
+        fail("E631", "no weights are left that could be stored as integers", None, help="keep fewer nodes")
+    return plan
+
+
+def _wished(path: str, wishes: Sequence[Wish]) -> Format | None:
+    """The format that is wished for a parameter; None where it stays as it is."""
+    mine = [wish for wish in wishes if _inside(path, wish.node)]
+    # The sort is stable: of equally long names the last one wins.
+    return max(reversed(mine), key=lambda wish: len(wish.node)).format if mine else None
+
+
+def _inside(path: str, node: str) -> bool:
+    """Whether a parameter belongs to a node, or to one inside it."""
+    return not node or path == node or path.startswith(f"{node}.")
+
+
+def _prefixes(path: str) -> Iterable[str]:
+    parts = path.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts)))
+
+
+def _stored(one: Storable, format: Format) -> Storage:
+    """The storage of a parameter, which is `int8` where the format does not suit it."""
+    shape = shape_of(one.parameter.type)
+    suits = format.block is None or (not one.rows and len(shape) == one.channels + 1 and shape[-1] % format.block == 0)
+    return (format if suits else BYTE).stored(one.channels)
+
+
+def written(plan: Plan) -> dict[str, str]:
+    """The format of each parameter of a plan, as text."""
+    return {path: str(storage) for path, storage in plan.items()}
+
+
+def planned(graph: Graph, formats: Mapping[str, str]) -> Plan:
+    """The plan that `written` gave for a graph. Raises SpecError E630, and E631 for what the graph does not have."""
+    known, plan = storable(graph), dict[str, Storage]()
+    for path, text in formats.items():
+        format = read_format(text)
+        if path not in known or format is None:
+            fail("E631", f"`{path}` cannot be stored as `{text}`", None, help="the plan is that of another spec")
+        plan[path] = format.stored(known[path].channels)
+    return plan

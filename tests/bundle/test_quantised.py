@@ -1,0 +1,247 @@
+"""Bundles whose weights are integers: artifacts compute with them, they are stored once, and their loss is told."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from click.testing import CliRunner
+from safetensors.numpy import load_file, save_file
+
+import archspec
+from archspec.bundle.bundled_spec import PLAN, bundled_spec
+from archspec.bundle.parity import contest, float_arrays
+from archspec.bundle.quantising import Quantisation
+from archspec.bundle.report import ParityTrial, step_of
+from archspec.bundle.verify import verify_bundle
+from archspec.cli import cli
+from archspec.diagnostics import SpecError
+from archspec.engines.program import Program
+from archspec.engines.registry import target_of
+from archspec.layouts.parameters import parameter_shapes
+from archspec.lower.naming import class_name
+from archspec.model.ports import interface_of
+from archspec.oracle.interpreter import interpret
+from tests.bundle.test_steps import TINY
+from tests.steps import steps_here
+
+# Plans of 4 and of 8 bits at once, a bias, and a head that is tied to a table.
+FORMATS = ("int4:16", "states.layers.*.feed_forward.up=int8")
+ROWS, LENGTH = 3, 9
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("quantised")
+    (made / "tiny.yaml").write_text(TINY)
+    np.savez(made / "ids.npz", ids=np.random.default_rng(0).integers(0, 50, size=(ROWS, LENGTH)))
+    return made
+
+
+@pytest.fixture(scope="module")
+def weights(folder: Path) -> Path:
+    """Weights of a size that makes scores differ: those of a fresh module are nearly alike."""
+    rng, spec = np.random.default_rng(1), archspec.load(folder / "tiny.yaml")
+    shapes = parameter_shapes(spec.graph)
+    drawn = {name: (0.4 * rng.normal(size=shape)).astype("f") for name, shape in shapes.items()}
+    save_file(drawn, folder / "w.safetensors")
+    return folder / "w.safetensors"
+
+
+def build(folder: Path, out: str, **options: Any) -> archspec.Bundle:
+    with steps_here():
+        return archspec.build(folder / "tiny.yaml", folder / out, cache=False, **options)
+
+
+@pytest.fixture(scope="module")
+def built(folder: Path, weights: Path) -> archspec.Bundle:
+    return build(
+        folder,
+        "bundle",
+        weights=weights,
+        quantise=Quantisation(formats=FORMATS, evaluate=folder / "ids.npz", at_most=("kl=0.5",)),
+    )
+
+
+def initializers(path: Path) -> dict[int, list[onnx.TensorProto]]:
+    found: dict[int, list[onnx.TensorProto]] = {}
+    for one in onnx.load(path).graph.initializer:
+        found.setdefault(one.data_type, []).append(one)
+    return found
+
+
+def test_module_and_artifacts_are_held_to_the_same_integers(built: archspec.Bundle) -> None:
+    compared = {(one.artifact, one.reference) for one in built.report.trials}
+    assert {("onnx", "module"), ("onnx", "interpreter"), (step_of("onnx"), "interpreter")} <= compared
+    assert max(d.largest / max(1.0, d.scale) for one in built.report.trials for d in one.differences) < 1e-5
+    assert all(report.holds for report in verify_bundle(built))
+
+
+def test_the_file_holds_integers_of_four_and_eight_bits_and_the_table_once(built: archspec.Bundle) -> None:
+    for path in (built.path / "artifacts/onnx/model.onnx", built.path / "artifacts/step/onnx/model.onnx"):
+        found = initializers(path)
+        assert len(found[onnx.TensorProto.INT4]) == 2 * 5
+        # Of the layers, `up` has eight bits; the table is one tensor for both its uses.
+        shapes = sorted(tuple(sorted(one.dims)) for one in found[onnx.TensorProto.INT8])
+        assert shapes == [(32, 32), (32, 32), (32, 50)]
+        assert onnx.load(path).opset_import[0].version == 21
+
+
+def test_the_integers_of_the_file_are_those_of_the_weights(built: archspec.Bundle) -> None:
+    stored = load_file(built.path / "model.safetensors")
+    wanted = [one for name, one in stored.items() if one.dtype == np.int8 and one.shape != (50, 32)]
+    found = [
+        onnx.numpy_helper.to_array(one).astype(np.int8)
+        for kind in (onnx.TensorProto.INT4, onnx.TensorProto.INT8)
+        for one in initializers(built.path / "artifacts/onnx/model.onnx")[kind]
+    ]
+    for one in wanted:
+        assert any(one.shape == other.T.shape and (one == other.T).all() for other in found)
+
+
+def test_one_integer_off_in_one_block_is_found(built: archspec.Bundle, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(built.path, tmp_path / "copy"))
+    path = copy / "artifacts/onnx/model.onnx"
+    model = onnx.load(path)
+    four = next(one for one in model.graph.initializer if one.data_type == onnx.TensorProto.INT4)
+    raw = bytearray(four.raw_data)
+    raw[5] ^= 1
+    four.raw_data = bytes(raw)
+    onnx.save(model, path)
+    interface = interface_of(bundled_spec(copy / "spec.yaml"))
+    program = Program(
+        source=copy / "model.py",
+        module=class_name("tiny-decoder"),
+        weights=copy / "model.safetensors",
+        interface=interface,
+    )
+    trials = list(contest(target_of("onnx"), "float32", path, program, copy / "spec.yaml").trials())
+    assert (
+        max(d.largest / max(1.0, d.scale) for one in trials if isinstance(one, ParityTrial) for d in one.differences)
+        > 1e-4
+    )
+
+
+def test_the_loss_is_that_of_the_integers(built: archspec.Bundle, folder: Path, weights: Path) -> None:
+    spec, ids = archspec.load(folder / "tiny.yaml"), np.load(folder / "ids.npz")["ids"]
+    floats = interpret(spec.graph, {"ids": ids}, load_file(weights))["logits"]
+    stored = float_arrays(built.path / "model.safetensors")
+    rounded = interpret(bundled_spec(built.path / "spec.yaml").graph, {"ids": ids}, stored)["logits"]
+    one, two = (np.exp(x) / np.exp(x).sum(-1, keepdims=True) for x in (floats, rounded))
+    assert built.manifest.quantised is not None
+    loss = built.manifest.quantised.loss
+    assert loss is not None
+    assert loss.positions == ROWS * LENGTH
+    assert loss.kl == pytest.approx((one * np.log(one / two)).sum(-1).mean(), rel=1e-3)
+    assert loss.kl > 1e-4
+    assert loss.agreement == pytest.approx((floats.argmax(-1) == rounded.argmax(-1)).mean())
+    right = np.take_along_axis(two[:, :-1], ids[:, 1:, None], -1)
+    assert loss.perplexity is not None
+    assert loss.perplexity[1] == pytest.approx(np.exp(-np.log(right).mean()), rel=1e-3)
+    assert f"loss: {loss}" in built.summary()
+
+
+def test_the_manifest_says_what_is_stored_how(built: archspec.Bundle) -> None:
+    entry = built.manifest.quantised
+    assert entry is not None
+    assert entry.formats == json.loads((built.path / PLAN).read_text())["formats"]
+    assert entry.formats["source.table"] == "int8"
+    assert entry.formats["states.layers.*.feed_forward.up.weight"] == "int8"
+    assert entry.formats["states.layers.*.attention.q.weight"] == "int4:16"
+    assert not (built.path / ".floats").exists()
+    assert entry.bytes == built.manifest.files["model.safetensors"].bytes < entry.float_bytes
+
+
+def test_too_much_loss_is_refused_with_the_node_that_costs_most(folder: Path, weights: Path) -> None:
+    # Only one node is rounded, so that it is known which costs most.
+    alone = ("float", "states.layers.*.attention.v=int4:16")
+    with pytest.raises(SpecError) as raised:
+        wish = Quantisation(formats=alone, evaluate=folder / "ids.npz", at_most=("kl=1e-9",))
+        build(folder, "lost", weights=weights, quantise=wish)
+    (found,) = raised.value.diagnostics
+    assert found.code == "E634"
+    assert "`states.layers.*.attention.v.weight` alone: kl " in found.notes[0]
+    assert "--keep states.layers.*.attention.v`" in (found.help or "")
+    assert not (folder / "lost").exists()
+
+
+@pytest.mark.parametrize(
+    ("wish", "layout", "code"),
+    [
+        (Quantisation(keep=("source",)), "bundle", "E632"),
+        (Quantisation(formats=("int8",), at_most=("kl=1",)), "bundle", "E632"),
+        (Quantisation(evaluate=Path("ids.npz")), "bundle", "E632"),
+        (Quantisation(formats=("int8",)), "genai", "E632"),
+        (Quantisation(formats=("int8",), evaluate=Path("none.npz")), "bundle", "E703"),
+        (Quantisation(formats=("int3",)), "bundle", "E630"),
+        (Quantisation(formats=("none.json",)), "bundle", "E630"),
+        (Quantisation(formats=("int8",), keep=("logit",)), "bundle", "E631"),
+        ("float", "bundle", "E631"),
+    ],
+    ids=str,
+)
+def test_what_does_not_go_together_is_refused(
+    folder: Path, wish: Any, layout: str, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    with pytest.raises(SpecError) as raised:
+        build(folder, "refused", quantise=wish, layout=layout)
+    assert [one.code for one in raised.value.diagnostics] == [code]
+
+
+def test_the_command_of_the_manifest_builds_the_same_files_again(
+    built: archspec.Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Path(shutil.copytree(built.path, tmp_path / "copy"))
+    monkeypatch.chdir(copy)
+    with steps_here():
+        done = CliRunner().invoke(cli, shlex.split(built.manifest.command)[1:])
+    assert done.exit_code == 0, done.output
+    again = archspec.open(tmp_path / "rebuilt")
+    # The loss is not known of integers alone.
+    assert again.manifest.quantised is not None
+    assert again.manifest.quantised.loss is None
+    names = [name for name in built.manifest.files if name.endswith((".onnx", ".safetensors", ".py", PLAN))]
+    assert len(names) == 6
+    assert {name: again.manifest.files[name] for name in names} == {name: built.manifest.files[name] for name in names}
+
+
+def test_run_and_generate_repeat_the_loss(built: archspec.Bundle, tmp_path: Path) -> None:
+    assert built.manifest.quantised is not None
+    np.savez(tmp_path / "one.npz", ids=np.ones((1, 4), dtype=np.int64))
+    runs = (
+        ["run", str(built.path), "--inputs", str(tmp_path / "one.npz")],
+        ["generate", str(built.path), "--prompt-ids", "3,4", "--max-new", "3"],
+    )
+    for arguments in runs:
+        done = CliRunner().invoke(cli, arguments)
+        assert done.exit_code == 0, done.output
+        assert f"note: quantised weights: {built.manifest.quantised.loss}" in done.stderr
+
+
+def test_integers_have_no_loss_and_no_original(built: archspec.Bundle, folder: Path) -> None:
+    plan, original = (str(built.path / PLAN),), {"ids": np.ones((1, 4), dtype=np.int64), "logits": np.ones((1, 4, 50))}
+    measured = Quantisation(formats=plan, evaluate=folder / "ids.npz")
+    for more in ({"quantise": measured}, {"quantise": plan, "expect": original}):
+        with pytest.raises(SpecError) as raised:
+            build(folder, "refused", weights=built.path / "model.safetensors", **more)
+        assert [one.code for one in raised.value.diagnostics] == ["E632"]
+
+
+@pytest.mark.slow
+def test_other_engines_compute_with_the_same_integers(folder: Path, weights: Path) -> None:
+    pytest.importorskip("tensorrt_rtx")
+    pytest.importorskip("openvino")
+    targets = ["openvino", "tensorrt-rtx:sm86,sm89,sm120"]
+    made = build(folder, "engines", weights=weights, quantise=FORMATS, targets=targets)
+    compared = {one.artifact for one in made.report.trials}
+    assert {"openvino", step_of("openvino"), "network of tensorrt-rtx"} <= compared
+    assert max(d.largest / max(1.0, d.scale) for one in made.report.trials for d in one.differences) < 1e-5
+    # Four bits a weight are half of eight: an engine of floats would be larger than the module's weights.
+    assert {entry.verified for entry in made.manifest.artifacts} == {"executed", "network-verified-cpu"}
