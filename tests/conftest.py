@@ -16,9 +16,11 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from tests.options import USED, marked, recording
 
-# No test finds what another run, or the user, has built and kept.
-os.environ["ARCHSPEC_CACHE"] = tempfile.mkdtemp(prefix="archspec-cache-")
-atexit.register(shutil.rmtree, os.environ["ARCHSPEC_CACHE"], ignore_errors=True)
+# No test finds what another run, or the user, has built and kept; the workers of one run share what they build, in the
+# folder of the process that starts them.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["ARCHSPEC_CACHE"] = tempfile.mkdtemp(prefix="archspec-cache-")
+    atexit.register(shutil.rmtree, os.environ["ARCHSPEC_CACHE"], ignore_errors=True)
 set_hypothesis_home_dir(Path(tempfile.gettempdir(), "archspec-hypothesis"))
 settings.register_profile(
     "archspec", deadline=None, database=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow]

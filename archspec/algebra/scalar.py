@@ -114,6 +114,11 @@ class Scalar(ABC):
     def source(self, size: SizeText) -> tuple[str, int]:
         """Source, and the binding strength of its outermost operator: 0 sum, 1 product, 2 needs no parentheses."""
 
+    def __str__(self) -> str:
+        """A number as a file could write it, or its formula."""
+        exact = None if self.as_dim() is not None else self.constant()
+        return f"{float(exact):g}" if exact is not None else self.python(str)
+
     def __repr__(self) -> str:
         return f"Scalar({self.python(str)})"
 

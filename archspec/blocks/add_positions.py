@@ -25,7 +25,7 @@ class AddPositionsBlock(Block, PositionsFields):
     def build(self, cx: Context) -> Built:
         """Build the sum as a module. Raises SpecError E342 unless the input is a sequence, or as `plan_positions`."""
         x = sequence(cx, self.input, "add_positions")
-        width = features(cx, x, self.input.span)
+        width = features(x, self.input.span)
         positions = plan_positions(cx, self, x.type.shape[:2], width, self._grid(cx, x))
         (y,) = cx.module("AddPositions", lambda h: positions.add(cx.builder, h), {"x": x})
         return Built(main=y)

@@ -38,6 +38,6 @@ class AffineBlock(Block):
         """Build the map. Raises SpecError E342 unless the input is floats, E341 if its features are not fixed."""
         x = floats(cx, self.input, "affine")
         # Only for its error: parameters have an entry for each feature, so their number must be known before run time.
-        features(cx, x, self.input.span)
+        features(x, self.input.span)
         init = None if self.init is None else self.init.resolve(cx.constant)
         return Built(main=cx.leaf(AffineOp(scale=self.scale, shift=self.shift, init=init), x))

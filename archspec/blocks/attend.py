@@ -10,7 +10,7 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.numbers import cap, features, fixed
 from archspec.blocks.parts.values import sequence
-from archspec.diagnostics import Label
+from archspec.diagnostics import Label, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType, axis
 from archspec.masks.field import MaskField
@@ -65,7 +65,7 @@ class AttendBlock(Block):
         self._same(cx, k, v, 0, self.value)
         self._same(cx, k, v, 1, self.value)
         heads = 1 if self.heads is None else fixed(cx, self.heads, "heads")
-        size = self._head_size(cx, q, heads, self.query)
+        size = self._head_size(q, heads, self.query)
         mask, controls = cx.mask(self.mask, q, k)
         added = () if self.add is None else (self._added(cx, self.add),)
         options: dict[str, Any] = {
@@ -85,7 +85,7 @@ class AttendBlock(Block):
         if compare(left.type.shape[number], "==", right.type.shape[number]) is not True:
             made = cx.origin(left)
             labels = () if made is None else (made,)
-            cx.fail("E347", f"axis {number} of {right.type} does not match {left.type}", expr.span, secondary=labels)
+            fail("E347", f"axis {number} of {right.type} does not match {left.type}", expr.span, secondary=labels)
 
     def _scale(self, cx: Context, size: int) -> Scalar | None:
         """The factor on the scores; None for 1/sqrt(size), which kernels apply by default."""
@@ -97,20 +97,20 @@ class AttendBlock(Block):
         """The value that is added to the scores; the op checks its axes. Raises SpecError E342 unless it is floats."""
         value = cx.value(expr)
         if value.type.dtype is not DType.FLOAT:
-            cx.fail("E342", f"`add` takes floats, got {value.type}", expr.span)
+            fail("E342", f"`add` takes floats, got {value.type}", expr.span)
         return value
 
-    def _head_size(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> int:
+    def _head_size(self, x: Value, heads: int, expr: ValueExpr) -> int:
         """The number of features of a head. Raises SpecError E340 if the heads do not divide the features."""
-        width = features(cx, x, expr.span)
+        width = features(x, expr.span)
         if width % heads:
             labels = () if self.heads is None else (Label(self.heads.span, f"{heads} heads"),)
             help = f"choose a number that divides {width}"
-            cx.fail("E340", f"{heads} heads do not divide {width} features", expr.span, secondary=labels, help=help)
+            fail("E340", f"{heads} heads do not divide {width} features", expr.span, secondary=labels, help=help)
         return width // heads
 
     def _heads(self, cx: Context, x: Value, heads: int, expr: ValueExpr) -> Value:
         """The value split into heads: [batch, heads, positions, features of a head]."""
-        sizes = (axis(heads), axis(self._head_size(cx, x, heads, expr)))
+        sizes = (axis(heads), axis(self._head_size(x, heads, expr)))
         parts = cx.builder.add(Split(axis=2, sizes=sizes), x)
         return cx.builder.add(Transpose(order=(0, 2, 1, 3)), parts)

@@ -14,6 +14,7 @@ from archspec.blocks.parts.norm import channel_norm_of
 from archspec.blocks.parts.norm_fields import NormField
 from archspec.blocks.parts.numbers import fixed, whole
 from archspec.blocks.parts.per_axis import PerAxisField, each_of, per_axis
+from archspec.diagnostics import fail
 from archspec.ir.op import Op
 from archspec.schema.plain import Plain
 from archspec.schema.reading import Items
@@ -74,7 +75,7 @@ class ConvBlock(Block):
         """Build the convolution, its norm and its activation. Raises SpecError E342 unless the input is a map."""
         x = feature_map(cx, self.input, "conv")
         # Only for its error: the kernel has an axis for the input channels, so their number must be fixed.
-        channels_of(cx, x, self.input.span)
+        channels_of(x, self.input.span)
         ops = self._ops(cx, x.type.shape[2:])
         return Built(main=finished(cx, "Conv", ops, x, channel_norm_of(cx, self.norm), self.activation))
 
@@ -124,20 +125,19 @@ class ConvBlock(Block):
             if ends is None:
                 shown = " x ".join(map(str, sizes))
                 self._refuse_stride(
-                    cx,
                     f"with this stride: the number of zeros depends on the size, {shown}, known at run time only",
                 )
             return ends
         # A stride that is left out is the number 1, never a tuple.
         if padding == "causal" and isinstance(stride, tuple) and max(stride) > 1:
-            self._refuse_stride(cx, "keeps the size, but a stride above 1 does not")
+            self._refuse_stride("keeps the size, but a stride above 1 does not")
         if padding == "causal" and len(sizes) > 1:
-            cx.fail("E242", "`padding: causal` needs one spatial axis, but the input has two", self.input.span)
+            fail("E242", "`padding: causal` needs one spatial axis, but the input has two", self.input.span)
         return padding
 
-    def _refuse_stride(self, cx: Context, why: str) -> NoReturn:
+    def _refuse_stride(self, why: str) -> NoReturn:
         """Raise SpecError E242 at the stride."""
         # Only a stride above 1 leads here, and that is one that the user wrote.
         assert self.stride is not None
         place = self.stride[0].span if isinstance(self.stride, list) else self.stride.span
-        cx.fail("E242", f"`padding: {self.padding}` {why}", place)
+        fail("E242", f"`padding: {self.padding}` {why}", place)

@@ -12,6 +12,7 @@ from archspec.blocks.parts.maps import channels_of, convolution, feature_map
 from archspec.blocks.parts.norm import add_channel_norm, channel_norm_of
 from archspec.blocks.parts.norm_fields import DefaultNorm, NormField
 from archspec.blocks.parts.numbers import fixed
+from archspec.diagnostics import fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -50,7 +51,7 @@ class ConvResidualBlock(Block):
         Raises SpecError E342 unless the input is a map, E243 if neither the block nor the file names a norm.
         """
         x = feature_map(cx, self.input, "conv_residual")
-        width = channels_of(cx, x, self.input.span)
+        width = channels_of(x, self.input.span)
         channels = fixed(cx, self.channels, "channels")
         # `norm: none` and a norm that is left out both read as None: only `given` tells them apart.
         norm = channel_norm_of(cx, self.norm if "norm" in self.given else DefaultNorm(at=self.at))
@@ -89,7 +90,7 @@ class ConvResidualBlock(Block):
             return [one, two, shortcut]
         reduction = 4 if self.reduction is None else fixed(cx, self.reduction, "reduction")
         if self.reduction is not None and channels % reduction:
-            cx.fail("E340", f"`reduction: {reduction}` does not divide {channels} channels", self.reduction.span)
+            fail("E340", f"`reduction: {reduction}` does not divide {channels} channels", self.reduction.span)
         inner = channels // reduction
         (down,) = convolution(space, inner, 1, bias=bias)
         # A 1x1 with a stride, as in the paper, skips positions: torchvision moved it to the 3x3, and so do we.

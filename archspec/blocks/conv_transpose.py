@@ -50,7 +50,7 @@ class ConvTransposeBlock(Block):
         """Build the convolution, its norm and its activation. Raises SpecError E342 unless the input is a map."""
         x = feature_map(cx, self.input, "conv_transpose")
         # Only for its error: the kernel has an axis for the input channels, so their number must be fixed.
-        channels_of(cx, x, self.input.span)
+        channels_of(x, self.input.span)
         op = self._op(cx, x.type.rank - 2)
         return Built(main=finished(cx, "ConvTranspose", [op], x, channel_norm_of(cx, self.norm), self.activation))
 

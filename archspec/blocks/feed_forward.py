@@ -27,7 +27,7 @@ class FeedForwardBlock(Block, FeedForwardOptions):
         """Build the layer. Raises SpecError E342 for another value, E341 for features only known at run time."""
         x = sequence(cx, self.input, "feed_forward")
         # Only for its error: the maps have the features as an axis of their weights.
-        features(cx, x, self.input.span)
+        features(x, self.input.span)
         plan = plan_feed_forward(cx, self)
         (y,) = cx.module(plan.kind, lambda x: plan.body(cx.builder, x), {"x": x})
         return Built(main=y)

@@ -42,7 +42,7 @@ class LinearBlock(Block):
         of another shape.
         """
         x = floats(cx, self.input, "linear")
-        width = features(cx, x, self.input.span)
+        width = features(x, self.input.span)
         dim = fixed(cx, self.dim, "dim")
         tie: dict[str, Parameter] = {}
         if self.tie is not None:

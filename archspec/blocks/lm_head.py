@@ -60,7 +60,7 @@ class LmHeadBlock(Block):
         another shape.
         """
         x = floats(cx, self.input, "lm_head")
-        width = features(cx, x, self.input.span)
+        width = features(x, self.input.span)
         rows, tie = self._weight(cx, width)
         # (s x) W^T is s (x W^T), and scaling x is cheaper: it has fewer features than there are tokens.
         y = cx.leaf(Linear(out=axis(rows), bias=self.bias), self._scaled(cx, x), tie=tie)

@@ -10,6 +10,7 @@ from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.norm import along, channel_norm_op, default_norm
 from archspec.blocks.parts.norm_fields import Kind, NormOptions
 from archspec.blocks.parts.values import floats
+from archspec.diagnostics import fail
 from archspec.ir.op import Op
 from archspec.ops.shape.transpose import Transpose
 from archspec.schema.sorts import ValueField
@@ -52,6 +53,6 @@ class NormBlock(Block, NormOptions):
             return channel_norm_op(cx, self.kind, self)
         # Options of a norm whose kind the file chooses elsewhere might not apply to it.
         if self.given & NormOptions.model_fields.keys():
-            cx.fail("E203", "missing field `kind`", self.at, help="a norm with options needs a `kind`")
+            fail("E203", "missing field `kind`", self.at, help="a norm with options needs a `kind`")
         default = default_norm(cx, self.at)
         return channel_norm_op(cx, default.kind, default)

@@ -15,6 +15,7 @@ from archspec.blocks.parts.per_axis import PerAxisField, per_axis
 from archspec.blocks.parts.positions import PatchGrid, Positions, PositionsFields, plan_positions
 from archspec.blocks.parts.values import same_shape
 from archspec.blocks.token_embedding import finish
+from archspec.diagnostics import fail
 from archspec.ir.builder import Body, Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -82,10 +83,10 @@ class PatchEmbeddingBlock(Block):
         image = cx.value(self.input)
         if image.type.dtype != DType.FLOAT or image.type.rank != 4:
             wanted = "float[batch, channels, height, width]"
-            cx.fail("E342", f"patch_embedding takes {wanted}, got {image.type}", self.input.span)
+            fail("E342", f"patch_embedding takes {wanted}, got {image.type}", self.input.span)
         patch = [fixed(cx, expr, "patch") for expr in self.patch]
         stride = patch if self.stride is None else per_axis(cx, self.stride, 2, fixed, "stride")
-        rows, columns = (self._count(cx, k, image.type.shape[2 + k], patch[k], stride[k]) for k in range(2))
+        rows, columns = (self._count(k, image.type.shape[2 + k], patch[k], stride[k]) for k in range(2))
         width = fixed(cx, self.dim, "dim")
         bias = cx.defaults.bias if self.bias is None else self.bias
         tokens = [name for name in ("class_token", "distillation_token") if getattr(self, name)]
@@ -109,11 +110,11 @@ class PatchEmbeddingBlock(Block):
             return None
         mask = cx.value(self.mask_token)
         if mask.type.dtype != DType.BOOL:
-            cx.fail("E342", f"`mask_token` takes a bool for every patch, got {mask.type}", self.mask_token.span)
-        same_shape(cx, mask, (image.type.shape[0], patches), self.mask_token.span, "`mask_token`")
+            fail("E342", f"`mask_token` takes a bool for every patch, got {mask.type}", self.mask_token.span)
+        same_shape(mask, (image.type.shape[0], patches), self.mask_token.span, "`mask_token`")
         return mask
 
-    def _count(self, cx: Context, k: int, size: Dim, patch: int, stride: int) -> Dim:
+    def _count(self, k: int, size: Dim, patch: int, stride: int) -> Dim:
         """The number of patches along axis `k` of the image.
 
         Raises SpecError E244 for a stride that leaves pixels out between patches, E349 for patches that do not fill the
@@ -122,16 +123,14 @@ class PatchEmbeddingBlock(Block):
         expr, own = self.patch[k], self.stride
         if own is not None and stride > patch:
             place = own[k].span if isinstance(own, list) else own.span
-            cx.fail(
-                "E244", f"`stride` is {stride} and the patch side is {patch}", place, help="choose at most the patch"
-            )
+            fail("E244", f"`stride` is {stride} and the patch side is {patch}", place, help="choose at most the patch")
         # Overlapping patches leave a rest of pixels out, as a convolution with a stride does; nothing need divide.
         if stride < patch:
             if compare(size, ">=", patch) is not True:
-                cx.fail("E349", f"an image side of {size} may be smaller than the patch side {patch}", expr.span)
+                fail("E349", f"an image side of {size} may be smaller than the patch side {patch}", expr.span)
             return (size - patch) // stride + 1
         if compare(size % patch, "==", 0) is not True:
-            cx.fail(
+            fail(
                 "E349",
                 f"an image side of {size} is not divisible by the patch side {patch}",
                 expr.span,

@@ -13,6 +13,7 @@ from archspec.blocks.parts.norm_fields import NormField
 from archspec.blocks.parts.numbers import features, fixed
 from archspec.blocks.parts.per_axis import PerAxisField, per_axis
 from archspec.blocks.parts.values import sequence
+from archspec.diagnostics import fail
 from archspec.ir.graph import Value
 from archspec.ir.types import axis
 from archspec.ops.linear.linear import Linear
@@ -53,9 +54,9 @@ class PatchMergingBlock(Block):
         x = sequence(cx, self.input, "patch_merging")
         grid = grid_of(cx, self.grid, x, self.input.span)
         patch = (2, 2) if self.patch is None else per_axis(cx, self.patch, 2, fixed, "patch")
-        counts = [self._count(cx, side, own) for side, own in zip(grid, patch, strict=True)]
+        counts = [self._count(side, own) for side, own in zip(grid, patch, strict=True)]
         # Only for its error: the weight has the merged features as an axis.
-        features(cx, x, self.input.span)
+        features(x, self.input.span)
         norm, linear = (
             norm_of(cx, self.norm),
             Linear(out=axis(fixed(cx, self.dim, "dim")), bias=cx.defaults.bias if self.bias is None else self.bias),
@@ -71,9 +72,9 @@ class PatchMergingBlock(Block):
         (y,) = cx.module("PatchMerging", body, {"x": x})
         return Built(main=y)
 
-    def _count(self, cx: Context, side: Dim, patch: int) -> Dim:
+    def _count(self, side: Dim, patch: int) -> Dim:
         """The number of patches along a side. Raises SpecError E349 for patches that do not fill it."""
         if compare(side % patch, "==", 0) is not True:
             at = self.input.span if self.patch is None else None
-            cx.fail("E349", f"a side of {side} positions is not divisible by the patch side {patch}", at)
+            fail("E349", f"a side of {side} positions is not divisible by the patch side {patch}", at)
         return side // patch

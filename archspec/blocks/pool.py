@@ -9,7 +9,7 @@ from archspec.algebra.dim import compare
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.values import same_shape, valid_positions
-from archspec.diagnostics import Diagnostic
+from archspec.diagnostics import Diagnostic, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.ops.reduction.masked_pool import MaskedPool
@@ -59,7 +59,7 @@ class PoolBlock(Block):
         x = cx.value(self.input)
         if x.type.dtype != DType.FLOAT or x.type.rank not in (3, 4):
             message = f"pool takes float[batch, positions, features] or a map, got {x.type}"
-            cx.fail("E342", message, self.input.span, help="name another value")
+            fail("E342", message, self.input.span, help="name another value")
         return Built(main=self._of_positions(cx, x) if x.type.rank == 3 else self._of_map(cx, x))
 
     def _of_positions(self, cx: Context, x: Value) -> Value:
@@ -77,17 +77,17 @@ class PoolBlock(Block):
         assert self.index is not None
         index = cx.value(self.index)
         if not index.type.dtype.is_integer:
-            cx.fail("E342", f"`index` takes an integer for every row, got {index.type}", self.index.span)
-        same_shape(cx, index, x.type.shape[:1], self.index.span, "`index`")
+            fail("E342", f"`index` takes an integer for every row, got {index.type}", self.index.span)
+        same_shape(index, x.type.shape[:1], self.index.span, "`index`")
         bound, positions = index.type.bound, x.type.shape[1]
         if bound is not None and compare(bound, "<=", positions) is not True:
-            cx.fail("E343", f"the index reaches {bound} - 1, but there are {positions} positions", self.index.span)
+            fail("E343", f"the index reaches {bound} - 1, but there are {positions} positions", self.index.span)
         return index
 
     def _of_map(self, cx: Context, x: Value) -> Value:
         """The pooled vector [batch, channels] of a map. Raises SpecError E342, E241 for fields about positions."""
         if self.kind not in ("mean", "max"):
-            cx.fail("E342", f"`{self.kind}` pools positions, but the input is the map {x.type}", self.input.span)
+            fail("E342", f"`{self.kind}` pools positions, but the input is the map {x.type}", self.input.span)
         if self.valid is not None:
-            cx.fail("E241", "`valid` does not apply to a map", self.valid.span)
+            fail("E241", "`valid` does not apply to a map", self.valid.span)
         return cx.leaf(Reduce(kind=self.kind, axes=(2, 3)), x)

@@ -8,6 +8,7 @@ from pydantic import Field, WithJsonSchema
 from archspec.algebra.dim import Dim, compare, product
 from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
+from archspec.diagnostics import fail
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
 from archspec.ir.types import axis
@@ -54,22 +55,22 @@ class RearrangeBlock(Block):
         """
         left = self.pattern.left
         if len(left) != x.type.rank:
-            cx.fail("E347", f"the pattern has {len(left)} axes, but the input is {x.type}", self.pattern.span)
+            fail("E347", f"the pattern has {len(left)} axes, but the input is {x.type}", self.pattern.span)
         for name, expr in self.sizes.items():
             if name not in self.pattern.names:
-                cx.fail("E202", f"the pattern has no axis `{name}`", expr.span)
+                fail("E202", f"the pattern has no axis `{name}`", expr.span)
         sizes = {name: cx.size(expr) for name, expr in self.sizes.items()}
         for names, size in zip(left, x.type.shape, strict=True):
             unknown = [name for name in names if name not in sizes]
             if len(unknown) > 1:
-                cx.fail("E203", f"missing size of `{unknown[0]}`", self.pattern.span, help="give it under `sizes`")
+                fail("E203", f"missing size of `{unknown[0]}`", self.pattern.span, help="give it under `sizes`")
             given = product(sizes[name] for name in names if name in sizes)
             if compare(size % given, "==", 0) is not True:
-                cx.fail("E347", f"an axis of size {size} is not divisible by {given}", self.pattern.span)
+                fail("E347", f"an axis of size {size} is not divisible by {given}", self.pattern.span)
             if unknown:
                 sizes[unknown[0]] = size // given
             elif compare(size, "==", given) is not True:
-                cx.fail("E347", f"the pattern gives the size {given} for an axis of size {size}", self.pattern.span)
+                fail("E347", f"the pattern gives the size {given} for an axis of size {size}", self.pattern.span)
         return sizes
 
     def _steps(self, sizes: Mapping[str, Dim]) -> Iterator[Op]:

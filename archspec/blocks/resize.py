@@ -11,7 +11,7 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.maps import feature_map
 from archspec.blocks.parts.per_axis import PerAxisField, each_axis
-from archspec.diagnostics import Diagnostic, Label
+from archspec.diagnostics import Diagnostic, Label, fail
 from archspec.ops.convolution.resize import Resize
 from archspec.ops.position.interpolation import Interpolation
 from archspec.schema.sorts import ExprField, ValueField
@@ -59,13 +59,13 @@ class ResizeBlock(Block):
             axes = "one spatial axis" if space == 1 else "two spatial axes"
             known = ", ".join(f"`{word}`" for word, count in _MODES if count == space)
             help = f"use one of {known}"
-            cx.fail("E242", f"`{self.mode}` does not apply to {axes}", self.input.span, help=help)
+            fail("E242", f"`{self.mode}` does not apply to {axes}", self.input.span, help=help)
         return Built(main=cx.leaf(Resize(mode=mode, sizes=self._sizes(cx, x.type.shape[2:])), x))
 
     def _sizes(self, cx: Context, old: Sequence[Dim]) -> tuple[Dim, ...]:
         """The new sizes. Raises SpecError E301 for one that is not whole."""
         if self.size is not None:
-            return tuple(cx.size(expr) for expr in each_axis(cx, self.size, len(old), "size"))
+            return tuple(cx.size(expr) for expr in each_axis(self.size, len(old), "size"))
         assert self.factor is not None
         factor = cx.number(self.factor)
         # `as_dim` is None unless the product is whole at every admitted size.
@@ -73,5 +73,5 @@ class ResizeBlock(Block):
         for size, new in zip(old, found, strict=True):
             if new is None:
                 help = "choose a factor, or a `multiple` of the dims, that gives whole sizes"
-                cx.fail("E301", f"a size of {size} times `factor` is not whole", self.factor.span, help=help)
+                fail("E301", f"a size of {size} times `factor` is not whole", self.factor.span, help=help)
         return tuple(new for new in found if new is not None)

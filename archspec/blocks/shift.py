@@ -46,7 +46,7 @@ class ShiftBlock(Block):
         """The part of x that remains, joined with the positions of `fill`. Raises SpecError E347 for other axes."""
         backward = compare(by, "<", 0) is True
         shape = (*x.type.shape[:axis], -by if backward else by, *x.type.shape[axis + 1 :])
-        same_shape(cx, fill, shape, expr.span, "`fill`")
+        same_shape(fill, shape, expr.span, "`fill`")
         size = x.type.shape[axis]
         start, stop = (-by, size) if backward else (Dim.of(0), size - by)
         kept = cx.builder.add(Slice(axis=axis, start=start, stop=stop), x)

@@ -8,6 +8,7 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.numbers import fixed, positive
 from archspec.blocks.parts.values import floats
+from archspec.diagnostics import fail
 from archspec.ops.position.sinusoids import Sinusoids
 from archspec.schema.sorts import BoolField, ExprField, SizeField, ValueField
 
@@ -35,7 +36,7 @@ class SinusoidalEmbeddingBlock(Block):
         width = fixed(cx, self.dim, "dim")
         if width % 2:
             message = f"sines and cosines come in pairs: `dim` must be even, got {width}"
-            cx.fail("E348", message, self.dim.span, help=f"choose {width - 1} or {width + 1}")
+            fail("E348", message, self.dim.span, help=f"choose {width - 1} or {width + 1}")
         base = 10000.0 if self.base is None else positive(cx, self.base, "base")
         op = Sinusoids(features=width, base=base, layout=self.layout, first=self.first, endpoint=self.endpoint)
         return Built(main=cx.leaf(op, x))

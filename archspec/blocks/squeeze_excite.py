@@ -9,6 +9,7 @@ from archspec.blocks.parts.block import Block
 from archspec.blocks.parts.context import Built, Context
 from archspec.blocks.parts.maps import channels_of, convolution, feature_map
 from archspec.blocks.parts.numbers import fixed
+from archspec.diagnostics import fail
 from archspec.ir.graph import Value
 from archspec.ir.types import axis
 from archspec.ops.elementwise.activation import Activation
@@ -37,10 +38,10 @@ class SqueezeExciteBlock(Block):
         Raises SpecError E342 unless the input is a map, E340 if `reduction` does not divide its channels.
         """
         x = feature_map(cx, self.input, "squeeze_excite")
-        channels = channels_of(cx, x, self.input.span)
+        channels = channels_of(x, self.input.span)
         reduction = fixed(cx, self.reduction, "reduction")
         if channels % reduction:
-            cx.fail("E340", f"`reduction: {reduction}` does not divide {channels} channels", self.reduction.span)
+            fail("E340", f"`reduction: {reduction}` does not divide {channels} channels", self.reduction.span)
         space = x.type.rank - 2
         # Without padding there is no op in front of the convolution, so each call gives exactly one.
         (down,) = convolution(space, channels // reduction, 1)

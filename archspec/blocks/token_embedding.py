@@ -79,7 +79,7 @@ class TokenEmbeddingBlock(Block):
             return None, None
         count = fixed(cx, self.types.count, "count")
         value = ids(cx, self.types.ids, "`types`", count, self.types.count.span, what="the table of types")
-        same_shape(cx, value, tokens.type.shape, self.types.ids.span, "`types`")
+        same_shape(value, tokens.type.shape, self.types.ids.span, "`types`")
         return value, Embedding(rows=Dim.of(count), features=axis(width))
 
     def _positions(self, cx: Context, tokens: Value, width: int) -> Positions | None:

@@ -26,7 +26,7 @@ from archspec.blocks.parts.residual import (
 from archspec.blocks.parts.sublayers import CrossKinds, CrossSublayers, Kinds, Sublayers, check_fields, lay_kinds
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import sequence
-from archspec.diagnostics import Diagnostic, Label
+from archspec.diagnostics import Diagnostic, Label, fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -98,16 +98,16 @@ class Stack(Block):
         x = sequence(cx, self.input, f"`{self.block}`")
         count = fixed(cx, self.layers, "layers")
         cx.in_layers(count, self.layers.span)  # refuses too many layers before anything is made for each of them
-        order, kinds = self._schedule(cx, count)
+        order, kinds = self._schedule(count)
         plan = self._plan(cx, x, order, kinds)
         (y,) = cx.module(self.kind, plan.body(cx.builder), {"x": x, **self._memory(cx)})
         return Built(main=y)
 
-    def _schedule(self, cx: Context, count: int) -> tuple[Schedule, tuple[str, ...]]:
+    def _schedule(self, count: int) -> tuple[Schedule, tuple[str, ...]]:
         """The order of layers, and the kinds that occur in it; one kind with an empty name if there are no kinds."""
         if self.kinds is None or self.pattern is None:
             return Schedule.uniform(count), ("",)
-        return schedule(cx, self.pattern, tuple(self.kinds), count)
+        return schedule(self.pattern, tuple(self.kinds), count)
 
     def _plan(self, cx: Context, x: Value, order: Schedule, kinds: tuple[str, ...]) -> "_Layers":
         """The checked layers of every kind, and how they are joined. Raises SpecError with the errors of all kinds."""
@@ -120,7 +120,7 @@ class Stack(Block):
         sublayers = self.sublayers()
         layers = collect(lambda kind: self._layer(cx, inner, sublayers[kind], x), kinds)
         for name in ("attention", "cross_attention"):
-            _check_tables(cx, [getattr(sublayers[kind], name, None) for kind in kinds], name, layers)
+            _check_tables([getattr(sublayers[kind], name, None) for kind in kinds], name, layers)
         return _Layers(
             classes=tuple(_camel(kind) + self.kind + "Layer" for kind in kinds),
             layers=tuple(tuple(layer) for layer in layers),
@@ -141,7 +141,7 @@ class Stack(Block):
 
         def made(name: str) -> Sublayer:
             part: AttentionFields | FeedForwardFields = getattr(fields, name)
-            self._check_pre_norm(cx, part)
+            self._check_pre_norm(part)
             return Sublayer(name=name, pre_norm=part.pre_norm, part=self._part(cx, inner, name, part, x))
 
         names = ("attention", "cross_attention", "feed_forward")
@@ -156,16 +156,16 @@ class Stack(Block):
         memory = part.memory if isinstance(part, CrossAttentionFields) else None
         attend = plan_attention(cx, inner, part, x, memory)
         if name == "attention":
-            self.check_mask(cx, attend.mask, part)
+            self.check_mask(attend.mask, part)
         return attend
 
-    def check_mask(self, cx: Context, mask: Mask, fields: AttentionFields) -> None:
+    def check_mask(self, mask: Mask, fields: AttentionFields) -> None:
         """Raise SpecError for a self-attention mask that the block does not allow; here every mask is allowed."""
 
-    def _check_pre_norm(self, cx: Context, part: AttentionFields | FeedForwardFields) -> None:
+    def _check_pre_norm(self, part: AttentionFields | FeedForwardFields) -> None:
         """Raise SpecError E241 for a norm switched off where the residual has none before sublayers."""
         if not part.pre_norm and self.residual.kind not in NORM_FIRST:
-            cx.fail(
+            fail(
                 "E241",
                 f"`pre_norm: false` does not apply to residual `{self.residual.kind}`",
                 part.at,
@@ -204,7 +204,7 @@ class TransformerBlock(Stack):
     def _layer(self, cx: Context, inner: Context, fields: Sublayers, x: Value) -> list[Sublayer]:
         cross = getattr(fields, "cross_attention", None)
         if cross is not None and self.residual.kind in PARALLEL:
-            cx.fail("E242", f"residual `{self.residual.kind}` does not support `cross_attention`", cross.at)
+            fail("E242", f"residual `{self.residual.kind}` does not support `cross_attention`", cross.at)
         return super()._layer(cx, inner, fields, x)
 
     def _memory(self, cx: Context) -> dict[str, Value]:
@@ -253,9 +253,7 @@ def _check_norm(node: Node, data: Mapping[str, Any], residual: str | None) -> It
         yield Diagnostic(code="E242", message=message, primary=Label(key_span(node, "norm")))
 
 
-def _check_tables(
-    cx: Context, fields: Sequence[AttentionFields | None], name: str, layers: Sequence[Sequence[Sublayer]]
-) -> None:
+def _check_tables(fields: Sequence[AttentionFields | None], name: str, layers: Sequence[Sequence[Sublayer]]) -> None:
     """Check that all kinds of layers that share a table of positions share the same one, over the same keys.
 
     Raises SpecError E242 if their tables differ: a stack has one table.
@@ -269,7 +267,7 @@ def _check_tables(
     for table, memory, place in shared[1:]:
         if (table, memory) != shared[0][:2] and place is not None:
             first = shared[0][2]
-            cx.fail(
+            fail(
                 "E242",
                 "layer kinds share one table of positions, but their tables differ",
                 place.at,

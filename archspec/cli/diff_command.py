@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import click
@@ -15,10 +16,11 @@ from archspec.cli.options import JSON, SKIP_OTHERS, specs_among
 from archspec.cli.output import print_json, report_errors
 from archspec.diagnostics import SpecError
 from archspec.diff import Changes, compare_meaning
-from archspec.diff.forms import NOTHING, data_of, markdown_of, text_of
+from archspec.diff.forms import NOTHING, data_of, markdown_of, plain, text_of
 from archspec.diff.revision import Revised, at_revision, revised
 from archspec.record import record
 from archspec.spec import Spec, load
+from archspec.spec.files import is_there
 
 
 @click.command("diff")
@@ -55,7 +57,7 @@ def command(
     if revision is None:
         found: list[_Said] = [_Compared(options.between(*specs))]
     else:
-        found = list(options.since(revision, specs_among(specs) if skip_others else specs))
+        found = list(options.since(revision, specs_among(specs) if skip_others else specs, skip_others=skip_others))
     if as_json:
         data = [one.data() for one in found]
         alone = revision is None or len(specs) == 1
@@ -134,7 +136,7 @@ class _Compared:
 
 @record
 class _Alone:
-    """A spec that cannot be compared: `why` says so, and `key` is that in data."""
+    """A spec of which there is only one side: `why` says so, and `key` is that in data."""
 
     name: str
     why: str
@@ -149,11 +151,12 @@ class _Alone:
 
     def markdown(self) -> str:
         """The sentence as a section of a review."""
-        return f"#### {self.name}: {self.why}\n"
+        return f"#### {plain(self.name)}: {plain(self.why)}\n"
 
     def data(self) -> dict[str, object]:
         """JSON-compatible data."""
-        return {"before": None, "after": self.name, "same": False, self.key: True}
+        before, after = (self.name, None) if self.key == "gone" else (None, self.name)
+        return {"before": before, "after": after, "same": False, self.key: True}
 
 
 @record
@@ -165,21 +168,26 @@ class _Options:
         """What changed between two specs; each is told as it was given."""
         return self._compared(self._load(before), self._load(after), before, after)
 
-    def since(self, revision: str, files: Sequence[str]) -> Iterator[_Said]:
+    def since(self, revision: str, files: Sequence[str], *, skip_others: bool) -> Iterator[_Said]:
         """What changed in each file since a revision; one with errors does not keep the others from being told."""
         for file in files:
             old = at_revision(file, revision)
-            new = _loaded(partial(self._load, file))
-            if new is None:
-                yield _Alone(name=file, why="has errors", key="errors", fails=True)
-            elif not old.exists:
-                yield _Alone(name=file, why=f"is new since {old.short}", key="new")
-            else:
-                before = _loaded(partial(self._at, old))
-                if before is None:
-                    yield _Alone(name=file, why=f"had errors at {old.short}", key="had_errors")
-                else:
-                    yield _Compared(self._compared(before, new, str(old), file))
+            if is_there(Path(file)) or not old.exists:
+                yield self._since(old, file)
+            elif old.is_spec or not skip_others:
+                yield _Alone(name=file, why=f"is gone since {old.short}", key="gone")
+
+    def _since(self, old: Revised, file: str) -> _Said:
+        new = _loaded(partial(self._load, file))
+        if new is None:
+            return _Alone(name=file, why="has errors", key="errors", fails=True)
+        former = old if old.exists else old.former()
+        if former is None:
+            return _Alone(name=file, why=f"is new since {old.short}", key="new")
+        before = _loaded(partial(self._at, former))
+        if before is None:
+            return _Alone(name=file, why=f"had errors at {old.short}", key="had_errors")
+        return _Compared(self._compared(before, new, str(former), file))
 
     @staticmethod
     def _compared(before: Spec, after: Spec, old: str, new: str) -> Changes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +27,6 @@ JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 OF_BUNDLE = "a bundle has its own spec and weights: --set, --reduced, --weights, --weights-layout do not apply"
 
-_KEY = re.compile(rb"^archspec[ \t]*:", re.MULTILINE)
 # The largest signed 64-bit integer, which torch and NumPy both accept.
 _LARGEST_SEED = 2**63 - 1
 
@@ -72,5 +70,9 @@ def specs_among(names: Iterable[str]) -> list[str]:
     """The names without those of YAML files that are no specs: files that have no key `archspec` at their top."""
     # Most commands never ask.
     from archspec.spec.files import is_file
+    from archspec.text.sections import names_section
 
-    return [name for name in names if not is_file(Path(name)) or _KEY.search(Path(name).read_bytes())]
+    def is_spec(name: str) -> bool:
+        return names_section(Path(name).read_bytes().decode("utf-8", "replace"), "archspec")
+
+    return [name for name in names if not is_file(Path(name)) or is_spec(name)]

@@ -55,8 +55,10 @@ def command(
     """
     if memory is None and tensor is None and data is None and pipeline is None:
         raise click.UsageError("give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)")
-    if sequence and tensor is None and memory is None:
+    if sequence and (tensor == 1 or (tensor is None and memory is None)):
         raise click.UsageError("`--sequence` cuts the length over tensor ranks; give their number with `--tensor`")
+    if sequence and pipeline is not None and pipeline > 1:
+        raise click.UsageError("stages of a pipeline hold the whole length; leave out --sequence or --pipeline")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     note_unproved(checked.faults)
     size = None if memory is None else bytes_of(memory)
@@ -70,9 +72,10 @@ def command(
 def bytes_of(text: str) -> int:
     """A size in bytes: `80GB`, `640 MB`, `24GiB`. Raises click.BadParameter for anything else."""
     import re
+    from fractions import Fraction
 
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B\s*", text)
     if found is None:
         raise click.BadParameter(f"`{text}` is not a size such as 80GB", param_hint="--memory")
     power = " kMGT".index(found[2] or " ")
-    return int(float(found[1]) * (1024 if found[3] else 1000) ** power)
+    return int(Fraction(found[1]) * (1024 if found[3] else 1000) ** power)

@@ -42,7 +42,7 @@ def command(spec: str, port: int, opens: bool) -> None:
             reason = (error.strerror or str(error)).lower()
             raise click.BadParameter(f"{port} cannot be used: {reason}", param_hint="--port") from None
         with server:
-            click.echo(f"{path} at {server.address} until Ctrl-C")
+            click.echo(f"{spec} at {server.address} until Ctrl-C")
             if opens and _has_screen():
                 webbrowser.open(server.address)
             server.serve_forever()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from archspec.diagnostics.error import SpecError
-from archspec.diagnostics.model import Diagnostic, Label, Severity
+from archspec.diagnostics.model import Diagnostic, Label, finding
 from archspec.diagnostics.source import Span
 
 
@@ -57,7 +57,7 @@ class Collector:
         help: str | None = None,
     ) -> None:
         """Keep an error without raising. `span` None means that it has no place; the rest is as in `Diagnostic`."""
-        self._keep("error", code, message, span, label, secondary, notes, help)
+        self.add(finding("error", code, message, span, label, secondary, notes, help))
 
     def warn(
         self,
@@ -71,7 +71,7 @@ class Collector:
         help: str | None = None,
     ) -> None:
         """Keep a warning. `span` None means that it has no place; the rest is as in `Diagnostic`."""
-        self._keep("warning", code, message, span, label, secondary, notes, help)
+        self.add(finding("warning", code, message, span, label, secondary, notes, help))
 
     @contextmanager
     def catching(self) -> Iterator[None]:
@@ -86,26 +86,3 @@ class Collector:
         """Raise one SpecError with all diagnostics, warnings included, if any of them is an error."""
         if self.has_errors:
             raise SpecError(self.diagnostics)
-
-    def _keep(
-        self,
-        severity: Severity,
-        code: str,
-        message: str,
-        span: Span | None,
-        label: str,
-        secondary: Iterable[Label],
-        notes: Iterable[str],
-        help: str | None,
-    ) -> None:
-        self.add(
-            Diagnostic(
-                code=code,
-                severity=severity,
-                message=message,
-                primary=None if span is None else Label(span, label),
-                secondary=tuple(secondary),
-                notes=tuple(notes),
-                help=help,
-            )
-        )

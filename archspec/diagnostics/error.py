@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn
 
-from archspec.diagnostics.model import Diagnostic, Label
+from archspec.diagnostics.model import Diagnostic, Label, finding
 from archspec.diagnostics.render import render
 from archspec.diagnostics.source import Span
 
@@ -36,16 +36,4 @@ def fail(
 
     `label` is the text under the marked place; the other arguments are as in `Diagnostic`.
     """
-    primary = None if span is None else Label(span, label)
-    raise SpecError(
-        [
-            Diagnostic(
-                code=code,
-                message=message,
-                primary=primary,
-                secondary=tuple(secondary),
-                notes=tuple(notes),
-                help=help,
-            )
-        ]
-    )
+    raise SpecError([finding("error", code, message, span, label, secondary, notes, help)])

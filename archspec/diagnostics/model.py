@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from archspec.diagnostics.source import Span
@@ -33,3 +34,25 @@ class Diagnostic:
     secondary: tuple[Label, ...] = ()
     notes: tuple[str, ...] = ()
     help: str | None = None
+
+
+def finding(
+    severity: Severity,
+    code: str,
+    message: str,
+    span: Span | None,
+    label: str,
+    secondary: Iterable[Label],
+    notes: Iterable[str],
+    help: str | None,
+) -> Diagnostic:
+    """A diagnostic with `label` under its place `span`; None means that it has no place in a file."""
+    return Diagnostic(
+        code=code,
+        severity=severity,
+        message=message,
+        primary=None if span is None else Label(span, label),
+        secondary=tuple(secondary),
+        notes=tuple(notes),
+        help=help,
+    )

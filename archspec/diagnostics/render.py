@@ -82,7 +82,7 @@ def _source_lines(source: Source, marks: list[_Mark], margin: str, *, first: boo
     lead = next((mark for mark in marks if mark.primary), marks[0]).label.span
     if not first:
         yield bar
-    place = f"{source.name}:{lead.line}:{lead.column}" if source.is_file else source.name
+    place = f"{source.shown}:{lead.line}:{lead.column}" if source.is_file else source.shown
     yield margin + style.paint("frame", "--> " if first else "::: ") + printable(place)
     yield bar
     previous = None

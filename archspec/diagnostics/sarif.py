@@ -27,8 +27,8 @@ def sarif_of(checked: Iterable[tuple[str, Iterable[Diagnostic]]], *, version: st
     """A SARIF log of one run. Paths are relative to the current folder, which is the root of the sources.
 
     Args:
-        checked: the files that were checked, each with its findings; those without a file of their own, such as those
-            of `--set`, get its first line.
+        checked: the files that were checked, each with its findings; those without a file of the user's, such as those
+            of `--set` and of shipped specs, get its first line.
         version: the version of this program.
 
     Returns:
@@ -49,7 +49,12 @@ def sarif_of(checked: Iterable[tuple[str, Iterable[Diagnostic]]], *, version: st
 
 
 def _has_file(found: Diagnostic) -> bool:
-    return found.primary is not None and found.primary.span.source.is_file
+    return found.primary is not None and _is_users(found.primary.span.source)
+
+
+def _is_users(source: Source) -> bool:
+    """Whether a text is a file of the user's: a shipped spec is in no repository that a log is about."""
+    return source.is_file and not source.called
 
 
 def _rule(code: str) -> dict[str, object]:
@@ -72,13 +77,13 @@ def _result(found: Diagnostic, rule: int, file: str) -> dict[str, object]:
     text = [found.message, *(f"note: {note}" for note in found.notes), *([f"help: {found.help}"] if found.help else [])]
     primary = found.primary
     # Every result gets a location in a file: one without gets the first line of the checked file.
-    if primary is None or not primary.span.source.is_file:
+    if primary is None or not _is_users(primary.span.source):
         if primary is not None:
-            text.insert(1, f"in `{primary.span.source.name} {primary.span.source.text}`")
+            text.insert(1, f"in `{_elsewhere(primary.span)}`")
         primary = Label(Source(file, "").span(0, 0))
     related = [
         {"id": number, **_location(label)}
-        for number, label in enumerate((one for one in found.secondary if one.span.source.is_file), 1)
+        for number, label in enumerate((one for one in found.secondary if _is_users(one.span.source)), 1)
     ]
     result: dict[str, object] = {
         "ruleId": found.code,
@@ -88,6 +93,12 @@ def _result(found: Diagnostic, rule: int, file: str) -> dict[str, object]:
         "locations": [_location(primary)],
     }
     return {**result, "relatedLocations": related} if related else result
+
+
+def _elsewhere(span: Span) -> str:
+    """A place that is in no file of the user's: an option as it was given, a line of a shipped spec."""
+    source = span.source
+    return f"{source.shown}:{span.line}" if source.is_file else f"{source.name} {source.text}"
 
 
 def _location(label: Label) -> dict[str, object]:

@@ -9,14 +9,36 @@ from functools import cached_property
 from archspec.record import record
 
 _LINE_BREAK = r"\r\n|\n|\r"
+_BYTE_ORDER_MARK = "\ufeff"
 
 
 @record(kw_only=False)
 class Source:
-    """A named text: a file, or the command line under the name `--set`."""
+    """A named text: a file, or the command line under the name `--set`.
+
+    `marked` says that a byte order mark stands before the text, which is no part of it. `called` is what a user calls
+    the file where that is not its path, which files that ship with the package have.
+    """
 
     name: str
     text: str
+    marked: bool = False
+    called: str = ""
+
+    @classmethod
+    def of(cls, name: str, text: str, called: str = "") -> Source:
+        """The source of a text that may begin with a byte order mark."""
+        return cls(name, text.removeprefix(_BYTE_ORDER_MARK), text.startswith(_BYTE_ORDER_MARK), called)
+
+    @property
+    def whole(self) -> str:
+        """The text with its byte order mark."""
+        return _BYTE_ORDER_MARK + self.text if self.marked else self.text
+
+    @property
+    def shown(self) -> str:
+        """What a user is shown as its name."""
+        return self.called or self.name
 
     @cached_property
     def line_starts(self) -> tuple[int, ...]:

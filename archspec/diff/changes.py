@@ -41,7 +41,7 @@ class Change:
 
 @record
 class Renamed:
-    """Something that has another name: `what` is a node, a dim, an input, an output, a constant or the spec."""
+    """Something that has another name: `what` is a node, a dim, an input or an output."""
 
     what: str
     before: str
@@ -50,7 +50,7 @@ class Renamed:
 
 @record
 class OtherShape:
-    """A parameter that has another shape; `*` in its name, which is that of the second spec, stands for layers."""
+    """A parameter that has another shape; `*` in its name, which is that of the second spec, stands for all layers."""
 
     name: str
     before: str
@@ -62,9 +62,9 @@ class OtherShape:
 class Loading:
     """Whether the parameters of the first spec load into the second.
 
-    Names are patterns with `*` for the number of a layer. `moves` are names that differ, `misfits` other shapes,
-    `missing` what the first spec has not, `unused` what the second has not; the last two hold how many tensors each
-    pattern stands for.
+    Names are patterns with `*` for the numbers of all layers, or the numbers of some. `moves` are names that differ,
+    `misfits` other shapes, `missing` what the first spec has not, `unused` what the second has not; the last two hold
+    how many tensors each pattern stands for.
     """
 
     moves: tuple[tuple[str, str], ...] = ()

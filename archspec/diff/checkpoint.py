@@ -2,50 +2,68 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
 from archspec.analyses.parameters import owned_groups
 from archspec.diff.changes import Loading, OtherShape
 from archspec.diff.matching import Region
+from archspec.diff.places import ALL
+from archspec.diff.words import numbers
 from archspec.ir.graph import Graph, Parameter
 
-Tensor = tuple[str, tuple[int, ...]]
-"""A parameter by its path, with `*` for the number of each layer, and these numbers."""
+Layers = tuple[int, ...]
+"""The number of a layer for each `*` of a pattern of names."""
+Tensors = Mapping[str, Mapping[Layers, str]]
+"""The shape of each tensor of a state dict, by its pattern and the numbers of its layers."""
 
 
 def checkpoint(before: Graph, after: Graph, region: Region) -> Loading:
     """How a state dict of the first graph loads into the second."""
-    held, wanted = _tensors(before), _tensors(after)
-    known = sources(region)
+    held, wanted, known = _tensors(before), _tensors(after), sources(region)
     moves: dict[tuple[str, str], None] = {}
-    misfits: Counter[tuple[str, str, str]] = Counter()
-    missing: Counter[str] = Counter()
-    used: set[Tensor] = set()
-    for (path, layers), parameter in wanted.items():
-        source = known.get(path, path), layers
-        if source not in held:
-            missing[path] += 1
-            continue
-        used.add(source)
-        old, new = _shape(held[source]), _shape(parameter)
-        if old != new:
-            misfits[path, old, new] += 1
-        if source[0] != path:
-            moves[source[0], path] = None
-    return Loading(
-        moves=tuple(moves),
-        misfits=tuple(OtherShape(name=n, before=b, after=a, count=count) for (n, b, a), count in misfits.items()),
-        missing=tuple(missing.items()),
-        unused=tuple(Counter(path for path, layers in held if (path, layers) not in used).items()),
-    )
+    misfits: list[OtherShape] = []
+    missing: list[tuple[str, int]] = []
+    used: dict[str, set[Layers]] = {}
+    for path, shapes in wanted.items():
+        source = known.get(path, path)
+        there = held.get(source, {})
+        found = [layers for layers in shapes if layers in there]
+        missing += _named(path, shapes.keys() - found, shapes)
+        misfits += _misfits(path, shapes, {layers: there[layers] for layers in found})
+        used.setdefault(source, set()).update(found)
+        if found and source != path:
+            moves[source, path] = None
+    unused = (one for path, shapes in held.items() for one in _named(path, shapes.keys() - used.get(path, ()), shapes))
+    return Loading(moves=tuple(moves), misfits=tuple(misfits), missing=tuple(missing), unused=tuple(unused))
 
 
-def _tensors(graph: Graph) -> dict[Tensor, Parameter]:
+def _tensors(graph: Graph) -> Tensors:
     """Every parameter and buffer that a state dict has, in the order of the nodes."""
-    return {
-        (group.pattern, layers): group.parameter for group in owned_groups(graph) for layers in product(*group.layers)
-    }
+    found: dict[str, dict[Layers, str]] = {}
+    for group in owned_groups(graph):
+        # The layers of one stack may be of several kinds, each a group of its own.
+        found.setdefault(group.pattern, {}).update(dict.fromkeys(product(*group.layers), _shape(group.parameter)))
+    return found
+
+
+def _misfits(path: str, shapes: Mapping[Layers, str], held: Mapping[Layers, str]) -> Iterator[OtherShape]:
+    """Tensors of a pattern that have another shape, together where they change alike."""
+    changed: dict[tuple[str, str], list[Layers]] = {}
+    for layers, old in held.items():
+        if old != shapes[layers]:
+            changed.setdefault((old, shapes[layers]), []).append(layers)
+    for (old, new), found in changed.items():
+        for name, count in _named(path, found, shapes):
+            yield OtherShape(name=name, before=old, after=new, count=count)
+
+
+def _named(path: str, found: Collection[Layers], of: Collection[Layers]) -> list[tuple[str, int]]:
+    """A name for some layers of a pattern, with how many tensors it stands for: `*` for all, numbers for some."""
+    if not found:
+        return []
+    parts = iter([ALL if len(found) == len(of) else numbers(sorted(set(one))) for one in zip(*found, strict=True)])
+    return [(".".join(next(parts) if part == ALL else part for part in path.split(".")), len(found))]
 
 
 def sources(region: Region) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from archspec.checking import Report
@@ -19,7 +20,7 @@ from archspec.diff.interface import (
     output_names,
     renamed,
 )
-from archspec.diff.masks import MaskNames, mask_changes
+from archspec.diff.masks import mask_changes
 from archspec.diff.matching import Region, matched, parameter_names
 from archspec.diff.numbering import Computations, ValueNumbers
 from archspec.diff.renames import PathNames, renamed_paths
@@ -29,6 +30,7 @@ from archspec.diff.stated import Implications, Side
 from archspec.diff.steps import Sides, differences
 from archspec.diff.weights import crossed_names, layout_changes
 from archspec.diff.words import listed
+from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.rules.judge import judge
 from archspec.rules.verdict import Verdict
@@ -109,10 +111,18 @@ class _Comparison:
         by_path = self._align(by_path=True)
         if by_path.equal(self.before, self.after, self.outputs):
             return by_path, True
+        if self._parameters(0) != self._parameters(1):
+            # The same function of parameters reads as many of each shape, whatever they are called.
+            return by_path, False
         by_structure = self._align(by_path=False)
         if by_structure.equal(self.before, self.after, self.outputs):
             return by_structure, True
         return by_path, False
+
+    def _parameters(self, side: int) -> Counter[TensorType]:
+        """How many parameters of each type the outputs of one side read."""
+        found = {one.path: one.type for step in self._bodies[side].live() for one in step.node.parameters.values()}
+        return Counter((self.sizes.before, self.sizes.after)[side].of(type_) for type_ in found.values())
 
     def _align(self, *, by_path: bool) -> _Aligned:
         before, after = self._bodies
@@ -147,8 +157,7 @@ class _Comparison:
             # parameters start and train is no part of that, nor are steps that no output reads.
             yield from grouped_changes(one for one in found if one.sort in ("training", "added", "removed"))
             return
-        names = MaskNames(self.before.graph, self.after.graph, sides)
-        told = [*mask_changes(region, sides, names), *grouped_changes(found)]
+        told = [*mask_changes(region, sides), *grouped_changes(found)]
         yield from told
         if not any(one.kind != "training" for one in told):
             yield from self._untold()

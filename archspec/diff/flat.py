@@ -68,6 +68,16 @@ class FlatBody:
             for body in step.bodies:
                 yield from body.walk()
 
+    def live(self) -> Iterator[Step]:
+        """The steps that outputs are computed from, each followed by those of its bodies."""
+        wanted = set(self.outputs)
+        for step in reversed(self.steps):
+            if not wanted.isdisjoint(step.outputs):
+                wanted.update(step.inputs)
+                yield step
+                for body in step.bodies:
+                    yield from body.live()
+
 
 def flat(graph: Graph) -> FlatBody:
     """The steps of a graph; `slots` number the values at its top."""

@@ -66,10 +66,10 @@ def markdown_of(found: Changes) -> str:
     """The changes as a section of a review."""
     count = len(found.changes)
     head = NOTHING if found.same else f"{count} change{'s' if count > 1 else ''} in meaning"
-    lines = [f"#### {_plain(found.before)} → {_plain(found.after)}: {head}", ""]
+    lines = [f"#### {plain(found.before)} → {plain(found.after)}: {head}", ""]
     lines += [f"- {_item(one)}" for one in found.changes]
-    lines += [f"- renamed: {_plain(_renamed(found.renamed))}"] if found.renamed else []
-    return "\n".join([*lines, f"- {_mark(found)}{_plain(loading(found))}", ""])
+    lines += [f"- renamed: {plain(_renamed(found.renamed))}"] if found.renamed else []
+    return "\n".join([*lines, f"- {_mark(found)}{plain(loading(found))}", ""])
 
 
 def _mark(found: Changes) -> str:
@@ -83,15 +83,16 @@ def _item(one: Change) -> str:
     """A line of the list; what weakens a promise stands out."""
     falls = one.effect == "verdict" and one.after in ("violated", "unknown")
     return (
-        f"⚠️ {_plain(one.text)}"
-        if falls or (one.effect in _ALARMING and one.kind != "computation")
-        else _plain(one.text)
+        f"⚠️ {plain(one.text)}" if falls or (one.effect in _ALARMING and one.kind != "computation") else plain(one.text)
     )
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """A text that Markdown shows as it is, with what is in backticks as code."""
-    parts = text.replace("->", "→").split("`")
+    parts = " ".join(text.replace("->", "→").splitlines()).split("`")
+    if len(parts) % 2 == 0:
+        # A name may have a backtick: what is code and what is not cannot be told.
+        parts = ["'".join(parts)]
     shown = [part if number % 2 else re.sub(r"([*_<>\[\]|\\])", r"\\\1", part) for number, part in enumerate(parts)]
     return "`".join(shown)
 

@@ -13,11 +13,12 @@ from typing import TypeVar
 
 from archspec.algebra.scalar import Scalar
 from archspec.diff.flat import FlatBody, Slot, Step
+from archspec.diff.predicates import Number, Predicates
 from archspec.diff.sizes import Over
-from archspec.ir.graph import Parameter, Value
+from archspec.ir.graph import Node, Parameter, Value
 from archspec.ir.op import Op, Primitive
 from archspec.ir.repeat import Repeat
-from archspec.ir.types import Axis
+from archspec.ir.types import Axis, DType
 from archspec.masks.coordinates import Coordinates
 from archspec.masks.entail import entails, normal
 from archspec.masks.given import Given
@@ -27,12 +28,12 @@ from archspec.masks.relation import relation
 from archspec.masks.walk import fold, leaves, renumbered
 from archspec.ops.attention.attention import Attention
 from archspec.ops.elementwise.binary import Binary
+from archspec.ops.elementwise.compare import Compare
 from archspec.ops.elementwise.logical import Logical
 from archspec.ops.elementwise.with_number import WithNumber
 from archspec.record import field_names
 from archspec.rules.prove import within
 
-Number = int
 Axes = tuple[Axis, ...]
 """Those of queries and keys; none where an op has no such."""
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class Computations:
         self._known: dict[Hashable, Number] = {}
         self._masks: dict[Hashable, Mask] = {}
         self._first: dict[Axes, list[Mask]] = {}
+        self.predicates = Predicates(self.of)
 
     def of(self, key: Hashable) -> Number:
         """The number of a computation; a new one for a new one."""
@@ -80,10 +82,16 @@ class ValueNumbers:
         self._inside_of: dict[FlatBody, frozenset[Number]] = {}
         self._drawn: Counter[Hashable] = Counter()
 
+    @property
+    def predicates(self) -> Predicates:
+        """The predicates of both specs."""
+        return self._table.predicates
+
     def run(self, body: FlatBody) -> None:
         """Number every value of a body, and of those inside it, where `known` has what it reads from outside."""
         for step in body.steps:
-            numbers = self._layers(step) if isinstance(step.op, Repeat) else self._primitive(step)
+            read = tuple(self.known[slot] for slot in step.inputs)
+            numbers = self._layers(step) if isinstance(step.op, Repeat) else self._results(step.node, read)
             self.known.update(zip(step.outputs, numbers, strict=True))
 
     def top(self, body: FlatBody) -> None:
@@ -102,19 +110,27 @@ class ValueNumbers:
         if value not in self._apart:
             node = value.producer
             operands = () if node is None else tuple(self.of(operand) for operand in node.inputs)
-            made = self._input(value) if node is None else self._made(node.op, operands, node.inputs, node.parameters)
-            self._apart[value] = made if node is None else self._table.of(("output", made, value.index))
+            self._apart[value] = self._input(value) if node is None else self._results(node, operands)[value.index]
         return self._apart[value]
 
     def _input(self, value: Value) -> Number:
-        return self._table.of(("input", self._inputs.get(value.name, value.name)))
+        name = self._inputs.get(value.name, value.name)
+        number = self._table.of(("input", name))
+        self._table.predicates.names[number] = name
+        return number
 
-    def _primitive(self, step: Step) -> list[Number]:
-        operands = tuple(self.known[slot] for slot in step.inputs)
-        if _is_neutral(step.op):
+    def _results(self, node: Node, operands: tuple[Number, ...]) -> list[Number]:
+        """The numbers of what a primitive makes."""
+        if _is_neutral(node.op):
             return [operands[0]]
-        made = self._made(step.op, operands, step.node.inputs, step.node.parameters)
-        return [self._table.of(("output", made, number)) for number in range(len(step.outputs))]
+        if isinstance(node.op, Compare | Logical):
+            return [self._table.predicates.of(self._sizes.of(node.op), operands)]
+        made = self._made(node.op, operands, node.inputs, node.parameters)
+        results = [self._table.of(("output", made, number)) for number in range(len(node.outputs))]
+        for number, value in zip(results, node.outputs, strict=True):
+            if value.type.dtype is not DType.FLOAT:
+                self._table.predicates.names.setdefault(number, node.path or value.name or node.op.name)
+        return results
 
     def _made(
         self, op: Op, operands: tuple[Number, ...], values: tuple[Value, ...], parameters: Mapping[str, Parameter]
@@ -125,7 +141,7 @@ class ValueNumbers:
         if isinstance(found, Mask):
             # A mask is what it lets see, in whatever order it names its controls and its terms.
             first = int(getattr(op, "first", 0))
-            numbered = renumbered(normal(found), dict(enumerate(operands[first:])))
+            numbered = self.apart(found, operands[first:])
             axes = self.axes(values)
             mask, read = self._table.of_mask(numbered, axes), operands[:first]
         if isinstance(op, Primitive) and op.unread:
@@ -165,8 +181,11 @@ class ValueNumbers:
         if not isinstance(mask, Mask):
             return None
         controls = step.inputs[int(getattr(step.op, "first", 0)) :]
-        numbers = {number: self.known[slot] for number, slot in enumerate(controls)}
-        return renumbered(normal(self._sizes.of(mask)), numbers)
+        return self.apart(self._sizes.of(mask), [self.known[slot] for slot in controls])
+
+    def apart(self, mask: Mask, controls: Sequence[Number]) -> Mask:
+        """A mask over these numbers, with an atom for each part of what it reads."""
+        return normal(self._table.predicates.apart(renumbered(normal(mask), dict(enumerate(controls)))))
 
     def name(self, path: str) -> Hashable:
         """What a parameter is called for both specs."""
@@ -269,4 +288,4 @@ def _is_neutral(op: Op) -> bool:
 
 def _commutes(op: Op) -> bool:
     """Whether the order of two operands makes no difference, not even a rounding."""
-    return isinstance(op, Logical) or (isinstance(op, Binary) and op.kind in ("add", "multiply"))
+    return isinstance(op, Binary) and op.kind in ("add", "multiply")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import lcm
 from typing import Any, TypeVar
@@ -82,22 +82,26 @@ class JointSizes:
 
 
 def joint_sizes(before: Spec, after: Spec, types: Iterable[tuple[TensorType, TensorType]]) -> JointSizes:
-    """Pair the dims of two specs by name, then by where they stand in the types of paired values."""
-    pairs = {name: (symbol, after.dims[name]) for name, symbol in before.dims.items() if name in after.dims}
-    old, new = (set(spec.dims) - set(pairs) for spec in (before, after))
-    for left, right in types:
-        for one, other in _single(left, right):
-            if one.name in old and other.name in new:
-                pairs[one.name] = (one, other)
-                old.remove(one.name)
-                new.remove(other.name)
-    found = tuple(pairs.values())
+    """Pair the dims of two specs: by where they stand where only names differ, by name, then by where they stand."""
+    places = [pair for left, right in types for pair in _single(left, right)]
+    named = [(symbol, after.dims[name]) for name, symbol in before.dims.items() if name in after.dims]
+    pairs: dict[Symbol, Symbol] = {}
+    for one, other in (*(places if _only_names_differ(places) else ()), *named, *places):
+        if one not in pairs and other not in pairs.values():
+            pairs[one] = other
+    found = tuple(pairs.items())
     joint = {one: _joint(one, other) for one, other in found}
     return JointSizes(
         before=Over({one: joint[one] for one, _ in found if joint[one] != one}),
         after=Over({other: joint[one] for one, other in found if joint[one] != other}),
         pairs=found,
     )
+
+
+def _only_names_differ(places: Sequence[tuple[Symbol, Symbol]]) -> bool:
+    """Whether dims stand for one another one to one, and those with another name have the same range."""
+    one_to_one = len(set(places)) == len({one for one, _ in places}) == len({other for _, other in places})
+    return one_to_one and all(one.name == other.name or one == replace(other, name=one.name) for one, other in places)
 
 
 def _single(left: TensorType, right: TensorType) -> Iterator[tuple[Symbol, Symbol]]:

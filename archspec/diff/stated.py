@@ -10,8 +10,6 @@ from archspec.diff.numbering import ValueNumbers, unordered
 from archspec.diff.renames import PathNames
 from archspec.diff.sizes import Over
 from archspec.ir.graph import Graph, Value
-from archspec.masks.entail import normal
-from archspec.masks.walk import renumbered
 from archspec.record import record
 from archspec.relation.atoms import Relation
 from archspec.rules.independence import Independent
@@ -63,8 +61,8 @@ class Side:
     def _mask(self, rule: Rule) -> Hashable:
         if rule.mask is None:
             return None
-        numbers = {number: self.numbering.of(value) for number, value in enumerate(rule.controls)}
-        return unordered(renumbered(normal(self.sizes.of(rule.mask)), numbers))
+        controls = [self.numbering.of(value) for value in rule.controls]
+        return unordered(self.numbering.apart(self.sizes.of(rule.mask), controls))
 
     def promised(self, rule: Rule) -> Hashable:
         """The output positions that a rule is about."""

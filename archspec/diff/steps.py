@@ -10,6 +10,7 @@ from archspec.diff.flat import FlatBody, Step
 from archspec.diff.matching import Region
 from archspec.diff.numbering import ValueNumbers
 from archspec.diff.places import StepPlace
+from archspec.diff.predicates import read_by_masks
 from archspec.diff.words import op_word, written
 from archspec.ir.graph import Parameter
 from archspec.ir.op import Op
@@ -46,14 +47,23 @@ def differences(region: Region, sides: Sides) -> Iterator[StepChange]:
         # A step whose value the other body has from another step is no loss: it was computed twice, or now is.
         gone = [step for step in found.pairs.removed if sides.before.known[step.outputs[0]] not in new]
         come = [step for step in found.pairs.added if sides.after.known[step.outputs[0]] not in old]
-        yield from _gone(found, found.pairs.before, gone, "removed")
-        yield from _gone(found, found.pairs.after, come, "added")
+        # A predicate that masks alone read is told by them.
+        before, after = read_by_masks(found.pairs.before), read_by_masks(found.pairs.after)
+        yield from _gone(found, found.pairs.before, [step for step in gone if step not in before], "removed")
+        yield from _gone(found, found.pairs.after, [step for step in come if step not in after], "added")
         for one, other in found.pairs.steps.items():
-            yield from _at(found, one, other, sides)
+            if one not in before or other not in after:
+                yield from _at(found, one, other, sides)
 
 
 def _at(region: Region, one: Step, other: Step, sides: Sides) -> Iterator[StepChange]:
     place = region.place(other)
+    if [sides.before.known[slot] for slot in one.outputs] != [sides.after.known[slot] for slot in other.outputs]:
+        yield from _computed(region, place, one, other, sides)
+    yield from _parameters(place, one, other, sides)
+
+
+def _computed(region: Region, place: StepPlace, one: Step, other: Step, sides: Sides) -> Iterator[StepChange]:
     if isinstance(one.op, Repeat) and isinstance(other.op, Repeat):
         yield from _layers(place, one.op, other.op)
     elif type(one.op) is not type(other.op):
@@ -61,7 +71,6 @@ def _at(region: Region, one: Step, other: Step, sides: Sides) -> Iterator[StepCh
     else:
         yield from _fields(place, one, other, sides)
     yield from _operands(region, place, one, other, sides)
-    yield from _parameters(place, one, other, sides)
 
 
 def _layers(place: StepPlace, one: Repeat, other: Repeat) -> Iterator[StepChange]:

@@ -19,7 +19,7 @@ from archspec.layouts.read import layout_nodes
 from archspec.record import field_names
 from archspec.spec import Spec
 from archspec.spec.inheritance import canonical
-from archspec.text.nodes import Node
+from archspec.text.nodes import MapNode, Node, TextNode
 
 
 def crossed_names(found: Loading, before: Graph) -> Iterator[Change]:
@@ -58,9 +58,17 @@ def layout_changes(before: Spec, after: Spec, sources: Callable[[], Mapping[str,
 
 def _written(spec: Spec, node: Node) -> object:
     """A layout as it is written, with the constants that it uses."""
-    written = canonical(node)
-    words = set(re.findall(r"\w+", str(written)))
-    return written, {name: str(number) for name, number in spec.constants.items() if name in words}
+    words = {word for text in _numbers(node) for word in re.findall(r"\w+", text)}
+    return canonical(node), {name: number for name, number in spec.constants.items() if name in words}
+
+
+def _numbers(node: Node, *, is_number: bool = False) -> Iterator[str]:
+    """The texts of a layout that may read constants: all others are names."""
+    if isinstance(node, MapNode):
+        for entry in node.entries:
+            yield from _numbers(entry.value, is_number=is_number or entry.key.value in ("sizes", "index"))
+    elif isinstance(node, TextNode) and is_number:
+        yield node.value
 
 
 Ours = tuple[str, tuple[int, ...]]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from archspec.algebra.scalar import Scalar
 from archspec.diff.flat import Step
 from archspec.ir.repeat import Repeat
 
@@ -21,9 +20,6 @@ def written(value: object) -> str:
         return str(value).lower()
     if isinstance(value, float):
         return f"{value:g}"
-    if isinstance(value, Scalar):
-        exact = value.constant()
-        return f"{float(exact):g}" if exact is not None else value.python(str)
     if isinstance(value, tuple):
         return f"({', '.join(map(written, value))})"
     if hasattr(value, "__dataclass_fields__") and type(value).__str__ is object.__str__:
@@ -68,7 +64,7 @@ def _grouped(places: list[str]) -> list[str]:
 
 
 def numbers(layers: Sequence[int]) -> str:
-    """Numbers of layers: `3`, `0-2`, `0,2,4` or `0,2,..,16`."""
+    """Numbers of layers, in order: `3`, `0-2`, `0,2,4` or `0,2,..,16`."""
     if len(layers) > 2 and list(layers) == list(range(layers[0], layers[-1] + 1)):
         return f"{layers[0]}-{layers[-1]}"
     if len(layers) > MOST:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from archspec.diagnostics import Diagnostic, Label, Span
 from archspec.editing.analysis import Analysis
+from archspec.editing.desk import Desk
 from archspec.editing.reading import FileReading
 from archspec.text.nodes import ListNode, MapNode, Node, TextNode
 
@@ -23,10 +24,11 @@ class _LostPlaceError(Exception):
     """A place of the old text that is not at a node."""
 
 
-def carried(old: Analysis, new: FileReading) -> Analysis | None:
+def carried(old: Analysis, new: FileReading, desk: Desk) -> Analysis | None:
     """The check of a new reading of the same file; None where it may differ in more than places."""
     before, after = old.reading.own, new.own
-    if before is None or after is None or not _others_unchanged(old, new):
+    others = {path: version for path, version in old.seen.items() if str(path) != new.source.name}
+    if before is None or after is None or not desk.unchanged(others):
         return None
     moves = _Moves(before, after)
     if not moves.same(before, after):
@@ -42,16 +44,7 @@ def carried(old: Analysis, new: FileReading) -> Analysis | None:
     except _LostPlaceError:
         return None
     origins = {now: old.origins.get(then, then) for now, then in moves.origins.items()}
-    seen = {path: new.seen.get(path, version) for path, version in old.seen.items()}
-    return Analysis(reading=new, findings=findings, report=report, seen=seen, origins=origins)
-
-
-def _others_unchanged(old: Analysis, new: FileReading) -> bool:
-    """Whether all files but the document itself are those that the old check read."""
-    own = new.source.name
-    return {path: version for path, version in old.reading.seen.items() if str(path) != own} == {
-        path: version for path, version in new.seen.items() if str(path) != own
-    }
+    return Analysis(reading=new, findings=findings, report=report, seen={**others, **new.seen}, origins=origins)
 
 
 class _Moves:
@@ -93,7 +86,8 @@ class _Moves:
 
     def diagnostic(self, one: Diagnostic) -> Diagnostic:
         """A diagnostic with its places in the new text. Raises _LostPlaceError."""
-        if any(_LINE.search(text) for text in (one.message, *one.notes)):
+        labels = (label.text for label in (one.primary, *one.secondary) if label is not None)
+        if any(_LINE.search(text) for text in (one.message, one.help or "", *one.notes, *labels)):
             # A path through the graph is told with its lines.
             raise _LostPlaceError
         primary = None if one.primary is None else self._label(one.primary)

@@ -14,6 +14,7 @@ from typing import Literal
 
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source, SpecError
+from archspec.editing.desk import Desk
 from archspec.editing.forms import Form
 from archspec.editing.measured import number_text
 from archspec.editing.names import BLOCKS, Occurrence
@@ -64,8 +65,8 @@ class _Choice:
     required: bool = False
 
 
-def completions(state: State, place: Position) -> tuple[Completion, ...]:
-    """What may stand at a place, in the order in which it should be shown."""
+def completions(state: State, place: Position, desk: Desk) -> tuple[Completion, ...]:
+    """What may stand at a place, in the order in which it should be shown; files are those of `desk`."""
     offset = state.lines.offset(place)
     text = state.lines.source.text
     start = offset - len(found.group()) if (found := _WORD.search(text, 0, offset)) else offset
@@ -76,7 +77,7 @@ def completions(state: State, place: Position) -> tuple[Completion, ...]:
         return ()
     extent = Extent(state.lines.place(start), state.lines.place(end))
     choices: dict[str, _Choice] = {}
-    for one in _choices(state, slot):
+    for one in _choices(state, slot, desk):
         choices.setdefault(one.label, one)
     return tuple(
         Completion(one.label, one.kind, one.detail, _new(one, text[end:]), extent, one.about, one.required)
@@ -173,8 +174,10 @@ def _closing(text: str) -> str:
 # -- choices
 
 
-def _choices(state: State, marked: _Marked) -> Iterator[_Choice]:
-    return _keys(state, marked) if marked.is_key else _texts(state, marked)
+def _choices(state: State, marked: _Marked, desk: Desk) -> Iterator[_Choice]:
+    if marked.is_key:
+        return _keys(state, marked)
+    return _files(state, desk) if marked.slot.trail == ("extends",) else _texts(state, marked)
 
 
 def _keys(state: State, marked: _Marked) -> Iterator[_Choice]:
@@ -213,8 +216,6 @@ def _texts(state: State, marked: _Marked) -> Iterator[_Choice]:
         yield from _blocks(state, marked.walk)
     elif form is REUSE:
         yield from (_named(state, one) for one in _visible(state, slot.scope) if one.what == "a node")
-    elif slot.trail == ("extends",):
-        yield from _files(state)
     elif form is NODE:
         yield from _values(state, slot)
         yield from (_Choice(word, "function", "of a value", f"{word}(") for word in value.FUNCTIONS)
@@ -252,7 +253,7 @@ def _of_form(state: State, slot: TreeSlot, form: Form) -> Iterator[_Choice]:
 
 def _of_mask(state: State, slot: TreeSlot, before: str) -> Iterator[_Choice]:
     """Atoms, and fields that are masks; inside the brackets of an atom, what they may hold."""
-    if before.count("(") > before.count(")") and before.rstrip(" (")[-1:].isalnum():
+    if _in_brackets_of_a_word(before):
         yield from _values(state, slot)
         yield from _numbers(state, slot)
         yield _Choice("not", "word", "of predicates", "not ")
@@ -260,6 +261,17 @@ def _of_mask(state: State, slot: TreeSlot, before: str) -> Iterator[_Choice]:
     yield from (_Choice(word, "mask", _first(atoms()[word]), _atom(word)) for word in atoms())
     sorts = {} if state.names is None else state.names.sorts.get(slot.scope, {})
     yield from (_Choice(name, "mask", "a field of the block") for name, sort in sorts.items() if sort == "mask")
+
+
+def _in_brackets_of_a_word(before: str) -> bool:
+    """Whether a text ends inside of the brackets behind a word, and not only in those that group terms."""
+    open_: list[bool] = []
+    for place, character in enumerate(before):
+        if character == "(":
+            open_.append(before[:place].rstrip()[-1:].isalnum())
+        elif character == ")" and open_:
+            open_.pop()
+    return any(open_)
 
 
 def _functions(sorts: frozenset[str], slot: TreeSlot) -> Iterator[_Choice]:
@@ -281,14 +293,15 @@ def _blocks(state: State, walk: Walk) -> Iterator[_Choice]:
         yield _Choice(word, "block", "a block of this file" if word in own else _first(block), word)
 
 
-def _files(state: State) -> Iterator[_Choice]:
-    """Files beside the document, and shipped specs."""
-    folder = Path(state.file).parent
+def _files(state: State, desk: Desk) -> Iterator[_Choice]:
+    """Files beside the document, saved or not, and shipped specs."""
+    own = Path(state.file)
     try:
-        beside = sorted(path.name for path in folder.glob("*.y*ml") if str(path) != state.file)
+        there = {*own.parent.glob("*.y*ml"), *(path for path in desk.opened if path.parent == own.parent)}
         shipped = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
     except OSError:
         return
+    beside = sorted(path.name for path in there if path != own)
     yield from (_Choice(name, "file", "a file beside this one") for name in beside[:200])
     yield from (_Choice(name, "file", "a shipped spec") for name in shipped)
 

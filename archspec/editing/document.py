@@ -8,13 +8,13 @@ from archspec.diagnostics import Diagnostic
 from archspec.editing.analysis import Analysis
 from archspec.editing.completion import Completion, completions
 from archspec.editing.findings import TextFinding, findings
-from archspec.editing.fixes import Fix, fixes
+from archspec.editing.fixes import Fix, Fixes
 from archspec.editing.hints import Hint, hints
 from archspec.editing.hover import Hover, hover
 from archspec.editing.library import Library
 from archspec.editing.navigation import definition, highlights, references
 from archspec.editing.outline import Item, outline
-from archspec.editing.places import BYTE_ORDER_MARK, Extent, Lines, Position, Spot
+from archspec.editing.places import Extent, Lines, Position, Spot
 from archspec.editing.reading import FileReading
 from archspec.editing.rename import Edit, renamable, rename
 from archspec.editing.state import State
@@ -32,11 +32,11 @@ class Document:
         self.library = Library() if library is None else library
         self._read: FileReading | None = None
         self._checked: Analysis | None = None
+        self._fixes: tuple[Analysis, Fixes] | None = None
         self.change(text)
 
     def change(self, text: str) -> None:
         """Give the file another text."""
-        self._marked = text.startswith(BYTE_ORDER_MARK)
         self.library.desk.change(self.path, text)
 
     def close(self) -> None:
@@ -59,8 +59,7 @@ class Document:
     def _state(self, now: FileReading, found: tuple[Diagnostic, ...]) -> State:
         if now.own is not None:
             self._read = now
-        lines = Lines(now.source, marked=self._marked)
-        return State(lines=lines, now=now, read=self._read, checked=self._checked, findings=found)
+        return State(lines=Lines(now.source), now=now, read=self._read, checked=self._checked, findings=found)
 
     def findings(self) -> tuple[TextFinding, ...]:
         """What `archspec check` says of the text."""
@@ -72,16 +71,15 @@ class Document:
 
     def completions(self, place: Position) -> tuple[Completion, ...]:
         """What may be written at a place."""
-        return completions(self.read, place)
+        return completions(self.read, place, self.library.desk)
 
     def definition(self, place: Position) -> tuple[Spot, ...]:
         """Where the name at a place is defined."""
-        return definition(self.read, place, self.library.reading)
+        return definition(self.read, place, self.library)
 
     def references(self, place: Position, *, declared: bool = True) -> tuple[Spot, ...]:
         """Where the name at a place is used."""
-        others = self.library.desk.specs()
-        return references(self.read, place, others, self.library.reading, declared=declared)
+        return references(self.read, place, self.library, declared=declared)
 
     def highlights(self, place: Position) -> tuple[Extent, ...]:
         """Where the name at a place stands in the file itself."""
@@ -93,7 +91,7 @@ class Document:
 
     def rename(self, place: Position, new: str) -> tuple[Edit, ...]:
         """The edits that rename what stands at a place. Raises RenameRefusedError."""
-        return rename(self.read, place, new, self.library.desk.specs(), self.library)
+        return rename(self.read, place, new, self.library)
 
     def outline(self) -> tuple[Item, ...]:
         """The sections and names of the file."""
@@ -105,4 +103,7 @@ class Document:
 
     def fixes(self, extent: Extent) -> tuple[Fix, ...]:
         """Edits that mend what is found within an extent."""
-        return fixes(self.checked, extent, self.library)
+        now = self.library.analysis(self.path)
+        if self._fixes is None or self._fixes[0] is not now:
+            self._fixes = (now, Fixes(self.checked, self.library))
+        return self._fixes[1].at(extent)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from archspec.diagnostics import Diagnostic, Span
 from archspec.editing.findings import TextFinding, findings
 from archspec.editing.library import Library
-from archspec.editing.places import BYTE_ORDER_MARK, Extent, Position
+from archspec.editing.places import Extent, Position
 from archspec.editing.state import State
 from archspec.record import record
 
@@ -43,10 +44,24 @@ class _Trial:
     text: str
 
 
-def fixes(state: State, extent: Extent, library: Library) -> tuple[Fix, ...]:
-    """The fixes of all findings that touch an extent, in the order of the findings."""
-    touched = (one for one in findings(state) if _touches(one.extent, extent))
-    return tuple(fix for one in touched for fix in _fixes(state, one, library))
+class Fixes:
+    """The fixes of the findings of one check. Each is found once: to try an edit takes a check."""
+
+    def __init__(self, state: State, library: Library) -> None:
+        self._state = state
+        self._library = library
+        self._found = findings(state)
+        self._known: dict[int, tuple[Fix, ...]] = {}
+
+    def at(self, extent: Extent) -> tuple[Fix, ...]:
+        """The fixes of all findings that touch an extent, in the order of the findings."""
+        touched = (number for number, one in enumerate(self._found) if _touches(one.extent, extent))
+        return tuple(fix for number in touched for fix in self._of(number))
+
+    def _of(self, number: int) -> tuple[Fix, ...]:
+        if number not in self._known:
+            self._known[number] = tuple(_fixes(self._state, self._found[number], self._library))
+        return self._known[number]
 
 
 def _fixes(state: State, finding: TextFinding, library: Library) -> Iterator[Fix]:
@@ -119,10 +134,9 @@ def _near(file: str, own: str) -> str:
 
 def _mends(trial: _Trial, one: Diagnostic, state: State, library: Library) -> bool:
     """Whether a finding is gone after an edit, and nothing else of its kind came in its place."""
-    text = state.lines.source.text
-    mark = BYTE_ORDER_MARK if (library.desk.text(Path(state.file)) or "").startswith(BYTE_ORDER_MARK) else ""
-    changed = mark + text[: trial.span.start] + trial.text + text[trial.span.end :]
-    tried = Library(library.desk.with_texts({Path(state.file): changed})).analysis(Path(state.file))
+    source = state.lines.source
+    changed = replace(source, text=source.text[: trial.span.start] + trial.text + source.text[trial.span.end :])
+    tried = Library(library.desk.with_texts({Path(state.file): changed.whole})).analysis(Path(state.file))
     count = sum(found.code == one.code for found in state.findings)
     return sum(found.code == one.code for found in tried.findings) < count
 

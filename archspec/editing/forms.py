@@ -13,7 +13,7 @@ from pydantic.fields import FieldInfo
 from archspec.blocks.parts.norm_fields import DefaultNorm
 from archspec.record import record
 from archspec.schema.model import MAYBE, Model
-from archspec.schema.plain import Plain
+from archspec.schema.plain import Before, Plain
 from archspec.schema.reading import Reader, reader
 from archspec.schema.sorts import ExprField
 from archspec.schema.words import AxisText, Word
@@ -100,6 +100,9 @@ class Form:
         for model in self.models:
             if model.shorthand is not None:
                 found |= Form.of(model.model_fields[model.shorthand]).sorts
+        if self.items is not None and any(isinstance(one, Before) for one in self.metadata):
+            # A text in place of a list is each of its items.
+            found |= self.items.sorts
         return frozenset(found | ({"path"} if Path in types and "value" not in found else set()))
 
     @cached_property

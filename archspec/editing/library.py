@@ -35,7 +35,7 @@ class Library:
         known = self._analyses.get(path)
         if known is None or not self.desk.unchanged(known.seen):
             reading = self.reading(path)
-            made = None if known is None else carried(known, reading)
+            made = None if known is None else carried(known, reading, self.desk)
             known = analyse(self.desk, path, reading) if made is None else made
             _keep(self._analyses, path, known)
         return known

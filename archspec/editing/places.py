@@ -5,8 +5,6 @@ from __future__ import annotations
 from archspec.diagnostics import Source, Span
 from archspec.record import record
 
-BYTE_ORDER_MARK = "\ufeff"
-
 
 @record(kw_only=False)
 class Position:
@@ -35,12 +33,11 @@ class Spot:
 class Lines:
     """Converts between offsets in a source, in characters, and places.
 
-    `marked` says that the text of the editor begins with a byte order mark, which a source does not have.
+    To an editor a byte order mark is a character of the first line, to a source it is none.
     """
 
-    def __init__(self, source: Source, *, marked: bool = False) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
-        self._marked = marked
 
     def place(self, offset: int) -> Position:
         """The place of an offset; one after the end of the text is that of the end."""
@@ -69,7 +66,7 @@ class Lines:
         return Extent(self.place(span.start), self.place(span.end))
 
     def _mark(self, line: int) -> int:
-        return 1 if self._marked and line == 0 else 0
+        return 1 if self.source.marked and line == 0 else 0
 
 
 def spot(span: Span) -> Spot:

@@ -10,7 +10,6 @@ from pathlib import Path
 from archspec.diagnostics import Collector, Source, SpecError
 from archspec.editing.desk import Desk, Version
 from archspec.editing.names import NameIndex
-from archspec.editing.places import BYTE_ORDER_MARK
 from archspec.editing.slots import TreeSlot, Walk
 from archspec.record import record
 from archspec.spec.composite import define_blocks
@@ -52,7 +51,7 @@ def read_through(desk: Desk, path: Path) -> FileReading:
     own: MapNode | None = None
     merged: MapNode | None = None
     with desk.reading() as seen:
-        source = Source(str(path), (desk.text(path) or "").removeprefix(BYTE_ORDER_MARK))
+        source = Source.of(str(path), desk.text(path) or "")
         # What is wrong with a parent, or with a file that holds a layout, the check says.
         with suppress(SpecError):
             own = merged = read_file(path)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source
 from archspec.editing.analysis import Analysis
-from archspec.editing.desk import Desk
+from archspec.editing.desk import Desk, TooManyFilesError, same_file
 from archspec.editing.family import family, is_shipped, spots
 from archspec.editing.library import Library
 from archspec.editing.names import BLOCKS, NameOf, Occurrence
@@ -26,6 +27,7 @@ from archspec.spec.composite_block import RESERVED_FIELDS
 from archspec.text.reserved import RESERVED
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_EXTENDS = re.compile(r"(?m)^extends[ \t]*:[ \t]*(['\"]?)([^\s'\"#]+)\1")
 
 
 class RenameRefusedError(Exception):
@@ -49,7 +51,7 @@ def renamable(state: State, place: Position) -> Extent | None:
     return state.extent(occurrence.span) if is_known else None
 
 
-def rename(state: State, place: Position, new: str, others: Iterable[Path], library: Library) -> tuple[Edit, ...]:
+def rename(state: State, place: Position, new: str, library: Library) -> tuple[Edit, ...]:
     """The edits that give the name at a place another text, in all files that share it.
 
     Raises RenameRefusedError where there is no name, the text cannot name it, a file cannot be changed, or the files
@@ -64,7 +66,7 @@ def rename(state: State, place: Position, new: str, others: Iterable[Path], libr
     if new == name.text:
         return ()
     _check_text(name, new)
-    readings = family(Path(state.file), name, others, library.reading)
+    readings = _shared(Path(state.file), name, library)
     for reading in readings.values():
         taken = None if reading.names is None else reading.names.definitions.get(NameOf(name.scope, new))
         if taken is not None:
@@ -74,8 +76,32 @@ def rename(state: State, place: Position, new: str, others: Iterable[Path], libr
     for reading in readings.values():
         _check_alone(name, reading)
     edits = tuple(Edit(spot, _text(one, new)) for spot, one in found.items())
-    _check_meaning(tuple(readings), edits, library)
+    trial = _edited(edits, library)
+    for path, reading in readings.items():
+        _check_names(reading, trial.reading(path), name, new)
+        if _meaning(library.analysis(path)) != _meaning(trial.analysis(path)):
+            raise RenameRefusedError(f"{path.name} would not say the same as before")
     return edits
+
+
+def _shared(path: Path, name: NameOf, library: Library) -> dict[Path, FileReading]:
+    """The readings of all files that share a name. Refuse a name of which some file cannot be read."""
+    try:
+        others = tuple(library.desk.specs())
+    except TooManyFilesError as error:
+        raise RenameRefusedError(str(error)) from None
+    found = family(path, name, others, library.reading)
+    for reading in found.values():
+        for file in reading.seen:
+            if library.reading(file).own is None:
+                raise RenameRefusedError(f"{file.name}, which {Path(reading.source.name).name} names, cannot be read")
+    for other in others:
+        text = library.desk.text(other) or ""
+        if library.reading(other).own is None and (named := _EXTENDS.search(text)):
+            parent = other.parent / named[2]
+            if same_file(parent) in found:
+                raise RenameRefusedError(f"{other.name}, which extends {named[2]}, does not parse")
+    return found
 
 
 def _check_text(name: NameOf, new: str) -> None:
@@ -120,27 +146,43 @@ def _text(occurrence: Occurrence, new: str) -> str:
     return f"({' '.join(new if one == old else one for one in occurrence.group)})" if occurrence.group else new
 
 
-def _check_meaning(paths: tuple[Path, ...], edits: tuple[Edit, ...], library: Library) -> None:
-    """Refuse edits after which a file says something else than before."""
+def _edited(edits: tuple[Edit, ...], library: Library) -> Library:
+    """A library in which the files have these edits."""
     texts: dict[Path, str] = {}
     for file in dict.fromkeys(one.spot.file for one in edits):
         text = library.desk.text(Path(file))
         if text is None:
             raise RenameRefusedError(f"cannot read {file}")
         texts[Path(file)] = edited(text, [one for one in edits if one.spot.file == file])
-    trial = Library(library.desk.with_texts(texts))
-    for path in paths:
-        if _meaning(library.analysis(path)) != _meaning(trial.analysis(path)):
-            raise RenameRefusedError(f"{path.name} would not say the same as before")
+    return Library(library.desk.with_texts(texts))
+
+
+def _check_names(before: FileReading, after: FileReading, name: NameOf, new: str) -> None:
+    """Refuse edits after which a text is another name than before, or a word of the language, or no word any more.
+
+    A constant that is called `same` is no size where padding may be `same`, and a field of a block that is called
+    `gelu` would replace every `gelu` of the body.
+    """
+    wanted = [(new if one.name == name else one.name.text, one.what) for one in _written(before)]
+    if wanted != [(one.name.text, one.what) for one in _written(after)]:
+        file = Path(before.source.name).name
+        raise RenameRefusedError(f"`{new}` would be taken for something else, or something else for it, in {file}")
+
+
+def _written(reading: FileReading) -> list[Occurrence]:
+    """The names of a file, and of those that it extends, in the order in which they stand there."""
+    every = () if reading.names is None else reading.names.all
+    return sorted(every, key=lambda one: (one.span.source.name, one.span.start))
 
 
 def edited(text: str, edits: Iterable[Edit]) -> str:
     """A text after edits that do not overlap."""
-    lines = Lines(Source("", text))
+    source = Source.of("", text)
+    lines, text = Lines(source), source.text
     spans = sorted((lines.offset(one.spot.extent.start), lines.offset(one.spot.extent.end), one.text) for one in edits)
     for start, end, new in reversed(spans):
         text = text[:start] + new + text[end:]
-    return text
+    return replace(source, text=text).whole
 
 
 def _meaning(analysis: Analysis) -> tuple[object, ...]:

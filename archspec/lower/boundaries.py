@@ -8,10 +8,9 @@ from archspec.analyses.sharding.boundary import Boundaries, Boundary, Crossing, 
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
 from archspec.ir.repeat import Repeat
-from archspec.lower.body_site import BodyInterface, BodySite
 from archspec.lower.code import ClassCode
 from archspec.lower.naming import identifier
-from archspec.lower.region import Lowering
+from archspec.lower.region import Lowering, lowered
 from archspec.lower.repeats import LayerStack
 from archspec.ops.linear.embedding import Embedding
 
@@ -28,8 +27,7 @@ def boundaries(graph: Graph) -> Boundaries:
     Raises:
         LoweringError: if a module cannot express the graph.
     """
-    lowering = Lowering()
-    lowering.body(graph, BodySite(), BodyInterface(forced=range(len(graph.inputs))))
+    lowering, _ = lowered(graph)
     return dict(_Boundaries(lowering).model(graph))
 
 

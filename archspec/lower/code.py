@@ -166,7 +166,8 @@ class ClassCode:
     `around` gives the kinds of the enclosing modules, outermost first. `inputs` are the numbers of the region's inputs
     that are arguments; the arguments of `needs` follow them. `optional` are the arguments that may be None. `variables`
     and `sizes` resolve the tokens; a size in `shared` is read off the axis that stands there, and `known` holds sources
-    of sizes that need no tensor. `output_names` are set for the whole model only.
+    of sizes that need no tensor. `draws` has the nodes that draw random numbers in training, by the token that is
+    assigned what they draw. `output_names` are set for the whole model only.
     """
 
     kind: str
@@ -181,6 +182,7 @@ class ClassCode:
     needs: list[Need] = field(default_factory=list)
     optional: frozenset[str] = frozenset()
     known: dict[Dim, str] = field(default_factory=dict)
+    draws: dict[str, Node] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     results: list[ast.expr] = field(default_factory=list)
     output_names: tuple[str, ...] = ()

@@ -14,7 +14,7 @@ from archspec.lower.defaults import Number
 from archspec.lower.docs import Header
 from archspec.lower.errors import LoweringError
 from archspec.lower.module_file import module_file
-from archspec.lower.region import Lowering
+from archspec.lower.region import Lowering, lowered
 from archspec.masks.leaf import Padding
 from archspec.model.checked import Checked
 from archspec.model.exposing import exposed
@@ -85,7 +85,7 @@ def sizes_not_given(graph: Graph) -> list[Symbol]:
         SpecError: E501 or E502 if a module cannot express the graph.
     """
     try:
-        code, _ = Lowering().body(graph, BodySite(), BodyInterface(forced=range(len(graph.inputs))))
+        _, code = lowered(graph)
     except LoweringError as error:
         error.refuse()
     return [need.what for need in code.needs if isinstance(need.what, Symbol)]

@@ -27,11 +27,15 @@ class InlinePlan:
 def inline(code: ClassCode, variables: frozenset[str] = frozenset()) -> InlinePlan:
     """Inline values without a name of their own that are used once, and drop statements that nothing uses.
 
+    What draws random numbers stays in order: it is inlined only where nothing else draws in between.
+
     Args:
         code: the class.
         variables: tokens that stay variables in any case.
     """
-    return _Inliner(code, variables).run()
+    inliner = _Inliner(code, variables)
+    plan = inliner.run()
+    return inline(code, variables | inliner.overtaken) if inliner.overtaken else plan
 
 
 @dataclass
@@ -43,6 +47,7 @@ class _Inliner:
     inlined: list[list[str]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     results: Sequence[ast.expr] = ()
+    overtaken: set[str] = field(default_factory=set)
 
     def run(self) -> InlinePlan:
         written, self.results = without_aliases(self.code)
@@ -52,6 +57,8 @@ class _Inliner:
         for statement in statements:
             self.inlined.append([])
             done = self.filled(statement)
+            if not self.code.draws.keys().isdisjoint(done.targets):
+                self.overtaken.update(filter(self.draws, self.pending))
             if isinstance(done, Assignment) and self.is_inline(done, statement is last):
                 self.pending[done.targets[0]] = (done.value, self.inlined.pop())
             else:
@@ -59,6 +66,10 @@ class _Inliner:
         self.inlined.append([])
         results = [self.fill(result) for result in self.results]
         return InlinePlan(statements=self.kept, results=results, inlined=self.inlined)
+
+    def draws(self, token: str) -> bool:
+        """Whether a value that waits to be inlined draws random numbers."""
+        return not self.code.draws.keys().isdisjoint((token, *self.pending[token][1]))
 
     def is_inline(self, step: Assignment, is_last: bool) -> bool:
         token = step.targets[0]
@@ -79,6 +90,12 @@ class _Inliner:
         for token, (_, parts) in found.items():
             self.inlined[-1] += [token, *parts]
         return substitute(tree, {token: value for token, (value, _) in found.items()}) if found else tree
+
+
+def written(plan: InlinePlan) -> frozenset[str]:
+    """The tokens whose values the code computes."""
+    kept = (token for statement in plan.statements for token in statement.targets)
+    return frozenset(kept).union(*plan.inlined)
 
 
 def without_aliases(code: ClassCode) -> tuple[list[Statement], list[ast.expr]]:

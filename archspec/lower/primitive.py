@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -102,7 +103,7 @@ class Primitives:
         assert isinstance(node.op, Primitive)
         types = [value.type for value in node.inputs]
         # Variables with later numbers are made by the op's own `emit`.
-        before = len(self.code.variables)
+        before, start = len(self.code.variables), len(self.code.statements)
         layer = self.layer(node, node.op, types)
         if layer and node.op.calls_layer and not is_stored(node):
             self.layers[node] = join(self.prefix, layer)
@@ -110,7 +111,11 @@ class Primitives:
         else:
             sources = self.emitted(node, node.op, types, operands)
         made = list(self.code.variables)[before:]
-        return [self.output(node, value, source, made) for value, source in zip(node.outputs, sources, strict=True)]
+        outputs = [self.output(node, value, source, made) for value, source in zip(node.outputs, sources, strict=True)]
+        if node.op.draws:
+            drawn = (one for one in self.code.statements[start:] if _reads_training(one.value))
+            self.code.draws.update((one.targets[0], node) for one in drawn)
+        return outputs
 
     def emitted(
         self, node: Node, op: Primitive, types: Sequence[TensorType], operands: Sequence[str]
@@ -201,6 +206,11 @@ class Primitives:
     def freezes(self, node: Node) -> bool:
         """Whether one of a node's own parameters does not train and no enclosing module turns training off."""
         return not self.frozen and not all(node.parameters[local].trainable for local in node.owned)
+
+
+def _reads_training(tree: ast.expr) -> bool:
+    """Whether an expression tells training from evaluation, as one that draws does."""
+    return any(isinstance(one, ast.Attribute) and one.attr == "training" for one in ast.walk(tree))
 
 
 def relative(path: str, prefix: str) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 from archspec.analyses.parameters import expand
 from archspec.analyses.sharding.plan import Plan
 from archspec.analyses.sharding.planner import plan
-from archspec.diagnostics import fail
+from archspec.analyses.sharding.splits import check_splits
 from archspec.ir.graph import Graph
 from archspec.ir.placement import Placement
 from archspec.lower.boundaries import boundaries
@@ -58,11 +58,7 @@ def rank_plan(spec: Spec, ranks: int) -> RankPlan:
     graph = with_masks(spec)
     hooks = boundaries(graph)
     made = plan(graph, ranks, hooks)
-    if not any(made.is_split(node) for node in graph.walk()):
-        largest = max(made.unsplit, key=lambda one: (one.flops.typical(), one.elements))
-        message, where = f"nothing in `{spec.name}` can be split over {ranks} tensor ranks", f"`{largest.path}`"
-        help = "give a number of ranks that divides heads and features"
-        fail("E900", message, largest.span, f"{where}: {largest.reason}", help=help)
+    check_splits(spec.name, made)
     return RankPlan(
         spec=spec, graph=graph, plan=made, graphs=tuple(shard(graph, made, hooks, rank) for rank in range(ranks))
     )

@@ -17,7 +17,7 @@ from archspec.lower.body_site import FREE, BodyInterface, BodySite
 from archspec.lower.classes import Classes, code_key, token
 from archspec.lower.code import Assignment, ClassCode, Do, Need, Slots, Variable, hint_of
 from archspec.lower.errors import LoweringError, ReusedDifferently
-from archspec.lower.inline import InlinePlan, inline
+from archspec.lower.inline import InlinePlan, inline, written
 from archspec.lower.places import body_place, nodes_by_place, place
 from archspec.lower.primitive import Helpers, Primitives, relative
 from archspec.lower.repeats import LayerStack, LoopWriter
@@ -46,7 +46,8 @@ class Lowering:
     `graphs` are further graphs of the same model, each by the name of the method that computes it; `methods` are names
     that no attribute may have. With `in_place` code writes into what a step keeps; without, it returns what replaces
     it, and stacks over layers are lists of one tensor a layer. `calls`, `stacks` and `layers` tell afterwards how each
-    module is called, with `layers` the paths of those that stand for one op.
+    module is called, with `layers` the paths of those that stand for one op, and `drawing` which nodes draw random
+    numbers in training: what nothing reads is not written.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Lowering:
         self.calls: dict[Node, MethodCall] = {}
         self.stacks: dict[Node, LayerStack] = {}
         self.layers: dict[Node, str] = {}
+        self.drawing: set[Node] = set()
 
     def body(self, region: Graph, site: BodySite, interface: BodyInterface = FREE) -> tuple[ClassCode, InlinePlan]:
         """Lower one body.
@@ -95,6 +97,8 @@ class Lowering:
         read = set(reads(plan))
         code.inputs = tuple(n for n, found in enumerate(inputs) if found in read or n in interface.forced)
         code.arguments[:0] = [inputs[n] for n in code.inputs]
+        computed = written(plan)
+        self.drawing.update(node for token, node in code.draws.items() if token in computed)
         return code, plan
 
     def input(self, region: Graph, value: Value) -> Variable:
@@ -143,6 +147,17 @@ class Lowering:
                     other.method = method
                     stack.add(method, other)
                 self.stacks[node] = other
+
+
+def lowered(graph: Graph) -> tuple[Lowering, ClassCode]:
+    """The lowering of a graph whose `forward` takes all of its inputs, and the code of that.
+
+    Raises:
+        LoweringError: if a module cannot express the graph.
+    """
+    lowering = Lowering()
+    code, _ = lowering.body(graph, BodySite(), BodyInterface(forced=range(len(graph.inputs))))
+    return lowering, code
 
 
 def finished(code: ClassCode, inputs: Sequence[str], variables: frozenset[str] = frozenset()) -> InlinePlan:

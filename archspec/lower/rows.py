@@ -33,9 +33,25 @@ class StatementRow:
         return is_settled(self.before, self.tree, self.after, self.indent)
 
 
+class _Variables(Mapping[str, ast.expr]):
+    """Variables by token as expressions, of which a statement asks for a few of thousands."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self._given = given
+
+    def __getitem__(self, token: str) -> ast.expr:
+        return name(self._given[token])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
 def rows(one: Statement, given: Mapping[str, str], indent: str) -> list[StatementRow]:
     """The rows of a statement, given the names of the variables by token."""
-    named = {token: name(found) for token, found in given.items()}
+    named = _Variables(given)
     value = substitute(one.value, named)
     if isinstance(one, Default):
         target = given[one.target]
@@ -71,7 +87,7 @@ def _loop(
 
 def returned(code: ClassCode, plan: InlinePlan, given: Mapping[str, str], indent: str) -> StatementRow:
     """The row of the `return`: a tensor, a tuple, or `Outputs` for a model with several outputs."""
-    named = {token: name(found) for token, found in given.items()}
+    named = _Variables(given)
     results = [substitute(result, named) for result in plan.results]
     tree = results[0] if len(results) == 1 else ast.Tuple(results)
     if code.output_names and len(results) > 1:

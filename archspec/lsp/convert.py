@@ -83,6 +83,16 @@ def diagnostic(finding: TextFinding, to_uri: ToUri) -> types.Diagnostic:
     )
 
 
+def failure(error: Exception) -> types.Diagnostic:
+    """What stands at the top of a document whose check failed."""
+    return types.Diagnostic(
+        range=types.Range(types.Position(0, 0), types.Position(0, 0)),
+        severity=types.DiagnosticSeverity.Error,
+        source="archspec",
+        message=f"archspec failed to check this text, which is a fault of archspec: {error!r}",
+    )
+
+
 def hover(found: Hover) -> types.Hover:
     """What is told of a text."""
     return types.Hover(types.MarkupContent(types.MarkupKind.Markdown, found.text), to_range(found.extent))

@@ -55,7 +55,7 @@ class SpecServer(LanguageServer):
         self._worker = Worker()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="archspec")
         self._waiting: dict[str, None] = {}
-        self._checking: asyncio.Task[None] | None = None
+        self.checking: asyncio.Task[None] | None = None
         self._published: dict[str, Found] = {}
 
     # -- texts
@@ -79,8 +79,8 @@ class SpecServer(LanguageServer):
         """Check all open documents, one of them first; those that nothing changed for cost nothing."""
         waiting = [] if first is None else [first]
         self._waiting = dict.fromkeys([*waiting, *self._waiting, *self.texts])
-        if self._checking is None or self._checking.done():
-            self._checking = asyncio.get_running_loop().create_task(self._check())
+        if self.checking is None or self.checking.done():
+            self.checking = asyncio.get_running_loop().create_task(self._check())
 
     def _folders(self) -> tuple[Path, ...]:
         found = [path_of(uri, Path.cwd()) for uri in self.workspace.folders]
@@ -119,11 +119,21 @@ class SpecServer(LanguageServer):
             try:
                 found = await self.run(partial(Worker.find, uri=uri))
             except Exception as error:  # noqa: BLE001 - one document must not end the checks of all others
-                self.window_log_message(types.LogMessageParams(types.MessageType.Error, f"{uri}: {error!r}"))
+                self._failed(uri, error)
                 continue
             # A text that has changed since is waiting again.
             if found is not None and self.texts.get(uri) is found.text:
                 self._publish(found)
+
+    def _failed(self, uri: str, error: Exception) -> None:
+        """Say that a check failed: what was said of an older text must not stand."""
+        self._published.pop(uri, None)
+        text = self.texts.get(uri)
+        if text is not None:
+            self.text_document_publish_diagnostics(
+                types.PublishDiagnosticsParams(uri=uri, version=text.version, diagnostics=[convert.failure(error)])
+            )
+        self.window_log_message(types.LogMessageParams(types.MessageType.Error, f"{uri}: {error!r}"))
 
     def _publish(self, found: Found) -> None:
         uri = found.text.uri
@@ -167,7 +177,8 @@ class SpecServer(LanguageServer):
 
     def to_uri(self, file: str) -> str:
         """The URI of a file, as the client names it."""
-        opened = {same_file(text.path): uri for uri, text in list(self.texts.items())}
+        texts = list(self.texts.items())
+        opened = {same_file(text.path): uri for uri, text in texts} | {text.path: uri for uri, text in texts}
         return uri_of(file, opened)
 
     def shutdown(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from archspec.editing.document import Document
@@ -10,8 +9,9 @@ from archspec.editing.findings import TextFinding
 from archspec.editing.library import Library
 from archspec.lsp.texts import OpenText
 from archspec.record import record
+from archspec.text.sections import names_section
 
-_SPEC = re.compile(r"(?m)^\ufeff?['\"]?(archspec|graph|extends)['\"]?\s*:")
+_SECTIONS = ("archspec", "graph", "extends")
 
 
 @record(eq=False)
@@ -45,12 +45,14 @@ class Worker:
             self._documents.pop(uri)[1].close()
             self._specs.discard(uri)
         for uri, text in texts.items():
-            if _SPEC.search(text.text):
-                self._specs.add(uri)
             known = self._documents.get(uri)
+            if known is not None and known[0] is text:
+                continue
+            if names_section(text.text, *_SECTIONS):
+                self._specs.add(uri)
             if known is None:
                 self._documents[uri] = (text, Document(text.path, text.text, self.library))
-            elif known[0] is not text:
+            else:
                 known[1].change(text.text)
                 self._documents[uri] = (text, known[1])
 

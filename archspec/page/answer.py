@@ -123,8 +123,8 @@ def _place(label: Label | None, source: Source) -> dict[str, int | None]:
     """Start and end in the text, in the units of JavaScript; None for a place in another file."""
     if label is None or label.span.source.name != source.name:
         return {"from": None, "to": None}
-    text = label.span.source.text
-    return {"from": _units(text[: label.span.start]), "to": _units(text[: label.span.end])}
+    text, before = label.span.source.whole, int(label.span.source.marked)
+    return {key: _units(text[: before + at]) for key, at in (("from", label.span.start), ("to", label.span.end))}
 
 
 def _units(text: str) -> int:

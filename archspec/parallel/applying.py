@@ -49,7 +49,8 @@ def parallelize(
         the module.
 
     Raises:
-        SpecError: E607 where the module does not belong to the spec, E503 where the code cannot be stored.
+        SpecError: E607 where the module does not belong to the spec, E900 where nothing is split over the tensor ranks,
+            or no length is cut with `sequence`, E503 where the code cannot be stored.
         ValueError: for a mesh with other dims, a module that is split already, `split_outputs` where no result is in
             parts, or `options` without a dim "data".
     """

@@ -6,6 +6,7 @@ a manifest of everything else. It is written under another name and renamed when
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -16,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.parallel.manifest import CheckpointManifest, read_manifest, write_manifest
+from archspec.parallel.manifest import CheckpointManifest, file_names, read_manifest, refuse, sum_of, write_manifest
 from archspec.parallel.training_state import TrainingState, training_state
 from archspec.record import record
-from archspec.weights.agreement import is_alone, largest_on_any_rank, on_every_rank, rank
+from archspec.weights.agreement import is_alone, largest_on_any_rank, on_every_rank, rank, world
 from archspec.weights.parts import device_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 _NAME = re.compile(r"step-(\d+)")
+_SUMS = "sums-"
 
 
 @record
@@ -50,15 +52,18 @@ def save(folder: str | Path, module: nn.Module, optimizer: Optimizer, *, step: i
         module: a module whose parameters may be DTensors.
         optimizer: of its parameters.
         step: how many steps were done.
-        data: what else training needs to go on, such as the position in the data, as JSON.
+        data: what else training needs to go on, such as the position in the data, as JSON: tuples come back as lists.
 
     Returns:
         the folder of the checkpoint.
 
     Raises:
         SpecError: E943 where something cannot be written, E940 where another rank failed.
+        ValueError: for a step that is no whole number from 0.
     """
-    target = Path(folder) / f"step-{step:08d}"
+    if not isinstance(step, int) or isinstance(step, bool) or step < 0:
+        raise ValueError(f"`step` must be a whole number from 0, got {step!r}")
+    target = Path(folder) / _name(step)
     # The name has no match in `_NAME`, so nothing that is half written is ever taken.
     temporary = target.with_name(f"{target.name}.partial")
     device = device_of(module.parameters())
@@ -66,6 +71,8 @@ def save(folder: str | Path, module: nn.Module, optimizer: Optimizer, *, step: i
     with on_every_rank(device):
         _write_first(temporary, CheckpointManifest(step=step, data=data, values=state.values))
     _write_tensors(temporary, state)
+    with on_every_rank(device):
+        _write_sums(temporary)
     with on_every_rank(device):
         _rename(temporary, target)
     return target
@@ -75,31 +82,48 @@ def resume(folder: str | Path, module: nn.Module, optimizer: Optimizer) -> Resum
     """Take the newest checkpoint of a folder into a module and its optimizer; None where there is no checkpoint.
 
     Every rank calls it. The number of ranks and how parameters are distributed may differ from those that saved: each
-    rank reads the parts that it holds now. Folders of checkpoints that were not written to their end are passed over.
+    rank reads the parts that it holds now, after all ranks together have read every file once to compare its sum.
+    Folders of checkpoints that were not written to their end are passed over.
     Raises SpecError E941 for a checkpoint that was damaged after it was written, E942 for one of another module or
     optimizer, E940 where another rank failed; nothing is changed then.
     """
     device = device_of(module.parameters())
     with on_every_rank(device):
         newest = _newest(Path(folder))
-        manifest = read_manifest(newest) if newest is not None else None
+        manifest = None if newest is None else _manifest(newest)
     _check_same(Path(folder), manifest.step if manifest is not None else -1, device)
     if newest is None or manifest is None:
         return None
     state = training_state(module, optimizer)
     with on_every_rank(device):
+        manifest.check_sums(newest, rank(), world())
         state.check(newest, manifest.values)
     _read_tensors(newest, state)
     state.put(module, optimizer, manifest.values)
     return Resumed(step=manifest.step, data=manifest.data, path=newest)
 
 
+def _name(step: int) -> str:
+    """The name of the checkpoint of a step."""
+    return f"step-{step:08d}"
+
+
 def _newest(folder: Path) -> Path | None:
     """Return the checkpoint of the largest step; one that is written to its end has its name."""
     if not folder.is_dir():
+        if folder.exists():
+            fail("E941", f"{folder} is no folder of checkpoints", None, help="give a folder")
         return None
     steps = {int(found[1]): path for path in folder.iterdir() if (found := _NAME.fullmatch(path.name))}
     return steps[max(steps)] if steps else None
+
+
+def _manifest(checkpoint: Path) -> CheckpointManifest:
+    """Read the manifest of a checkpoint. Raises SpecError E941 for one that is damaged, or has the name of another."""
+    found = read_manifest(checkpoint)
+    if checkpoint.name != _name(found.step):
+        refuse(checkpoint, f"it is of step {found.step}")
+    return found
 
 
 def _check_same(folder: Path, step: int, device: torch.device) -> None:
@@ -136,12 +160,32 @@ def _write_tensors(temporary: Path, state: TrainingState) -> None:
         _refuse(temporary, str(error).strip().splitlines()[-1])
 
 
+def _write_sums(temporary: Path) -> None:
+    """Write the sums of the files that this rank wrote."""
+    # The writer numbers files by rank, from 1.
+    own = [name for name in file_names(temporary) if name.startswith(f"shard-{rank() + 1:05d}-")]
+    try:
+        sums = {name: sum_of(temporary / name) for name in own}
+        (temporary / f"{_SUMS}{rank()}").write_text(json.dumps(sums), encoding="utf-8")
+    except OSError as error:
+        _refuse(temporary, error.strerror or str(error))
+
+
+def _sums(temporary: Path) -> dict[str, str]:
+    """Take the sums that all ranks wrote, with those of files that no rank calls its own."""
+    found: dict[str, str] = {}
+    for path in list(temporary.glob(f"{_SUMS}*")):
+        found |= json.loads(path.read_text(encoding="utf-8"))
+        path.unlink()
+    return {name: found.get(name) or sum_of(temporary / name) for name in file_names(temporary)}
+
+
 def _rename(temporary: Path, target: Path) -> None:
     """Complete the manifest with the files and give the folder its name; one rank does it."""
     if rank():
         return
     try:
-        write_manifest(temporary, read_manifest(temporary, whole=False).of_files(temporary))
+        write_manifest(temporary, read_manifest(temporary, whole=False).of_files(_sums(temporary)))
         if target.exists():
             # A folder can be renamed to a name that is free: what a run before this one saved of the step goes first.
             shutil.rmtree(target)

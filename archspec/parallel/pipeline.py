@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from archspec.analyses.sharding.planner import plan
+from archspec.analyses.sharding.splits import check_splits, splits
 from archspec.diagnostics import fail
 from archspec.ir.placement import Placement
 from archspec.lower.boundaries import boundaries
@@ -68,12 +69,14 @@ def tables(name: str, made: StagedModel) -> list[str]:
 
 
 def _split_texts(spec: Spec, made: StagedModel, ranks: int, origin: str) -> Iterator[str]:
-    """The files that split each stage over tensor ranks. Raises SpecError E920."""
+    """The files that split each stage over tensor ranks. Raises SpecError E900 and E920."""
     placements: dict[str, Placement] = {}
     ties = made.tied
-    for number, stage in enumerate(made.graphs):
-        found = boundaries(stage.graph)
-        split = plan(stage.graph, ranks, found)
+    hooks = [boundaries(stage.graph) for stage in made.graphs]
+    plans = [plan(stage.graph, ranks, found) for stage, found in zip(made.graphs, hooks, strict=True)]
+    if not any(map(splits, plans)):
+        check_splits(spec.name, plans[0])
+    for number, (stage, found, split) in enumerate(zip(made.graphs, hooks, plans, strict=True)):
         for one in split.parameters:
             name = one.group.pattern
             if name in ties and placements.setdefault(name, one.placement) != one.placement:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import product
-from typing import NoReturn
 
 from archspec.analyses.cache import cache_size
 from archspec.analyses.cost import BYTES
@@ -23,8 +22,9 @@ from archspec.analyses.sharding.held import (
 )
 from archspec.analyses.sharding.plan import Plan
 from archspec.analyses.sharding.planner import plan
+from archspec.analyses.sharding.splits import check_splits, splits
 from archspec.analyses.sharding.state import cache_share
-from archspec.diagnostics import Diagnostic, SpecError, fail
+from archspec.diagnostics import Diagnostic, SpecError
 from archspec.ir.graph import Graph
 from archspec.ir.op import Primitive
 from archspec.ir.types import DType, TensorType
@@ -39,6 +39,7 @@ from archspec.spec import Spec
 # More tensor ranks than one machine has devices would exchange every layer over a network.
 _MOST_TENSOR = 8
 _MOST_RANKS = 4096
+_INSTEAD = "give a number of ranks that divides heads and features, or split the weights alone with `--data`"
 
 
 @record(eq=False)
@@ -191,10 +192,10 @@ def _proposals(
     known: dict[int, Plan] = {}
     for ranks, copies in _sizes(tensor, data, memory):
         found = known[ranks] = known.get(ranks) or plan(graph, ranks, hooks, sequence=sequence)
-        if ranks == 1 or any(found.is_split(node) for node in found.nodes):
+        if ranks == 1 or splits(found):
             yield _proposal(spec, graph, found, copies, pipeline, dtype)
         elif tensor is not None:
-            _refuse(spec, found)
+            check_splits(spec.name, found, _INSTEAD)
 
 
 def _too_large(made: Proposal | None, memory: int) -> SpecError:
@@ -223,15 +224,3 @@ def _sizes(tensor: int | None, data: int | None, memory: int | None) -> Iterator
 def _proposal(spec: Spec, graph: Graph, made: Plan, data: int, pipeline: int, dtype: ActivationDType) -> Proposal:
     cut = staged(spec.name, graph, pipeline) if pipeline > 1 else None
     return Proposal(spec=spec, graph=graph, plan=made, data=data, pipeline=pipeline, staged=cut, dtype=dtype)
-
-
-def _refuse(spec: Spec, made: Plan) -> NoReturn:
-    """Raise E900: every op runs whole. The op with the most FLOPs is marked."""
-    largest = max(made.unsplit, key=lambda one: (one.flops.typical(), one.elements))
-    fail(
-        "E900",
-        f"nothing in `{spec.name}` can be split over {made.ranks} tensor ranks",
-        largest.span,
-        f"`{largest.path}`: {largest.reason}",
-        help="give a number of ranks that divides heads and features, or split the weights alone with `--data`",
-    )

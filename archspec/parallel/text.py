@@ -8,19 +8,18 @@ from collections.abc import Iterable, Mapping
 
 from archspec.analyses.sharding.boundary import Boundaries, Crossing
 from archspec.analyses.sharding.plan import WHOLE, Conversion, Plan
-from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
 from archspec.ir.op import Primitive
 from archspec.ir.placement import Copied, Placement, Shard
 from archspec.ir.repeat import Repeat
 from archspec.lower.layout import fits
 from archspec.lower.syntax import parse
-from archspec.parallel.patterns import LayerPlace, Patterns
+from archspec.parallel.drawing import draws
+from archspec.parallel.patterns import LayerPlace, Patterns, layers_of
 from archspec.parallel.templates import Template, merged_imports
 
 _BEGIN, _END = "# --- tables ---\n", "# --- end of tables ---\n"
 _HOOKS = "dict[str, dict[int, Conversion]]"
-Layers = tuple[tuple[int, ...], ...]
 
 
 def parallelize_text(
@@ -54,7 +53,7 @@ def tables(
         *mapping("OUTPUTS", _HOOKS, hooks(plan, patterns, "output")),
         *mapping("LOOKUPS", "dict[str, Conversion]", patterns.merged(lookups(plan, boundaries))),
         *mapping("DIVIDED", "dict[str, tuple[str, ...]]", patterns.merged(divided(plan, boundaries))),
-        *mapping("DRAWS", "dict[str, tuple[int, ...]]", patterns.merged(draws(plan, graph))),
+        *mapping("DRAWS", "dict[str, tuple[int, ...]]", patterns.merged(alike(plan, graph))),
         *mapping("LAYERS", "dict[str, int]", layers),
         *mapping("SHAPES", "dict[str, tuple[int, ...]]", patterns.merged(shapes)),
     ]
@@ -121,33 +120,18 @@ def divided(plan: Plan, boundaries: Boundaries) -> Iterable[tuple[LayerPlace, st
             yield LayerPlace(at.module, at.layers), tuple_of(map(repr_of, sharding.attributes))
 
 
-def draws(plan: Plan, graph: Graph, module: str = "", layers: Layers = ()) -> Iterable[tuple[LayerPlace, str]]:
+def alike(plan: Plan, graph: Graph) -> Iterable[tuple[LayerPlace, str]]:
     """The modules whose code draws random numbers, with how many ranks in a row draw alike each time."""
-    own: list[str] = []
-    for node in graph.nodes:
-        if isinstance(node.op, Primitive) and node.op.draws:
-            own.append(str(drawn_alike(plan, node, node.op)))
-        for number, region in enumerate(node.regions):
-            inner, path = layers, ""
-            if isinstance(node.op, Repeat):
-                inner, path = (*layers, layers_of(node.op, number)), f"{node.op.module}.*"
-            elif isinstance(node.op, Call):
-                path = node.op.module
-            yield from draws(plan, region, path, inner)
-    if own and plan.ranks > 1:
-        yield LayerPlace(module, layers), tuple_of(own)
+    if plan.ranks > 1:
+        yield from ((place, tuple_of(str(drawn_alike(plan, node)) for node in nodes)) for place, nodes in draws(graph))
 
 
-def drawn_alike(plan: Plan, node: Node, op: Primitive) -> int:
+def drawn_alike(plan: Plan, node: Node) -> int:
     """How many ranks in a row draw the same numbers in an op."""
     sharding = plan.nodes[node]
-    parts = None if sharding is WHOLE else op.drawn(sharding)
+    assert isinstance(node.op, Primitive)
+    parts = None if sharding is WHOLE else node.op.drawn(sharding)
     return parts.copies if parts is not None else plan.ranks
-
-
-def layers_of(op: Repeat, number: int) -> tuple[int, ...]:
-    """The numbers in the list of layers of those of one body."""
-    return (op.schedule.first(number),) if op.shared else tuple(op.schedule.layers(number))
 
 
 def layer_counts(graph: Graph, times: int = 1) -> Mapping[str, int]:

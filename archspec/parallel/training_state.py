@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.layouts.report import also, and_more
+from archspec.parallel.manifest import refuse
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -26,11 +28,18 @@ class TrainingState:
     values: Mapping[str, Any]
 
     def check(self, path: Path, values: Mapping[str, Any]) -> None:
-        """Raise E942 unless a checkpoint has these names, and the shapes and dtypes of the tensors."""
+        """Check that a checkpoint has these names, and the shapes and dtypes of the tensors.
+
+        Raises SpecError E942 where it has others, E941 where it cannot be read.
+        """
+        from safetensors import SafetensorError
         from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
         from torch.distributed.checkpoint.metadata import TensorStorageMetadata
 
-        stored = HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
+        try:
+            stored = HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
+        except (SafetensorError, ValueError, KeyError, TypeError, OSError) as error:
+            refuse(path, str(error).splitlines()[0])
         theirs = {**stored, **values}
         ours = {**self.tensors, **self.values}
         notes = _difference("missing in the checkpoint", [name for name in ours if name not in theirs])
@@ -62,7 +71,8 @@ def training_state(module: nn.Module, optimizer: Optimizer) -> TrainingState:
     from torch import Tensor
     from torch.distributed.checkpoint.state_dict import get_state_dict
 
-    states: tuple[Mapping[str, Any], Mapping[str, Any]] = get_state_dict(module, optimizer, options=_options())
+    with _without_gradients(module):
+        states: tuple[Mapping[str, Any], Mapping[str, Any]] = get_state_dict(module, optimizer, options=_options())
     named = {
         f"{prefix}{name}": value
         for prefix, state in zip((_MODULE, _OPTIMIZER), states, strict=True)
@@ -72,6 +82,19 @@ def training_state(module: nn.Module, optimizer: Optimizer) -> TrainingState:
         tensors={name: value for name, value in named.items() if isinstance(value, Tensor)},
         values={name: value for name, value in named.items() if not isinstance(value, Tensor)},
     )
+
+
+@contextmanager
+def _without_gradients(module: nn.Module) -> Iterator[None]:
+    """Set gradients aside: torch makes the state of a fresh optimizer only where there are none."""
+    held = [(one, one.grad) for one in module.parameters()]
+    for one, _ in held:
+        one.grad = None
+    try:
+        yield
+    finally:
+        for one, gradient in held:
+            one.grad = gradient
 
 
 def _options() -> StateDictOptions:

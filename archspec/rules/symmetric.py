@@ -12,6 +12,7 @@ from archspec.rules.evidence import Evidence
 from archspec.rules.explain import node_text, sizes_text
 from archspec.rules.kind import Kind
 from archspec.rules.moves import moved_input, trials
+from archspec.rules.refuted import broken_at, entry, refuted
 from archspec.rules.verdict import Verdict
 from archspec.spec import Rule
 
@@ -106,38 +107,24 @@ def _short(rule: Rule, evidence: Evidence, motion: Moves | None, node: Node | No
     found = witness(evidence.spec, rule, motion, evidence.terms)
     if found is None:
         return _unknown(rule, node, reason)
-    output, source = rule.fields.output, rule.fields.input
-    place = f"`{output}` at [{', '.join(map(str, found.at))}]"
-    primary, secondary = _labels(rule, node, reason)
-    diagnostic = Diagnostic(
-        code="E420",
-        message=f"`{rule}` is violated: {place} is {found.found:.4g}, expected {found.expected:.4g}",
-        primary=primary,
-        secondary=secondary,
-        notes=(
-            f"`{source}` moved by {found.trial.by} along axis {rule.axes[1][0]}; sizes: {sizes_text(found.sizes)}",
-            f"measured with random weights in float64: it is off by up to {found.largest:.2g} of its largest value",
-        ),
+    told = f"{entry(rule, found.at)} is {found.found:.4g}, expected {found.expected:.4g}"
+    moved = f"`{rule.fields.input}` moved by {found.trial.by} along axis {rule.axes[1][0]}"
+    notes = (
+        f"{moved}; sizes: {sizes_text(found.sizes)}",
+        f"measured with random weights in float64: it is off by up to {found.largest:.2g} of its largest value",
     )
-    return Verdict(rule=rule, status="violated", explanation=_at(rule, node, reason), diagnostics=(diagnostic,))
+    return refuted(rule, node, _at(rule, node, reason), told, notes)
 
 
 def _unknown(rule: Rule, node: Node | None, reason: str) -> Verdict:
     """The verdict on a rule that is not proved, and that no run refutes."""
-    primary, secondary = _labels(rule, node, reason)
+    primary, secondary = broken_at(rule, node, _at(rule, node, reason))
     notes = ("no counterexample was found at the sizes and values that were tried", _at(rule, node, reason))
     message = f"`{rule}` is not proved"
     diagnostic = Diagnostic(
         code="E421", message=message, primary=primary, secondary=secondary, notes=notes[: 1 + (node is None)]
     )
     return Verdict(rule=rule, status="unknown", explanation=_at(rule, node, reason), diagnostics=(diagnostic,))
-
-
-def _labels(rule: Rule, node: Node | None, reason: str) -> tuple[Label, tuple[Label, ...]]:
-    """The primary and secondary labels: the node that breaks the symmetry, and the rule."""
-    if node is None or node.span is None:
-        return Label(rule.span), ()
-    return Label(node.span, _at(rule, node, reason)), (Label(rule.span, "the rule"),)
 
 
 def _at(rule: Rule, node: Node | None, reason: str) -> str:

@@ -58,7 +58,7 @@ class Way:
         span = step.node.span
         if span is None:
             return ""
-        file = "" if self._home is None or span.source.name == self._home.name else f"{span.source.name}, "
+        file = "" if self._home is None or span.source.name == self._home.name else f"{span.source.shown}, "
         return f", {file}line {span.line}"
 
     def _stretches(self) -> Iterator[tuple[list[str], PathStep, bool]]:

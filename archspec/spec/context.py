@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field, replace
 from itertools import count
-from typing import NoReturn
 
 from archspec.algebra.dim import Dim, Symbol
 from archspec.algebra.scalar import Scalar
@@ -221,20 +220,6 @@ class NodeContext:
             return self.builder.call(self.name, kind, body, inputs, module=self.owner, results=hints)
         made = body(*inputs.values())
         return (made,) if isinstance(made, Value) else tuple(made)
-
-    def fail(
-        self,
-        code: str,
-        message: str,
-        span: Span | None,
-        label: str = "",
-        *,
-        secondary: Sequence[Label] = (),
-        notes: Sequence[str] = (),
-        help: str | None = None,
-    ) -> NoReturn:
-        """Raise a SpecError with one error, as `archspec.diagnostics.fail` does."""
-        fail(code, message, span, label, secondary=secondary, notes=notes, help=help)
 
     def _look(self, path: Path) -> Value | Scalar:
         """The number or the value of a path. Raises SpecError E201 or E218 for an unknown one."""

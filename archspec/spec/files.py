@@ -87,7 +87,7 @@ def nodes_on_disk(path: Path) -> MapNode:
     with path.open("rb") as file:
         # One byte more than allowed is enough to report the file as too large.
         data = file.read(MAX_BYTES + 1)
-    return read_bytes(str(path), data)
+    return read_bytes(str(path), data, path.stem if path.parent == shipped_specs_dir() else "")
 
 
 # A context variable, because files are named deep inside a spec and an editor has some of them open.

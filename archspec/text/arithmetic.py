@@ -75,8 +75,7 @@ class InfixOperation(Generic[E]):
         return POWERS[self.op]
 
     def __str__(self) -> str:
-        # One more on the right: equal operators associate to the left, so `a - (b - c)` keeps its brackets.
-        return f"{bracketed(self.left, self.power)} {self.op} {bracketed(self.right, self.power + 1)}"
+        return infix_text(self.left, self.op, self.right, self.power)
 
 
 @record
@@ -155,6 +154,12 @@ def read_number(token: Token) -> Number:
 def bracketed(inner: Bindable, power: int) -> str:
     """The text of an operand, in brackets if its operator binds less tightly than `power`."""
     return f"({inner})" if inner.power < power else str(inner)
+
+
+def infix_text(left: Bindable, op: str, right: Bindable, power: int) -> str:
+    """The source of `left op right`, for an operator that binds with `power`."""
+    # One more on the right: equal operators associate to the left, so `a - (b - c)` keeps its brackets.
+    return f"{bracketed(left, power)} {op} {bracketed(right, power + 1)}"
 
 
 def leaves(node: E) -> Iterator[E]:

@@ -10,12 +10,12 @@ from archspec.diagnostics.error import fail
 from archspec.diagnostics.nearest import did_you_mean, nearest
 from archspec.diagnostics.source import Span
 from archspec.record import record
-from archspec.text.arithmetic import bracketed
 from archspec.text.expr import EXPR, Expr
+from archspec.text.junction import Junction
 from archspec.text.lexer import Token
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path, path_of, read_path
-from archspec.text.pratt import Cursor, Grammar, Infix, parse_whole
+from archspec.text.pratt import Cursor, Grammar, parse_whole
 from archspec.text.pred import PRED, PredExpr
 
 _OR, _AND, _ATOM = 10, 20, 40
@@ -69,30 +69,18 @@ class MaskName:
         return self.name
 
 
-@record
-class MaskAnd:
+class MaskAnd(Junction["MaskSyntax"]):
     """The (query, key) pairs that both operands allow."""
 
-    left: MaskSyntax
-    right: MaskSyntax
-    span: Span = field(compare=False, repr=False)
+    op = "&"
     power = _AND
 
-    def __str__(self) -> str:
-        return f"{bracketed(self.left, _AND)} & {bracketed(self.right, _AND + 1)}"
 
-
-@record
-class MaskOr:
+class MaskOr(Junction["MaskSyntax"]):
     """The (query, key) pairs that at least one operand allows."""
 
-    left: MaskSyntax
-    right: MaskSyntax
-    span: Span = field(compare=False, repr=False)
+    op = "|"
     power = _OR
-
-    def __str__(self) -> str:
-        return f"{bracketed(self.left, _OR)} | {bracketed(self.right, _OR + 1)}"
 
 
 MaskSyntax = MaskCall | MaskName | MaskAnd | MaskOr
@@ -156,7 +144,7 @@ def _grammar(words: Mapping[str, MaskWord], fields: frozenset[str]) -> Grammar[M
             return MaskName(name=token.text, span=token.span)
         _unknown(token, (*words, *fields), called=cursor.at("("))
 
-    infix = {"|": Infix(power=_OR, build=_or), "&": Infix(power=_AND, build=_and)}
+    infix = {one.op: one.infix() for one in (MaskOr, MaskAnd)}
     grammar: Grammar[MaskSyntax] = Grammar(operand=operand, infix=infix, expected="a mask", helps=_HELPS)
     return grammar
 
@@ -173,14 +161,6 @@ def _call(cursor: Cursor, atom: Token, word: MaskWord) -> MaskSyntax:
         fail("E120", f"`{atom.text}` needs an argument", atom.span, help=help)
     argument, span = cursor.brackets(sort.parse)
     return MaskCall(word=atom.text, argument=argument, span=atom.span.to(span))
-
-
-def _and(left: MaskSyntax, token: Token, right: MaskSyntax) -> MaskSyntax:
-    return MaskAnd(left=left, right=right, span=left.span.to(right.span))
-
-
-def _or(left: MaskSyntax, token: Token, right: MaskSyntax) -> MaskSyntax:
-    return MaskOr(left=left, right=right, span=left.span.to(right.span))
 
 
 def _unknown(token: Token, options: Collection[str], *, called: bool) -> NoReturn:

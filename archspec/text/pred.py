@@ -8,10 +8,10 @@ from archspec.diagnostics.source import Span
 from archspec.record import record
 from archspec.text.arithmetic import bracketed
 from archspec.text.expr import EXPR, Expr
-from archspec.text.lexer import Token
+from archspec.text.junction import Junction
 from archspec.text.nodes import TextNode
 from archspec.text.path import Path, path_of
-from archspec.text.pratt import Cursor, Grammar, Infix, parse_whole
+from archspec.text.pratt import Cursor, Grammar, parse_whole
 
 _OR, _AND, _NOT, _ATOM = 10, 20, 30, 40
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
@@ -56,30 +56,18 @@ class PredNot:
         return f"not {bracketed(self.operand, _NOT)}"
 
 
-@record
-class PredAnd:
+class PredAnd(Junction["PredExpr"]):
     """True where both operands are true."""
 
-    left: PredExpr
-    right: PredExpr
-    span: Span = field(compare=False, repr=False)
+    op = "and"
     power = _AND
 
-    def __str__(self) -> str:
-        return f"{bracketed(self.left, _AND)} and {bracketed(self.right, _AND + 1)}"
 
-
-@record
-class PredOr:
+class PredOr(Junction["PredExpr"]):
     """True where at least one operand is true."""
 
-    left: PredExpr
-    right: PredExpr
-    span: Span = field(compare=False, repr=False)
+    op = "or"
     power = _OR
-
-    def __str__(self) -> str:
-        return f"{bracketed(self.left, _OR)} or {bracketed(self.right, _OR + 1)}"
 
 
 PredExpr = PredPath | PredCompare | PredNot | PredAnd | PredOr
@@ -118,18 +106,10 @@ def _path_or_comparison(cursor: Cursor) -> PredExpr:
     return PredCompare(path=path, op=op, expr=expr, span=path.span.to(expr.span))
 
 
-def _and(left: PredExpr, token: Token, right: PredExpr) -> PredExpr:
-    return PredAnd(left=left, right=right, span=left.span.to(right.span))
-
-
-def _or(left: PredExpr, token: Token, right: PredExpr) -> PredExpr:
-    return PredOr(left=left, right=right, span=left.span.to(right.span))
-
-
 _VALUE_FIRST = "compare a value with an expression, with the value first: `ids != 0`"
 PRED: Grammar[PredExpr] = Grammar(
     operand=_operand,
-    infix={"or": Infix(power=_OR, build=_or), "and": Infix(power=_AND, build=_and)},
+    infix={one.op: one.infix() for one in (PredOr, PredAnd)},
     expected="a value, `not` or `(`",
     helps={
         "&": "write `and`",

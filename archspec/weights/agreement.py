@@ -59,3 +59,10 @@ def rank() -> int:
     import torch.distributed as dist
 
     return 0 if is_alone() else dist.get_rank()
+
+
+def world() -> int:
+    """Return the number of processes in the default group, 1 where there is none."""
+    import torch.distributed as dist
+
+    return 1 if is_alone() else dist.get_world_size()

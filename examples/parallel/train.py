@@ -3,7 +3,8 @@
     torchrun --nproc-per-node 4 examples/parallel/train.py --task language --data 2 --tensor 2 --folder runs/language
 
 A process may be killed: torchrun ends the others, and the same command goes on from the newest checkpoint, with the
-losses that it would have had. The numbers of `--data` and `--tensor` may change in between.
+losses that it would have had. The numbers of `--data` and `--tensor` may change in between: the losses are the same
+then, but for what dropout drops.
 On GPUs, `--backend nccl`.
 """
 

@@ -12,6 +12,8 @@ from archspec.checking.decoding_cache import decoding_cache
 from archspec.cli.check_command import cache_data, cache_lines
 from archspec.spec import load
 from tests.decoding import specs
+from tests.mutation.operators import mutants
+from tests.mutation.table import OPERATORS
 
 
 def size_of(name: str) -> tuple[CacheSize, int]:
@@ -101,3 +103,15 @@ def test_lines_and_data(tmp_path: Path) -> None:
     data = cache_data(barred)
     assert data is not None
     assert data["refused"]["code"] == "E748"  # type: ignore[index]
+
+
+def test_a_bias_that_was_turned_is_refused_and_not_a_fault() -> None:
+    """Its rows are then the past positions and its columns the new ones, of which a step has no positions a row."""
+    spec = load("bloom-560m", reduced=True)
+    turned = [one for one in mutants(spec, OPERATORS) if one.operator.name == "reverse distances"]
+    assert turned
+    for mutant in turned:
+        found = decoding_cache(mutant.spec)
+        assert found is not None and found.refused is not None
+        assert found.refused.code == "E748"
+        assert "cannot run on only the new positions" in found.refused.message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from archspec.diff import Changes, compare_meaning
 from archspec.diff.forms import text_of
 from archspec.spec import Spec, load
+from archspec.spec.shipped import shipped_specs_dir
 
 DECODER = """archspec: 1
 name: small
@@ -172,6 +174,91 @@ def test_the_same_in_other_words_is_no_change(case: str, tmp_path: Path) -> None
     found = compare_meaning(spec(tmp_path, *before), spec(tmp_path, *before, edit))
     assert [one.text for one in found.changes] == []
     assert found.checkpoint.loads
+
+
+PREDICATES = [
+    ("key_valid(valid and ids != 0)", "key_valid(valid) & key_valid(ids != 0)"),
+    ("key_valid(valid or ids != 0)", "(key_valid(ids != 0) | key_valid(valid))"),
+    ("key_valid(valid and ids != 0)", "key_valid(not (ids == 0 or not valid))"),
+    ("key_valid(valid and ids > 3)", "key_valid(not ids < 4 and valid)"),
+    (
+        "key_valid(valid) & query_valid(ids != 0 and valid)",
+        "query_valid(valid) & key_valid(valid) & query_valid(ids != 0)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), PREDICATES)
+def test_masks_that_read_the_same_in_other_words_are_the_same(one: str, other: str, tmp_path: Path) -> None:
+    before, after = (spec(tmp_path, ("key_valid(valid)", mask)) for mask in (one, other))
+    assert [change.text for change in compare_meaning(before, after).changes] == []
+
+
+KEPT = (
+    ("logits: {block", "kept: {block: pool, input: states, kind: mean, valid: valid}\n  logits: {block"),
+    ("outputs:\n", 'outputs:\n  kept: "float[batch, d_model]"\n'),
+    ("  - ignores: {output: logits, input: ids, where: not valid}\n", ""),
+)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "told"),
+    [
+        # Both read one value, so that a refutation would be a guess.
+        ("ids == 0", "ids < 1", "causal & key_valid(ids == 0) -> causal & key_valid(ids < 1)"),
+        ("ids > 3", "ids != 3", "causal & key_valid(ids >= 4) -> causal & key_valid(ids != 3)"),
+        (
+            "valid",
+            "valid and ids != 0",
+            "key_valid(valid) -> causal & key_valid(valid) & key_valid(ids != 0), narrower",
+        ),
+        ("ids != 0", "valid", "key_valid(ids != 0) -> causal & key_valid(valid), neither contains the other"),
+    ],
+)
+def test_no_more_is_said_of_a_mask_than_is_known(one: str, other: str, told: str, tmp_path: Path) -> None:
+    before, after = (spec(tmp_path, *KEPT, ("key_valid(valid)", f"key_valid({mask})")) for mask in (one, other))
+    (found,) = compare_meaning(before, after).changes
+    assert found.kind == "mask"
+    assert found.text.endswith(told)
+
+
+def test_names_of_dims_that_were_exchanged_change_nothing(tmp_path: Path) -> None:
+    source = shipped_specs_dir() / "transformer-base.yaml"
+    path, text = tmp_path / "other.yaml", source.read_text("utf-8")
+    for names in ({"src": "tgt", "tgt": "src"}, {"batch": "src", "src": "tgt", "tgt": "batch"}):
+        parts = re.split(rf"\b({'|'.join(names)})\b", text)
+        path.write_text("".join(names.get(part, part) for part in parts), "utf-8")
+        found = compare_meaning(load(source), load(path))
+        assert [one.text for one in found.changes] == []
+        assert {(one.before, one.after) for one in found.renamed} == set(names.items())
+
+
+def test_a_dim_in_place_of_another_is_a_change(tmp_path: Path) -> None:
+    """Where only one of two inputs has it: no name is then exchanged for another."""
+    first = '  valid: {type: "bool[batch, length]"'
+    added = (
+        ("length: [1, 8, 32]}", "length: [1, 8, 32], other: [1, 8, 32]}"),
+        (first, f"  one: float[batch, other, d_model]\n  two: float[batch, other, d_model]\n{first}"),
+        (
+            "outputs:\n",
+            (
+                "  kept: {block: pool, input: one, kind: max}\n  more: {block: pool, input: two, kind: max}\n"
+                "outputs:\n  kept: float[batch, d_model]\n  more: float[batch, d_model]\n"
+            ),
+        ),
+    )
+    before = spec(tmp_path, *added)
+    after = spec(tmp_path, *added, ("one: float[batch, other,", "one: float[batch, length,"))
+    assert "input `one`: float[batch, other, 16] -> float[batch, length, 16]" in [
+        one.text for one in compare_meaning(before, after).changes
+    ]
+
+
+def test_tensors_of_some_layers_are_named_by_their_numbers(tmp_path: Path) -> None:
+    found = changed(tmp_path, ("layers: 3", "layers: 5")).checkpoint
+    assert found.missing[0] == ("states.layers.3,4.attention_norm.weight", 2)
+    back = compare_meaning(spec(tmp_path, ("layers: 3", "layers: 5")), spec(tmp_path)).checkpoint
+    assert back.unused[0] == ("states.layers.3,4.attention_norm.weight", 2)
 
 
 def test_a_verdict_that_falls_is_told(tmp_path: Path) -> None:

@@ -79,6 +79,58 @@ def test_several_files_and_a_new_one(repository: Path) -> None:
     assert said("--from", "HEAD~1", "specs/new.yaml").stdout == "specs/new.yaml is new since HEAD~1\n"
 
 
+def test_a_file_with_another_name_is_compared_with_what_it_was(repository: Path) -> None:
+    git(repository, "mv", "specs/child.yaml", "specs/heir.yaml")
+    told = "HEAD~1:specs/child.yaml -> specs/heir.yaml\n  `states.layers.*.feed_forward`: gelu -> silu\n"
+    assert said("--from", "HEAD~1", "specs/heir.yaml").stdout.startswith(told)
+    git(repository, "commit", "-qm", "three")
+    assert said("--from", "HEAD~2", "specs/heir.yaml").stdout.startswith(told.replace("~1", "~2"))
+
+
+def test_a_file_that_is_gone_is_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (repository / "ci.yaml").write_text("on: push\n", encoding="utf-8")
+    git(repository, "add", ".")
+    git(repository, "commit", "-qm", "three")
+    for name in ("specs/parent.yaml", "specs/child.yaml", "specs/new.yaml", "ci.yaml"):
+        (repository / name).unlink()
+    (repository / "specs").rmdir()
+    found = said("--from", "HEAD", "--skip-others", "--exit-code", "specs/parent.yaml", "ci.yaml")
+    assert (found.exit_code, found.stdout) == (1, "specs/parent.yaml is gone since HEAD\n")
+    data = json.loads(said("--from", "HEAD", "specs/parent.yaml", "--json").stdout)
+    assert data == {"before": "specs/parent.yaml", "after": None, "same": False, "gone": True}
+
+
+def test_a_parent_that_is_named_by_its_whole_path_is_of_the_revision_too(repository: Path) -> None:
+    """As a shipped spec is, in the repository that ships it; a file outside of the commit is read from the disk."""
+    (repository / ".venv").mkdir()
+    (repository / ".venv" / "other.yaml").write_text(DECODER.replace("gelu", "relu"), encoding="utf-8")
+    for name, parent in (
+        ("whole", repository / "specs" / "parent.yaml"),
+        ("outside", repository / ".venv" / "other.yaml"),
+    ):
+        text = f"archspec: 1\nextends: {parent}\nname: {name}\n"
+        (repository / f"{name}.yaml").write_text(text, encoding="utf-8")
+    git(repository, "add", "whole.yaml", "outside.yaml")
+    git(repository, "commit", "-qm", "three")
+    (repository / "specs" / "parent.yaml").write_text(DECODER, encoding="utf-8")
+    assert "silu -> gelu" in said("--from", "HEAD", "whole.yaml").stdout
+    assert "nothing changed" in said("--from", "HEAD", "outside.yaml").stdout
+
+
+@pytest.mark.parametrize("name", ["gpt2", "-"])
+def test_what_has_no_revisions_is_not_new(name: str, repository: Path) -> None:
+    found = said("--from", "HEAD", name)
+    assert isinstance(found.exception, SpecError)
+    assert "which has no revisions" in found.exception.diagnostics[0].message
+
+
+def test_the_name_of_a_file_is_no_markup(repository: Path) -> None:
+    name = "specs/![x](http:)<b>`.yaml".replace("/", "_")
+    (repository / name).write_text(DECODER, encoding="utf-8")
+    found = said("--from", "HEAD", name, "--markdown").stdout
+    assert found == "#### specs\\_!\\[x\\](http:)\\<b\\>'.yaml: is new since HEAD\n"
+
+
 def test_nothing_is_run_that_a_repository_names(repository: Path) -> None:
     """A filter that shows blobs, and a hook, would leave a file behind."""
     witness = repository / "witness"

@@ -54,6 +54,8 @@ def missed(spec: str, count: int) -> tuple[int, list[str]]:
     path, text = shipped(spec)
     chance, wrong, tried = Random(spec), [], 0
     opened = document(text, path.name, folder=path.parent)
+    # Parameters and layers are offered as the last check found them.
+    assert [one for one in opened.findings() if one.severity == "error"] == []
     every = words(opened)
     for start, word in chance.sample(every, min(count, len(every))):
         for kept in {0, len(word) // 2}:
@@ -177,3 +179,28 @@ def test_nothing_raises(text: str) -> None:
     lines = Lines(Source("", text))
     for offset in range(len(text) + 1):
         opened.completions(lines.place(offset))
+
+
+@pytest.mark.parametrize(
+    ("mask", "offered", "other"),
+    [
+        ("prefix(heads - (hidden - ", "d_model", "causal"),
+        ("prefix((hidden - heads) % ", "d_model", "causal"),
+        ("causal & (key_valid(ids > 0) | ", "causal", "d_model"),
+        ("(", "causal", "d_model"),
+    ],
+)
+def test_brackets_of_a_mask_hold_numbers_or_masks(mask: str, offered: str, other: str) -> None:
+    start = DECODER.index("mask: causal}") + len("mask: ")
+    text = f'{DECODER[:start]}"{mask}"{DECODER[start + len("causal") :]}'
+    opened = document(DECODER)
+    opened.findings()
+    opened.change(text)
+    found = {one.label for one in opened.completions(Lines(Source("", text)).place(start + 1 + len(mask)))}
+    assert offered in found and other not in found
+
+
+def test_a_size_may_stand_for_a_list_of_sizes() -> None:
+    path, text = shipped("vit-b16")
+    found = {one.label for one in document(text, path.name).completions(place(text, "patch: |patch"))}
+    assert {"patch", "d_model"} <= found

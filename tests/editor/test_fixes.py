@@ -72,3 +72,16 @@ def test_over_the_corpus(tmp_path: Path) -> None:
                 assert sum(other.code == one.code for other in after) < sum(other.code == one.code for other in found)
             offered += bool(fixes)
     assert offered >= 15
+
+
+def test_a_fix_is_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An editor asks at each move of the pointer, and to try an edit takes a check."""
+    opened = document(DECODER.replace("input: source", "input: sorce"))
+    (finding,) = opened.findings()
+    first = opened.fixes(finding.extent)
+    assert first
+    monkeypatch.setattr("archspec.editing.fixes._mends", None)
+    assert opened.fixes(finding.extent) == first
+    opened.change(DECODER.replace("input: source", "input: sourze"))
+    with pytest.raises(TypeError):
+        opened.fixes(opened.findings()[0].extent)

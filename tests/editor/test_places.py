@@ -43,7 +43,7 @@ def test_places_outside_and_inside_of_characters_are_taken_to_be_near() -> None:
 
 
 def test_a_byte_order_mark_takes_a_column_that_a_source_does_not_have() -> None:
-    lines = Lines(Source("", "a: 1\nb"), marked=True)
+    lines = Lines(Source.of("", "\ufeffa: 1\nb"))
     assert lines.place(0) == Position(0, 1)
     assert lines.offset(Position(0, 1)) == 0
     assert lines.offset(Position(0, 0)) == 0

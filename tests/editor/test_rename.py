@@ -138,3 +138,84 @@ def test_fields_of_blocks_are_renamed_where_they_are_given() -> None:
     assert f"fields: {{{NEW}: size" in changed
     assert f"{NEW}: d_gate" in changed
     assert f"dim: {NEW}, activation" in changed
+
+
+CONV = """archspec: 1
+name: small
+constants: {pad: 1}
+dims: {batch: [1, 2, 4]}
+inputs: {x: "float[batch, 3, 8, 8]"}
+graph:
+  y: {block: conv, input: x, channels: 4, kernel: 3, padding: pad}
+outputs: {y: "float[batch, 4, 8, 8]"}
+"""
+SUBSTITUTED = """archspec: 1
+name: small
+dims: {batch: [1, 2, 4]}
+inputs: {x: "float[batch, 8]"}
+blocks:
+  two:
+    fields: {act: activation}
+    inputs: {z: "float[b, d]"}
+    graph:
+      one: {block: linear, input: z, dim: d, activation: act}
+      out: {block: linear, input: one, dim: d, activation: gelu}
+    outputs: {out: "float[b, d]"}
+graph:
+  y: {block: two, z: x, act: relu}
+outputs: {y: "float[batch, 8]"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "before", "new"),
+    [(CONV, "|pad: 1", "same"), (CONV, "|pad: 1", "circular"), (SUBSTITUTED, "|act: activation", "gelu")],
+)
+def test_a_name_that_a_field_takes_for_a_word_is_refused(text: str, before: str, new: str) -> None:
+    """Each of these loads afterwards, with the same types, counts and verdicts, and says something else."""
+    opened = document(text)
+    assert opened.findings() == ()
+    with pytest.raises(RenameRefusedError, match=f"`{new}` would be taken for something else"):
+        opened.rename(place(text, before), new)
+    assert opened.rename(place(text, before), NEW)
+
+
+def test_names_in_the_first_line_of_a_text_with_a_byte_order_mark() -> None:
+    text = (
+        '\ufeff{archspec: 1, name: c, constants: {n: 8}, dims: {b: [1, 2, 4]}, inputs: {x: "float[b, n]"}, '
+        'graph: {y: {block: linear, input: x, dim: n}}, outputs: {y: "float[b, n]"}}\n'
+    )
+    edits = document(text).rename(place(text, "{|n: 8"), NEW)
+    assert edited(text, edits) == text.replace("{n: 8", f"{{{NEW}: 8").replace("b, n]", f"b, {NEW}]").replace(
+        "dim: n", f"dim: {NEW}"
+    )
+
+
+CHILD = "archspec: 1\nextends: base.yaml\nname: child\nconstants: {d_model: 32}\n"
+
+
+def test_a_file_that_does_not_parse_is_not_left_behind(tmp_path: Path) -> None:
+    """Neither one that extends the file, nor one that the file extends, which might name it too."""
+    library = Library(Desk(()))
+    base, child = (Document(tmp_path / name, "", library) for name in ("base.yaml", "child.yaml"))
+    base.change(DECODER)
+    child.change(CHILD + "dims: {\n")
+    with pytest.raises(RenameRefusedError, match=r"child.yaml, which extends base.yaml, does not parse"):
+        base.rename(place(DECODER, "|d_model: 16"), NEW)
+    base.change(DECODER + "rules: {\n")
+    child.change(CHILD)
+    with pytest.raises(RenameRefusedError, match=r"base.yaml, which child.yaml names, cannot be read"):
+        child.rename(place(CHILD, "|d_model"), NEW)
+    base.change(DECODER)
+    assert len(child.rename(place(CHILD, "|d_model"), NEW)) == 4
+
+
+def test_folders_that_are_too_large_to_look_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        (tmp_path / f"other_{number}.yaml").write_text("a: 1\n", "utf-8")
+    opened = document(folder=tmp_path)
+    assert len(opened.rename(place(DECODER, "|d_model: 16"), NEW)) == 3
+    monkeypatch.setattr("archspec.editing.desk._MOST_FILES", 3)
+    with pytest.raises(RenameRefusedError, match="holds too many files to look for what extends this one"):
+        opened.rename(place(DECODER, "|d_model: 16"), NEW)
+    assert len(opened.references(place(DECODER, "|d_model: 16"))) == 3

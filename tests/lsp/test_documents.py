@@ -9,6 +9,9 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
+from archspec.lsp.features import make_server
+from archspec.lsp.server import SpecServer
+from archspec.lsp.worker import Worker
 from tests.editor.documents import DECODER, LEAKY, place
 from tests.lsp.client import Editor, editor
 from tests.lsp.said import checked, shown
@@ -100,6 +103,57 @@ async def test_a_document_that_was_never_saved(tmp_path: Path) -> None:
             types.CodeActionParams(document, found[0].range, types.CodeActionContext(found))
         )
         assert [one.title for one in actions] == ["write `base.yaml`"]
+
+
+@pytest.mark.asyncio
+async def test_another_text_of_a_file_is_a_document_of_its_own(tmp_path: Path) -> None:
+    """An editor shows the committed text beside the file, and a file under the name of a link to it."""
+    base, link = tmp_path / "specs" / "base.yaml", tmp_path / "link.yaml"
+    base.parent.mkdir()
+    base.write_text(DECODER, "utf-8")
+    link.symlink_to(base)
+    (tmp_path / "specs" / "child.yaml").write_text(CHILD, "utf-8")
+    async with editor(tmp_path) as client:
+        old = [f"git:{tmp_path}/specs/{name}.yaml?%7B%22ref%22%3A%22~%22%7D" for name in ("base", "child")]
+        index = old[0].replace("~", "")
+        assert await client.open(base.as_uri(), DECODER) == []
+        assert codes(await client.open(old[0], LEAKY)) == ["E420"]
+        assert await client.open(index, DECODER) == []
+        assert await client.open(old[1], CHILD) == []
+        assert await client.open(link.as_uri(), DECODER) == []
+        assert codes(await client.change(link.as_uri(), LEAKY)) == ["E420"]
+        assert await client.change(base.as_uri(), f"# changed\n{DECODER}") == []
+        await client.close(link.as_uri())
+        assert codes(await client.change(base.as_uri(), f"# changed\n{LEAKY}")) == ["E420"]
+        await settled(client, old[1], ["E420"])
+        # What is to be saved there already counts there.
+        new = f"untitled:{tmp_path}/specs/new.yaml"
+        assert await client.open(new, DECODER.replace("small", "new")) == []
+        assert codes(await client.change(new, CHILD.replace("base.yaml", "new.yaml"))) == ["E207"]
+
+
+@pytest.mark.asyncio
+async def test_a_check_that_fails_leaves_nothing_old_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[types.PublishDiagnosticsParams] = []
+    server = make_server()
+    monkeypatch.setattr(server, "text_document_publish_diagnostics", told.append)
+    monkeypatch.setattr(server, "window_log_message", lambda _: None)
+    monkeypatch.setattr(SpecServer, "_folders", lambda _: (tmp_path,))
+    uri = (tmp_path / "small.yaml").as_uri()
+
+    async def put(text: str, version: int) -> list[types.Diagnostic]:
+        server.put(uri, text, version)
+        assert server.checking is not None
+        await server.checking
+        assert (told[-1].uri, told[-1].version) == (uri, version)
+        return list(told[-1].diagnostics)
+
+    assert codes(await put(LEAKY, 1)) == ["E420"]
+    with monkeypatch.context() as broken:
+        broken.setattr(Worker, "find", lambda *_, **__: 1 / 0)
+        (found,) = await put(DECODER, 2)
+    assert "a fault of archspec: ZeroDivisionError" in found.message
+    assert await put(f"# more\n{DECODER}", 3) == []
 
 
 @pytest.mark.asyncio
@@ -206,6 +260,8 @@ async def test_files_of_yaml_that_are_no_specs_are_left_alone(tmp_path: Path) ->
         )
         assert "archspec" in {one.label for one in offered.items}
         assert "E222" in codes(await client.change(uri, "archspec: 2\n"))
+        other = (tmp_path / "braces.yaml").as_uri()
+        assert "E222" in codes(await client.open(other, '{\n  "name": "x",\n  "archspec": 2\n}\n'))
         # Once it was a spec it stays one.
         assert codes(await client.change(uri, "name: x\n")) != []
 

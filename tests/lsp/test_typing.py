@@ -61,7 +61,8 @@ async def test_stale_work_never_queues(tmp_path: Path, monkeypatch: pytest.Monke
         server.put(uri, DECODER.replace("layers: 2", f"layers: {number}x"), number)
         await asyncio.sleep(0)
     gate.set()
-    await server._checking
+    assert server.checking is not None
+    await server.checking
     server.shutdown()
     assert len(checks) == 2
     assert [(one.version, len(one.diagnostics)) for one in told] == [(60, 1)]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from archspec.ir.printer import print_graph
-from archspec.spec import load
+from archspec.spec import Spec, load
+from archspec.spec.files import locate
 from archspec.spec.shipped import shipped_specs_dir
 
 OWN = {path.stem: path for path in sorted((Path(__file__).parent.parent / "contract" / "specs").glob("*.yaml"))}
@@ -72,7 +73,7 @@ TWINS = {
     "vit-h14",
     "vit-l16",
 }
-"""Specs that are, when reduced, another one (see `same_as`)."""
+"""Specs that are, when reduced, another one; what `same_as` finds, for collecting tests without reading every spec."""
 
 
 def ranked(names: Iterable[str] = SHIPPED) -> list[Any]:
@@ -99,12 +100,18 @@ def left_to_long(*names: str) -> list[Any]:
 
 
 @cache
+def reduced(name: str) -> Spec:
+    """A shipped spec or one of the tests' own, read once."""
+    return load(OWN.get(name, name), reduced=True)
+
+
+@cache
 def same_as() -> dict[str, str]:
     """Specs that have, when reduced, the graph and the rules of another one, but for rates of dropout; and which."""
     first: dict[tuple[str, ...], str] = {}
     found = {}
     for name in SHIPPED:
-        spec = load(name, reduced=True)
+        spec = reduced(name)
         text = re.sub(r"\b(dropout|rate)=[\d.]+", r"\1", print_graph(spec.graph).partition("\n")[2])
         owner = first.setdefault((text, *map(str, spec.rules)), name)
         if owner != name:
@@ -112,9 +119,10 @@ def same_as() -> dict[str, str]:
     return found
 
 
+@cache
 def ways(name: str) -> set[str]:
     """The ops of a spec, each with its options but for numbers, the kinds of its rules, and whether it decodes."""
-    spec = load(name, reduced=True)
+    spec = reduced(name)
     lines = print_graph(spec.graph).splitlines()
     found = {_way(*parts) for line in lines for parts in re.findall(r"= (\w+)\([^)]*\)(.*) : ", line)}
     return found | {f"rule {rule.kind}" for rule in spec.rules} | ({"decode"} if spec.decode is not None else set())
@@ -130,16 +138,22 @@ def _way(op: str, rest: str) -> str:
 
 def distinct() -> list[str]:
     """The others."""
-    return [name for name in SHIPPED if name not in same_as()]
+    return [name for name in SHIPPED if name not in TWINS]
 
 
 def decoders() -> list[str]:
     """Those of the others that decode."""
-    return [name for name in distinct() if load(name, reduced=True).decode is not None]
+    return [name for name in distinct() if _decodes(name)]
+
+
+def _decodes(name: str) -> bool:
+    """Whether a file, or the one that it extends, has the section that says how."""
+    text = locate(name).read_text("utf-8")
+    parent = re.search(r"^extends: (\S+)", text, re.MULTILINE)
+    return re.search(r"^decode:", text, re.MULTILINE) is not None or (parent is not None and _decodes(parent[1]))
 
 
 def skip_if_same(name: str) -> None:
     """Skip a test on a spec whose code is tested under another name."""
-    owner = same_as().get(name)
-    if owner is not None:
-        pytest.skip(f"reduced, it has the graph and the rules of {owner}")
+    if name in TWINS:
+        pytest.skip("reduced, it has the graph and the rules of another spec")

@@ -4,39 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import pytest
 
 from archspec.algebra.dim import Dim
-from archspec.spec import Spec, load
 from tests.mutation.exact import broken
 from tests.mutation.judging import Court, Outcome, first_fallen
 from tests.mutation.operators import Operator, mutants, spread
-from tests.mutation.shipped import OWN, REPRESENTATIVES, SHIPPED, TWINS, ranked, same_as, skip_if_same, ways
+from tests.mutation.shipped import (
+    OWN,
+    REPRESENTATIVES,
+    SHIPPED,
+    TWINS,
+    decoders,
+    distinct,
+    ranked,
+    reduced,
+    same_as,
+    skip_if_same,
+    ways,
+)
 from tests.mutation.table import OF_RULES, OF_VALUES, OPERATORS
 
 A_FEW = 2
 SPECS = [*SHIPPED, *OWN]
 
 
-@cache
-def spec(name: str) -> Spec:
-    return load(OWN.get(name, name), reduced=True)
-
-
 def outcomes(name: str, operators: Sequence[Operator]) -> list[tuple[str, str, Outcome]]:
     """Operator, site and outcome of a few mutants of every operator."""
-    court = Court(spec(name))
+    court = Court(reduced(name))
     return [
         (mutant.operator.name, mutant.site.place, court.outcome(mutant))
-        for mutant in mutants(spec(name), operators, A_FEW)
+        for mutant in mutants(reduced(name), operators, A_FEW)
     ]
 
 
 def test_twins_are_those_of_the_same_graph() -> None:
     assert set(same_as()) == TWINS
+
+
+def test_decoders_are_those_that_decode() -> None:
+    assert decoders() == [name for name in distinct() if reduced(name).decode is not None]
 
 
 def test_representatives_use_all_that_shipped_specs_use() -> None:
@@ -51,12 +60,12 @@ def test_no_representative_is_the_twin_of_another() -> None:
 
 @pytest.mark.parametrize("name", SPECS)
 def test_no_rule_of_a_spec_falls_as_it_is(name: str) -> None:
-    assert first_fallen(spec(name)) is None
+    assert first_fallen(reduced(name)) is None
 
 
 @pytest.mark.parametrize(("most", "status"), [(19, True), (18, False)])
 def test_a_field_of_one_position_more_is_broken(most: int, status: bool) -> None:
-    found = spec("mobilenet-v2")
+    found = reduced("mobilenet-v2")
     rules = (replace(rule, at_most=Dim.of(most)) for rule in found.rules if rule.kind == "receptive_field")
     assert (broken(replace(found, rules=tuple(rules))) is None) is status
 
@@ -92,15 +101,15 @@ def test_every_operator_has_a_site_and_is_caught_by_its_judge() -> None:
 
 def is_caught(name: str, operator: Operator) -> bool:
     """Whether the judge of an operator catches it at some place of a spec."""
-    court = Court(spec(name))
-    found = (court.outcome(mutant) for mutant in mutants(spec(name), [operator], 3))
+    court = Court(reduced(name))
+    found = (court.outcome(mutant) for mutant in mutants(reduced(name), [operator], 3))
     return any(outcome.status == "caught" and outcome.judge == operator.judge for outcome in found)
 
 
 @pytest.mark.slow
 def test_every_site_of_one_spec() -> None:
-    court = Court(spec("gpt2"))
-    found = [(mutant, court.outcome(mutant)) for mutant in mutants(spec("gpt2"), OPERATORS)]
+    court = Court(reduced("gpt2"))
+    found = [(mutant, court.outcome(mutant)) for mutant in mutants(reduced("gpt2"), OPERATORS)]
     assert [mutant.site.place for mutant, outcome in found if outcome.status == "missed"] == []
     kept = {(mutant.operator.name, mutant.site.node.path) for mutant, one in found if one.status == "equivalent"}
     keys = "states.layers.*.attention.k"
@@ -109,7 +118,9 @@ def test_every_site_of_one_spec() -> None:
 
 
 def test_one_layer_of_a_stack_changes_alone(tmp_path: Path) -> None:
-    (whole, alone) = [mutant for mutant in mutants(spec("gpt2"), OPERATORS) if mutant.operator.name == "drop the mask"]
+    (whole, alone) = [
+        mutant for mutant in mutants(reduced("gpt2"), OPERATORS) if mutant.operator.name == "drop the mask"
+    ]
     assert (whole.site.layer, alone.site.layer.number) == (None, 1)
     fallen = first_fallen(alone.spec)
     assert fallen is not None

@@ -39,8 +39,16 @@ CASES = [
     Case(op=Embedding(rows=Dim.of(4), features=axis(3)), inputs=(integers(BATCH, SRC, bound=4),)),
     Case(op=Embedding(rows=Dim.of(4), features=axis(3)), inputs=(short_integers(BATCH, SRC, bound=3),)),
     Case(op=Embedding(rows=Dim.of(5), features=factored(2, 2)), inputs=(integers(factored(SRC, 2)),)),
-    Case(op=EmbeddingPart(rows=Dim.of(2), features=axis(3), first=Dim.of(2)), inputs=(integers(BATCH, SRC, bound=6),)),
-    Case(op=EmbeddingPart(rows=Dim.of(3), features=factored(2, 2), first=Dim.of(0)), inputs=(integers(SRC, bound=3),)),
+    *(
+        Case(
+            op=EmbeddingPart(rows=Dim.of(rows), features=features, first=Dim.of(first), of=Dim.of(of)),
+            inputs=(integers(*axes, bound=of),),
+        )
+        for rows, features, first, of, axes in (
+            (2, axis(3), 2, 6, (BATCH, SRC)),
+            (3, factored(2, 2), 0, 3, (SRC,)),
+        )
+    ),
     *(
         Case(op=LayerNorm(weight=weight, bias=bias), inputs=(x,))
         for x, weight, bias in product(NORMED, (True, False), (True, False))

@@ -61,8 +61,9 @@ def test_a_text_that_does_not_load_has_findings_alone() -> None:
     assert "transformr" in found["parts"]["findings"]
 
 
-def test_places_count_as_javascript_does() -> None:
-    text = "# 😀 and é\n" + TEXT.replace("layers: 2", "layers: two")
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_places_count_as_javascript_does(mark: str) -> None:
+    text = mark + "# 😀 and é\n" + TEXT.replace("layers: 2", "layers: two")
     (one,) = answer(text, "small.yaml")["findings"]
     units = text.encode("utf-16-le")
     assert units[2 * one["from"] : 2 * one["to"]].decode("utf-16-le") == "two"

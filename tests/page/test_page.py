@@ -84,19 +84,23 @@ def shown(tab: Tab, selector: str) -> str:
 
 def written(tab: Tab, text: str) -> float:
     """Put a text into the editor by the keyboard; returns the seconds until its verdict is there."""
+    began = time.perf_counter()
+    paste(tab, text)
+    settled(tab)
+    return time.perf_counter() - began
+
+
+def paste(tab: Tab, text: str) -> None:
+    """Put a text into the editor; CodeMirror indents after a typed line break, and takes a pasted text as it is."""
     tab.evaluate("document.querySelector('.cm-content').focus()")
     tab.press("a", 65, modifiers=2)
-    began = time.perf_counter()
-    # CodeMirror indents after a typed line break; a pasted text is taken as it is.
-    paste = f"""(() => {{
+    script = f"""(() => {{
       const data = new DataTransfer();
       data.setData('text/plain', {json.dumps(text)});
       const event = new ClipboardEvent('paste', {{clipboardData: data, bubbles: true, cancelable: true}});
       document.querySelector('.cm-content').dispatchEvent(event);
     }})()"""
-    tab.evaluate(paste)
-    settled(tab)
-    return time.perf_counter() - began
+    tab.evaluate(script)
 
 
 @pytest.mark.slow
@@ -114,6 +118,7 @@ def test_names_a_leak_while_it_is_typed_and_proves_the_mended_file(tab: Tab, add
     assert shown(tab, "#part-verdicts").count("proved") >= 2
     assert "1,466,112 parameters" in shown(tab, "#summary")
     assert tab.evaluate("document.querySelectorAll('.cm-lintRange-error').length") == 0
+    assert tab.evaluate("document.getElementById('verdict').className") == "badge good"
     # The same leak where no block forbids it: the rule is violated, and the way of the leak is drawn.
     leak = DECODER.replace("block: decoder", "block: transformer")
     written(tab, leak)
@@ -208,8 +213,39 @@ def test_a_link_holds_the_file_and_runs_nothing(tab: Tab, address: str) -> None:
     # A damaged link opens the page all the same.
     tab.open("about:blank")
     tab.open(f"{address}#spec=AAAA")
-    tab.wait_for("!document.getElementById('note').hidden", 60)
-    assert "damaged" in shown(tab, "#note")
+    settled(tab)
+    # It is still said once the text that is shown in its place has its verdict.
+    assert "holds" in shown(tab, "#verdict")
+    assert "damaged" in shown(tab, "#damaged")
+
+
+@pytest.mark.slow
+def test_a_part_that_fails_leaves_the_verdict_and_what_takes_too_long_is_given_up(tab: Tab, address: str) -> None:
+    tab.open(address)
+    settled(tab)
+    # The worker is asked for a part that there is not, and once for nothing at all.
+    tab.evaluate("""(() => {
+      const post = Worker.prototype.postMessage;
+      Worker.prototype.postMessage = function (data) {
+        const request = JSON.parse(data.request);
+        if (window.swallows && request.ask === 'answer') { window.swallows = false; return; }
+        if (window.breaks && request.parts?.[0] === 'tree') request.parts = ['nothing'];
+        post.call(this, { ...data, request: JSON.stringify(request) });
+      };
+      window.breaks = true;
+    })()""")
+    tab.evaluate("document.getElementById('tab-tree').click()")
+    settled(tab)
+    assert "The checker failed" in shown(tab, "#part-tree")
+    assert shown(tab, "#verdict") == "✓ holds"
+    tab.evaluate("window.breaks = false, window.swallows = true, document.getElementById('tab-verdicts').click()")
+    text = DECODER.replace("mask: all", "mask: causal")
+    paste(tab, text)
+    tab.wait_for("window.swallows === false")
+    tab.evaluate("(now => { performance.now = () => now.call(performance) + 20000; })(performance.now)")
+    written(tab, text + "\n")
+    assert "1,466,112 parameters" in shown(tab, "#summary")
+    assert shown(tab, "#verdict") == "✓ holds"
 
 
 @pytest.mark.slow

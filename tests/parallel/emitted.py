@@ -92,6 +92,7 @@ def gradients(module: nn.Module) -> dict[str, Tensor]:
 def differs(a: Tensor, b: Tensor) -> float:
     """The largest difference as a share of the largest entry, or of 1."""
     assert a.shape == b.shape
+    a, b = a.detach().double(), b.detach().double()
     finite = torch.isfinite(b)
     assert bool((torch.isfinite(a) == finite).all())
     scale = max(1.0, float(b[finite].abs().max())) if finite.any() else 1.0

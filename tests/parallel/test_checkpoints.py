@@ -15,11 +15,12 @@ import torch
 from torch.optim import SGD
 
 from archspec.diagnostics import SpecError
-from archspec.parallel import checkpoints, resume, save
+from archspec.parallel import checkpoints, next_token_loss, resume, save
 from tests.parallel.ranks import RankFailure, Ranks
-from tests.parallel.training import STEPS, built, train
+from tests.parallel.training import STEPS, batch, built, train
 
 EXACT = {"abs": 1e-9, "rel": 0}
+SUM = r"\d+ bytes, crc32 [0-9a-f]{8}"
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,23 @@ def without_files(path: Path) -> None:
 
 def of_a_later_version(path: Path) -> None:
     content = json.loads((path / "checkpoint.json").read_text())
-    (path / "checkpoint.json").write_text(json.dumps({**content, "version": 2}))
+    (path / "checkpoint.json").write_text(json.dumps({**content, "version": 3}))
+
+
+def with_other_bits(path: Path) -> None:
+    file = next(path.glob("*.safetensors"))
+    content = bytearray(file.read_bytes())
+    content[-100] ^= 1
+    file.write_bytes(content)
+
+
+def at_another_step(path: Path) -> None:
+    content = json.loads((path / "checkpoint.json").read_text())
+    (path / "checkpoint.json").write_text(json.dumps({**content, "step": 7}))
+
+
+def under_another_name(path: Path) -> None:
+    path.rename(path.with_name("step-00000009"))
 
 
 def without_a_manifest(path: Path) -> None:
@@ -122,11 +139,14 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        (cut_short, r"shard-00001-model-00001-of-00001.safetensors has \d+ bytes, expected \d+"),
+        (cut_short, rf"shard-00001-model-00001-of-00001.safetensors has {SUM}, expected {SUM}"),
+        (with_other_bits, rf"shard-00001-model-00001-of-00001.safetensors has {SUM}, expected {SUM}"),
+        (at_another_step, "checkpoint.json was changed: its sum is another one"),
+        (under_another_name, "it is of step 1"),
         (without_a_file, "shard-00001-model-00001-of-00001.safetensors is missing"),
         (with_a_stranger, "more.safetensors is not in checkpoint.json"),
         (without_files, "checkpoint.json has no files"),
-        (of_a_later_version, "checkpoint.json has no version 1"),
+        (of_a_later_version, "checkpoint.json has no version 2"),
         (without_a_manifest, "checkpoint.json: no such file or directory"),
         (half_a_manifest, "checkpoint.json is no JSON"),
     ],
@@ -159,11 +179,35 @@ def test_a_checkpoint_of_another_module_or_optimizer_is_refused(saved: Path) -> 
         resume(saved, narrow, torch.optim.AdamW(narrow.parameters()))
 
 
-def test_what_json_cannot_hold_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", [{"rows": {1, 2}}, {"rows": {1: 2}}])
+def test_what_json_cannot_hold_is_refused_before_anything_is_written(data: dict[str, object], tmp_path: Path) -> None:
     module, optimizer = built(1, 1)
     with pytest.raises(SpecError, match="E943"):
-        save(tmp_path, module, optimizer, step=1, data={"rows": {1, 2}})
+        save(tmp_path, module, optimizer, step=1, data=data)
     assert resume(tmp_path, module, optimizer) is None
+
+
+@pytest.mark.parametrize("step", [-1, True, 1.0])
+def test_a_step_that_is_no_number_of_steps_is_refused(step: int, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="`step` must be a whole number from 0, got"):
+        save(tmp_path, *built(1, 1), step=step, data={})
+
+
+def test_a_file_is_no_folder_of_checkpoints(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(SpecError, match="E941"):
+        resume(tmp_path / "run", *built(1, 1))
+
+
+def test_a_fresh_optimizer_beside_gradients_resumes(saved: Path) -> None:
+    module, optimizer = built(1, 1)
+    ids = batch(0)
+    next_token_loss(module(ids), ids).backward()
+    gradients = [one.grad.clone() for one in module.parameters()]
+    found = resume(saved, module, optimizer)
+    assert found is not None
+    assert len(optimizer.state) == len(gradients)
+    assert all(torch.equal(one.grad, other) for one, other in zip(module.parameters(), gradients, strict=True))
 
 
 def test_a_folder_that_is_not_there_has_no_checkpoint(tmp_path: Path) -> None:

@@ -50,6 +50,16 @@ def test_modules_of_ranks_do_not_train() -> None:
         module(torch.zeros(1, 3, dtype=torch.int64))
 
 
+def test_an_id_beyond_the_vocabulary_raises() -> None:
+    spec = load("gpt2", reduced=True, set=["vocab=96"])
+    split = rank_plan(spec, 2)
+    for text in split.texts(accepted(spec)):
+        module = loaded(text)[split.module]()
+        for number in (96, -1):
+            with torch.no_grad(), pytest.raises(IndexError, match="index out of range"):
+                module(torch.full((1, 3), number))
+
+
 @pytest.mark.parametrize(("name", "count", "more"), CASES)
 def test_modules_of_ranks_give_what_the_whole_gives(name: str, count: int, more: list[str], ranks: Ranks) -> None:
     spec = load(name, reduced=True, set=more)

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from ruff.__main__ import find_ruff_bin
+from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.tensor import DTensor
+from torch.distributed.tensor import DTensor, Partial
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
 import archspec
@@ -24,6 +26,8 @@ from archspec.lower.boundaries import boundaries
 from archspec.lower.emission import emit, with_masks
 from archspec.parallel import parallelize
 from archspec.parallel.patterns import LayerPlace, Patterns
+from archspec.parallel.template.conversions import TableRows
+from archspec.parallel.template.drawing import Draws
 from archspec.parallel.text import parallelize_text
 from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
@@ -163,6 +167,26 @@ def faked_of_two() -> Iterator[int]:
     dist.init_process_group("fake", store=FakeStore(), rank=0, world_size=2)
     yield 2
     dist.destroy_process_group()
+
+
+def test_rows_of_a_table_know_ids_beyond_all_of_it(faked_of_two: int) -> None:
+    mesh = init_device_mesh("cpu", (2,), mesh_dim_names=("tensor",))
+    table = torch.arange(6.0).view(3, 2) + 1
+    rows = TableRows.of(table, mesh, (Partial(), Partial()), is_whole=False)
+    assert F.embedding(torch.tensor([1, 4]), rows).tolist() == [[3, 4], [0, 0]]
+    for number in (6, -1):
+        with pytest.raises(IndexError, match="index out of range"):
+            F.embedding(torch.tensor([number]), rows)
+
+
+def test_a_module_in_evaluation_draws_nothing_inside_one_in_training(faked_of_two: int) -> None:
+    draws = Draws(init_device_mesh("cpu", (2,), mesh_dim_names=("tensor",)))
+    draws.is_checked = True
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        return F.dropout(F.dropout(x, 0.5, False), 0.5, True)
+
+    assert set(draws.run(nn.Module(), forward, (2,), torch.ones(100)).tolist()) == {0, 2}
 
 
 def test_layers_of_one_list_are_named_by_runs() -> None:

@@ -46,6 +46,14 @@ def test_files_that_are_no_specs_are_skipped_on_demand(files: Path) -> None:
     assert said("ci.yaml", "--skip-others", "--json").stdout == '{\n  "holds": true,\n  "specs": []\n}\n'
 
 
+def test_a_spec_in_braces_is_none_of_the_others(files: Path) -> None:
+    (files / "braces.yaml").write_text('{\n  "name": "x",\n  "archspec": 1\n}\n', encoding="utf-8")
+    (files / "quoted.yaml").write_text('"archspec": 1\nname: x\n', encoding="utf-8")
+    found = said("braces.yaml", "quoted.yaml", "--skip-others")
+    assert found.exit_code == 1
+    assert "braces.yaml:2" in found.stderr and "quoted.yaml:1" in found.stderr
+
+
 def test_data_of_several_names_each(files: Path) -> None:
     data = json.loads(said("good.yaml", "broken.yaml", "--json").stdout)
     assert data["holds"] is False

@@ -1,8 +1,9 @@
-"""What rules should speak of: shipped specs say it, and say it again when a rule is taken out."""
+"""What rules should speak of: `check` asks for a rule that is taken out of a shipped spec, and for no other."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,10 @@ SHIPPED = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
 ITEM = re.compile(r"^  - (\w+): \{output: ([\w.]+),.*\n", re.MULTILINE)
 
 
+shipped = cache(load)
+"""A shipped spec by its name, read once for all of its rules."""
+
+
 def cases() -> list[tuple[str, str]]:
     """Every rule of every shipped spec that has its own."""
     return [(name, found.group()) for name in SHIPPED for found in ITEM.finditer(locate(name).read_text("utf-8"))]
@@ -27,7 +32,7 @@ def cases() -> list[tuple[str, str]]:
 def stated_elsewhere(name: str, line: str) -> bool:
     """Whether the rules that are left still speak of what the rule is about: a window is an order too."""
     kind, output = re.match(ITEM, line).groups()  # type: ignore[union-attr]
-    spec = load(name)
+    spec = shipped(name)
     if kind not in ("causal", "window", "within", "ignores", "segments") or output not in spec.outputs:
         return True
     read = re.search(r"input: (\w+)", line)[1]  # type: ignore[index]
@@ -36,11 +41,6 @@ def stated_elsewhere(name: str, line: str) -> bool:
         return True
     others = [rule for rule in spec.rules if str(rule.fields.output) == output and str(rule.kind) != kind]
     return kind in ("causal", "window") and any(rule.kind in ("causal", "window") for rule in others)
-
-
-def test_shipped_specs_say_what_they_should() -> None:
-    for name in SHIPPED:
-        assert [found.code for found in check(name).diagnostics] == [], name
 
 
 @pytest.mark.parametrize(("name", "line"), cases())
@@ -57,7 +57,7 @@ def test_a_rule_that_is_taken_out_is_asked_for(name: str, line: str, tmp_path: P
     assert warning.severity == "warning"
     assert warning.help == f"add `{line.strip()}` to `rules`"
     assert warning.primary is not None
-    assert warning.primary.span.text in {str(rule) for rule in load(name).inputs}
+    assert warning.primary.span.text in {str(rule) for rule in shipped(name).inputs}
 
 
 MODEL = """archspec: 1

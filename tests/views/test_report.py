@@ -137,7 +137,7 @@ def test_a_graph_of_thousands_of_nodes_is_listed_and_not_drawn(tmp_path: Path) -
         encoding="utf-8",
     )
     found = Elements(document([Reported(label="deep", report=check(path))]))
-    assert "The graph has 700 nodes, too many for one picture" in found.words
+    assert "Not drawn: the architecture has more than 500 parts, too many for one picture" in found.words
     assert "701 parts" in found.words
     assert "n699" in found.words
 

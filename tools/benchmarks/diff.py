@@ -43,10 +43,11 @@ def _here(before: str, after: str) -> Row:
     from archspec.spec import load
 
     def once(run: object) -> float:
-        started = time.perf_counter()
+        # The process's own time: two runs of one process follow one another, and what else the machine does is no part.
+        started = time.process_time()
         assert callable(run)
         run()
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     pairs = [
         (once(lambda: compare_meaning(load(before), load(after))), once(lambda: text_of(check(after))))
@@ -57,5 +58,6 @@ def _here(before: str, after: str) -> Row:
         what=f"the same in a running process, two specs loaded and compared, one checked and told ({before}, {after})",
         value=median(diffs) / median(checks),
         unit="x",
-        detail=f"diff {spread(diffs)}, check {spread(checks)}",
+        bound=2.0,
+        detail=f"process time; diff {spread(diffs)}, check {spread(checks)}",
     )

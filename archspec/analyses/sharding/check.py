@@ -260,16 +260,28 @@ def _spread(graph: Graph, moved: set[Value]) -> None:
             from_inputs = any(node.inputs[k] in moved for k in reads)
             if from_inputs or _derived(node):
                 moved.update(value for value in node.outputs if value.type.dtype is DType.FLOAT)
+        own = 1 if isinstance(node.op, Repeat) else 0
         for number, region in enumerate(node.regions):
-            moved.update(b for a, b in zip(node.inputs, region.inputs, strict=True) if a in moved)
+            pairs = zip(node.inputs[own:], region.inputs[own:], strict=True)
+            moved.update(b for a, b in pairs if a in moved)
+            if isinstance(node.op, Repeat) and _handed(node, node.op, number, moved):
+                moved.add(region.inputs[0])
             _spread(region, moved)
             for k, inner in enumerate(region.outputs):
                 if inner in moved:
                     moved.update(_outside(node, number, k))
         if isinstance(node.op, Repeat):
-            if node.outputs[0] in moved or node.inputs[0] in moved:
-                moved.update((node.outputs[0], *(region.inputs[0] for region in node.regions)))
+            if node.inputs[0] in moved:
+                moved.add(node.outputs[0])
             moved.update(value for value in node.outputs[1 + len(node.op.taps) :] if value.type.dtype is DType.FLOAT)
+
+
+def _handed(node: Node, op: Repeat, number: int, moved: set[Value]) -> bool:
+    """Whether layers of one kind are given what has a gradient: by what is before the layers, or by the one before."""
+    layers = op.schedule.layers(number)
+    before = {op.schedule[layer - 1] for layer in layers if layer}
+    is_given = 0 in layers and node.inputs[0] in moved
+    return is_given or any(node.regions[one].outputs[0] in moved for one in before)
 
 
 def _derived(node: Node) -> list[Parameter]:

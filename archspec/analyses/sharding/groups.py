@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from archspec.analyses.sharding.ways import PartWay
+from archspec.analyses.sharding.ways import PartWay, uneven
 from archspec.analyses.sharding.wiring import Link, WiredGraph
 from archspec.ir.placement import Copied, Partial, Placement, Shard
+from archspec.ir.types import TensorType
 from archspec.record import record
 
 WHOLE_LABEL = Copied()
@@ -46,13 +47,14 @@ class Stuck(Exception):
 class Growth:
     """Grows groups over one wiring.
 
-    `ways` are the possible ways of every op, and `trained` the wires of which a cut would cost a gather in the backward
-    pass.
+    `ways` are the possible ways of every op over `ranks` ranks, and `trained` the wires of which a cut would cost a
+    gather in the backward pass.
     """
 
     wiring: WiredGraph
     ways: Mapping[int, tuple[PartWay, ...]]
     trained: frozenset[int]
+    ranks: int
     budget: Budget = field(default_factory=Budget)
     steps: int = 0
     stuck: Stuck | None = None
@@ -66,6 +68,9 @@ class Growth:
         for link in self.wiring.links:
             for wire in {link.source, link.target}:
                 self.links_at.setdefault(wire, []).append(link)
+        self.types_at: dict[int, set[TensorType]] = {}
+        for wire, type_ in self.wiring.types():
+            self.types_at.setdefault(wire, set()).add(type_)
 
     def grow(self, before: Labels, seed: int, way: PartWay, budget: Budget) -> Labels | None:
         """What is decided with an op run in one way, on top of `before`; None if its group does not close.
@@ -97,6 +102,12 @@ class Growth:
                 if option(tried) and (found := self.closed(tried)) is not None:
                     return found
             return None
+
+    def divides(self, wire: int, label: Placement) -> bool:
+        """Whether ranks can hold parts of all values of a wire, whatever factors these keep."""
+        return not isinstance(label, Shard) or all(
+            uneven(type_, label, self.ranks) is None for type_ in self.types_at.get(wire, ())
+        )
 
     def fail(self, op: int | None, size: int) -> None:
         """Remember where a group ended, if it was the largest yet."""
@@ -157,7 +168,7 @@ class _State:
         known = self.wires.get(wire)
         if known is None and wire in self.growth.wiring.fixed:
             known = WHOLE_LABEL
-        if known is not None and known != label:
+        if (known is not None and known != label) or not self.growth.divides(wire, label):
             return False
         if known is None or wire not in self.wires:
             self.wires[wire] = label

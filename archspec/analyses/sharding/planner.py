@@ -90,7 +90,7 @@ class _Planner:
         self.ways: dict[int, Ways] = dict(enumerate(made))
         self.gradients: GradientWires = gradients(self.graph, self.wiring)
         possible = {number: found.possible for number, found in self.ways.items()}
-        self.growth = Growth(self.wiring, possible, self.gradients.trained)
+        self.growth = Growth(self.wiring, possible, self.gradients.trained, self.ranks)
 
     def run(self) -> None:
         """Find groups: those that end in a sum, then those that end in a gathered output, then what costs gathers."""

@@ -68,7 +68,7 @@ def _of_stack(
         return (labels, None, None) if known == Shard(_POSITIONS) else (None, "its features are split", node.span)
     if (reason := _uneven(axis, ranks)) is not None:
         return None, reason, node.span
-    search = _Search(graph, wiring, labels, gradients, axis.size)
+    search = _Search(graph, wiring, labels, gradients, axis.size, ranks)
     search.run()
     search.gather_early()
     made = search.around(carried)
@@ -105,6 +105,7 @@ class _Search:
     labels: Labels
     gradients: GradientWires
     length: Dim
+    ranks: int
     parts: dict[int, int] = field(default_factory=dict)
     causes: dict[int, int | None] = field(default_factory=dict)
 
@@ -122,8 +123,8 @@ class _Search:
         split = {wire for wire, label in self.labels.wires.items() if label != WHOLE_LABEL}
         apart = of_groups | split | self.wiring.fixed | captured
         axes: dict[int, set[int | None]] = {}
-        for wire, type_ in _types(self.wiring):
-            axes.setdefault(wire, set()).add(_axis(type_, self.length))
+        for wire, type_ in self.wiring.types():
+            axes.setdefault(wire, set()).add(_axis(type_, self.length, self.ranks))
         for wire, (axis, *others) in axes.items():
             if axis is not None and not others and wire in self.gradients.possible and wire not in apart:
                 self.parts[wire] = axis
@@ -252,23 +253,10 @@ def _ways(wired: WiredOp) -> Iterator[PartWay]:
             yield PartWay(sharding=sharding, labels=labels)
 
 
-def _axis(type_: TensorType, length: Dim) -> int | None:
-    """The axis of a length; None if there is none, or more than one. Axis 0 has the rows of a batch."""
+def _axis(type_: TensorType, length: Dim, ranks: int) -> int | None:
+    """The axis of a length that ranks can cut; None if there is none, or more than one. Axis 0 has the batch's rows."""
     found = [k for k, axis in enumerate(type_.axes) if k and axis.size == length]
-    return found[0] if len(found) == 1 else None
-
-
-def _types(wiring: WiredGraph) -> Iterator[tuple[int, TensorType]]:
-    """Every wire of a value with its type."""
-    yield from ((wire, value.type) for value, wire in wiring.values.items())
-    for link in wiring.links:
-        yield from ((wire, type_) for type_, _ in link.runs for wire in (link.source, link.target))
-    for wired in wiring.ops:
-        ends = [
-            *zip(wired.operands, wired.node.inputs, strict=True),
-            *zip(wired.results, wired.node.outputs, strict=True),
-        ]
-        yield from ((wire, value.type) for wire, value in ends)
+    return found[0] if len(found) == 1 and _uneven(type_.axes[found[0]], ranks) is None else None
 
 
 def _bodies(graph: Graph) -> Iterator[Graph]:

@@ -18,14 +18,16 @@ class Untrained:
     """How often values pass hooks that depend on nothing trained, layer by layer.
 
     Repeated layers share one body, in which a value has a gradient if it has one in any layer. A constant that enters
-    the first layer, as DETR's queries, has none there.
+    the first layer, as DETR's queries, has none there, nor has an input of the model.
     """
 
     def __init__(self, graph: Graph, wiring: WiredGraph, boundaries: Boundaries) -> None:
         self._boundaries = boundaries
         self._ops = {wired.node: wired for wired in wiring.ops}
         self._found: Counter[tuple[Boundary, TensorType, int | None]] = Counter()
-        self._run(graph, [False] * len(graph.inputs))
+        given = [False] * len(graph.inputs)
+        self._pass(None, "input", graph.inputs, given)
+        self._pass(None, "output", graph.outputs, self._run(graph, given))
 
     def count(self, at: Boundary, type_: TensorType) -> int:
         """How often a hook is passed by a value of a type that depends on nothing trained."""
@@ -82,7 +84,7 @@ class Untrained:
 
     def _pass(
         self,
-        node: Node,
+        node: Node | None,
         side: Side,
         values: Sequence[Value],
         flags: Sequence[bool],

@@ -148,14 +148,20 @@ def parts(type_: TensorType, placement: Shard) -> int | None:
 def misfit(node: Node, sharding: Sharding, ranks: int) -> UnevenSize | None:
     """The first size that ranks do not divide, so that they cannot run an op in this way; None if they can."""
     for type_, placement in typed(node, sharding):
-        if isinstance(placement, Shard):
-            size, count = parts(type_, placement), ranks // placement.copies
-            if size is None or ranks % placement.copies or size % count:
-                return UnevenSize(size=size, parts=count, what=f"axis {placement.axis} of {type_}")
-    uneven = (
+        if isinstance(placement, Shard) and (found := uneven(type_, placement, ranks)) is not None:
+            return found
+    numbers = (
         UnevenSize(size=size, parts=ranks, what=name) for name, size in sharding.attributes.items() if size % ranks
     )
-    return next(uneven, None)
+    return next(numbers, None)
+
+
+def uneven(type_: TensorType, placement: Shard, ranks: int) -> UnevenSize | None:
+    """The size of an axis that ranks do not divide, so that they cannot hold parts of a value; None if they can."""
+    size, count = parts(type_, placement), ranks // placement.copies
+    if size is None or ranks % placement.copies or size % count:
+        return UnevenSize(size=size, parts=count, what=f"axis {placement.axis} of {type_}")
+    return None
 
 
 def typed(node: Node, sharding: Sharding) -> Iterator[tuple[TensorType, Placement]]:

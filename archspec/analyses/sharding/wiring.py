@@ -67,6 +67,15 @@ class WiredGraph:
     fixed: frozenset[int]
     outputs: frozenset[int]
 
+    def types(self) -> Iterator[tuple[int, TensorType]]:
+        """Every wire of a value with its type: several where values of other factors have one wire."""
+        yield from ((wire, value.type) for value, wire in self.values.items())
+        for link in self.links:
+            yield from ((wire, type_) for type_, _ in link.runs for wire in (link.source, link.target))
+        for wired in self.ops:
+            yield from ((wire, value.type) for wire, value in zip(wired.operands, wired.node.inputs, strict=True))
+            yield from ((wire, value.type) for wire, value in zip(wired.results, wired.node.outputs, strict=True))
+
 
 def wiring(graph: Graph, boundaries: Boundaries, *, by_layer: bool = False) -> WiredGraph:
     """The wires of a graph whose emitted module has these boundaries.

@@ -17,7 +17,7 @@ from archspec.blocks.parts.numbers import cap, features, fixed, rate
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats, sequence
 from archspec.blocks.parts.windows import Windows, plan_windows
-from archspec.diagnostics import Label, Span
+from archspec.diagnostics import Label, Span, fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -231,18 +231,18 @@ def _memory(cx: Context, expr: ValueExpr, x: Value) -> Value:
     """The other sequence of cross-attention. Raises SpecError E342, E347 or E341 if it does not fit."""
     memory = sequence(cx, expr, "`memory`")
     if compare(memory.type.shape[0], "==", x.type.shape[0]) is not True:
-        cx.fail("E347", f"`memory` is {memory.type} and the input is {x.type}: their batch axes differ", expr.span)
-    features(cx, memory, expr.span)
+        fail("E347", f"`memory` is {memory.type} and the input is {x.type}: their batch axes differ", expr.span)
+    features(memory, expr.span)
     return memory
 
 
 def _heads(cx: Context, fields: AttentionOptions, x: Value) -> Heads:
     """The numbers and sizes of heads. Raises SpecError E340 if they do not divide, E341 if they are not fixed."""
-    width = features(cx, x, fields.at)
+    width = features(x, fields.at)
     query = fixed(cx, fields.heads, "heads")
     key_value = query if fields.kv_heads is None else fixed(cx, fields.kv_heads, "kv_heads")
     if fields.kv_heads is not None and query % key_value:
-        cx.fail(
+        fail(
             "E340",
             f"`kv_heads: {key_value}` does not divide `heads: {query}`",
             fields.kv_heads.span,
@@ -250,7 +250,7 @@ def _heads(cx: Context, fields: AttentionOptions, x: Value) -> Heads:
             help="every key/value head must serve the same number of query heads",
         )
     if fields.head_dim is None and width % query:
-        cx.fail(
+        fail(
             "E340",
             f"`heads: {query}` does not divide {width}",
             fields.heads.span,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
@@ -124,20 +124,6 @@ class Context(Protocol):
 
         `kind` is the name of its class, `inputs` the operands by argument name, and `results` hints for their names.
         """
-        ...
-
-    def fail(
-        self,
-        code: str,
-        message: str,
-        span: Span | None,
-        label: str = "",
-        *,
-        secondary: Sequence[Label] = (),
-        notes: Sequence[str] = (),
-        help: str | None = None,
-    ) -> NoReturn:
-        """Raise a SpecError with one error, as `archspec.diagnostics.fail` does."""
         ...
 
     def warn(self, code: str, message: str, span: Span | None, help: str) -> None:

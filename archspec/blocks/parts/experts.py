@@ -9,6 +9,7 @@ from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.numbers import fixed, positive
 from archspec.blocks.parts.residual import Branch
 from archspec.blocks.parts.top import Top
+from archspec.diagnostics import fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.types import axis
@@ -95,7 +96,7 @@ def plan_experts(
     """
     count, top_k = fixed(cx, fields.count, "count"), fixed(cx, fields.top_k, "top_k")
     if top_k > count:
-        cx.fail("E244", f"`top_k` is {top_k}, but there are only {count} experts", fields.top_k.span)
+        fail("E244", f"`top_k` is {top_k}, but there are only {count} experts", fields.top_k.span)
     experts = make(top_k)
     scale = 1.0 if fields.scale is None else positive(cx, fields.scale, "scale")
     routing = Routing(
@@ -115,10 +116,10 @@ def _groups(cx: Context, fields: ExpertGroupsFields, experts: int, top_k: int) -
     # A group is ranked by the sum of its two best experts, as in DeepSeek-V3, so it must hold two.
     if experts % count or experts < 2 * count:
         message = f"{experts} experts cannot be split into {count} equal groups of at least 2"
-        cx.fail("E244", message, fields.count.span, help="choose a number of experts that is a multiple of `count`")
+        fail("E244", message, fields.count.span, help="choose a number of experts that is a multiple of `count`")
     if top > count:
-        cx.fail("E244", f"`groups.top` is {top}, but there are only {count} groups", fields.top.span)
+        fail("E244", f"`groups.top` is {top}, but there are only {count} groups", fields.top.span)
     if top_k > top * (experts // count):
         message = f"`top_k` is {top_k}, and {top} groups hold {top * (experts // count)} experts"
-        cx.fail("E244", message, fields.top.span)
+        fail("E244", message, fields.top.span)
     return Groups(count=count, top=top)

@@ -11,6 +11,7 @@ from archspec.blocks.parts.experts import ExpertsFields, plan_experts
 from archspec.blocks.parts.numbers import fixed, positive, rate
 from archspec.blocks.parts.residual import Branch
 from archspec.blocks.parts.top import Top
+from archspec.diagnostics import fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.types import Axis, axis
@@ -150,7 +151,7 @@ def _clamp(cx: Context, fields: ClampFields, gated: bool) -> GateClamp:
     """The limits of a gated layer. Raises SpecError E241 for another layer, E244 for a limit that is not above 0."""
     if not gated:
         help = "write `gated: true`, or remove `clamp`"
-        cx.fail("E241", "`clamp` does not apply to a feed-forward layer that is not gated", fields.at, help=help)
+        fail("E241", "`clamp` does not apply to a feed-forward layer that is not gated", fields.at, help=help)
     limit = positive(cx, fields.limit, "limit")
     # An offset of 0 leaves no trace.
     if fields.offset is None or cx.constant(fields.offset) == 0:

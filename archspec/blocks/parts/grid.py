@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.known_grid import check_grid
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ir.graph import Value
 from archspec.text.expr import Expr
 
@@ -31,11 +31,11 @@ def grid_of(
         if compare(count, "==", rows * columns) is not True:
             found = f"the grid has {rows} by {columns} positions, but there are `{count}`"
             help = "tokens in front of the patches have no position in the grid"
-            cx.fail("E345", found, given[0].span.to(given[1].span), help=help)
+            fail("E345", found, given[0].span.to(given[1].span), help=help)
         check_grid(cx, x, rows, columns, given[0].span.to(given[1].span))
         return rows, columns
     # Positions that were flattened from a map keep its sides as the factors of their axis.
     known = x.type.axes[1].factors
     if len(known) != 2:
-        cx.fail("E345", f"the `{count}` positions are not known to be rows and columns", at, help=f"write `{write}`")
+        fail("E345", f"the `{count}` positions are not known to be rows and columns", at, help=f"write `{write}`")
     return known[0], known[1]

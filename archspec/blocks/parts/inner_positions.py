@@ -14,7 +14,7 @@ from archspec.blocks.parts.rotary_tables import plan_rotary, plan_rotary_grid
 from archspec.blocks.parts.top import Top
 from archspec.blocks.parts.values import floats
 from archspec.blocks.parts.windows import Windows
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -176,7 +176,7 @@ def _added(cx: Context, expr: ValueExpr | None, to: Value, field: str) -> Value 
     wanted = to.type.shape[-value.type.rank :]
     fits = (compare(a, "==", b) is True or a == 1 for a, b in zip(value.type.shape, wanted, strict=False))
     if value.type.rank > to.type.rank or not all(fits):
-        cx.fail("E347", f"`{field}` is {value.type} but is added to {to.type}", expr.span)
+        fail("E347", f"`{field}` is {value.type} but is added to {to.type}", expr.span)
     return value
 
 
@@ -199,7 +199,7 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
     # Half of the buckets of each direction hold a single distance.
     step = 4 if fields.bidirectional else 2
     if buckets % step:
-        cx.fail(
+        fail(
             "E244",
             f"`buckets` is {buckets}, expected a multiple of {step}",
             fields.buckets.span,
@@ -208,7 +208,7 @@ def _buckets(cx: Context, fields: AttentionPositionsFields, heads: int) -> Relat
     # Larger distances are divided by the logarithm of this ratio (T5, arXiv 1910.10683), which must be above 0.
     if far <= buckets // step:
         help = f"distances up to {buckets // step} have a bucket each; choose a larger number"
-        cx.fail(
+        fail(
             "E244",
             f"`max_distance` is {far}, expected more than {buckets // step}",
             fields.max_distance.span,
@@ -225,7 +225,7 @@ def _grid(
     if windows is not None:
         if (rows, columns) != windows.size:
             sides = f"{windows.size[0]} by {windows.size[1]}"
-            cx.fail("E345", f"the grid has {rows} by {columns} patches, but a window has {sides}", place)
+            fail("E345", f"the grid has {rows} by {columns} patches, but a window has {sides}", place)
         whole = (windows.rows, windows.columns) if windows.uncut else None
         # What all layers share is made of the grid, before it is cut.
         inside = bool(fields.share) and not windows.uncut
@@ -233,7 +233,7 @@ def _grid(
     for value in (x, memory or x):
         found = value.type.shape[1]
         if compare(found, "==", rows * columns) is not True:
-            cx.fail(
+            fail(
                 "E345",
                 f"the grid has {rows} by {columns} patches, but there are `{found}` positions",
                 place,
@@ -254,10 +254,10 @@ def _sides(
         place = fields.rows.span.to(fields.columns.span)
         return fixed(cx, fields.rows, "rows"), fixed(cx, fields.columns, "columns"), place
     if fields.rows is not None or fields.columns is not None:
-        cx.fail("E203", "give both `rows` and `columns`, or neither", fields.at)
+        fail("E203", "give both `rows` and `columns`, or neither", fields.at)
     if windows is not None:
         return *windows.size, fields.at
     rows, columns = (side.constant for side in grid_of(cx, None, x, fields.at, "rows: ROWS, columns: COLUMNS"))
     if rows is None or columns is None:
-        cx.fail("E341", "a relative grid needs sides that are known before run time", fields.at)
+        fail("E341", "a relative grid needs sides that are known before run time", fields.at)
     return rows, columns, fields.at

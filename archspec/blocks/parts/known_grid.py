@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.context import Context
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ir.builder import Builder
 from archspec.ir.call import Call
 from archspec.ir.graph import Node, Value
@@ -53,7 +53,7 @@ def check_grid(cx: Context, x: Value, rows: Dim, columns: Dim, at: Span | None) 
     found = f"the grid has {rows} by {columns} positions, but the patches or the map have {wanted[0]} by {wanted[1]}"
     help = f"the sequence was flattened from {wanted[0]} rows and {wanted[1]} columns: write these"
     origin = cx.origin(x)
-    cx.fail("E345", found, at, help=help, secondary=() if origin is None else (origin,))
+    fail("E345", found, at, help=help, secondary=() if origin is None else (origin,))
 
 
 class _GridSearch:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from archspec.algebra.dim import Dim
 from archspec.blocks.parts.inner_positions import InnerPositions
 from archspec.blocks.parts.numbers import fixed
+from archspec.diagnostics import fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.types import Axis, axis
@@ -102,12 +103,12 @@ def plan_latent(
         return None
     for field in ("kv_heads", "qk_norm"):
         if getattr(fields, field) is not None:
-            cx.fail("E241", f"`{field}` does not apply to `latent` attention", latent.at)
+            fail("E241", f"`{field}` does not apply to `latent` attention", latent.at)
     if fields.positions is None or fields.positions.kind != "rotary":
-        cx.fail("E242", "`latent` needs rotary `positions`", latent.at)
+        fail("E242", "`latent` needs rotary `positions`", latent.at)
     rotary = fixed(cx, latent.rotary, "rotary")
     if rotary >= size:
-        cx.fail("E340", f"`rotary: {rotary}` leaves no unrotated features: a head has {size}", latent.rotary.span)
+        fail("E340", f"`rotary: {rotary}` leaves no unrotated features: a head has {size}", latent.rotary.span)
     return Latent(
         heads=heads,
         size=size,

@@ -8,7 +8,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.blocks.activation import Act
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.norm import add_channel_norm
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
 from archspec.ir.types import DType
@@ -26,20 +26,20 @@ def feature_map(cx: Context, expr: ValueExpr, block: str) -> Value:
     """
     value = cx.value(expr)
     if value.type.dtype != DType.FLOAT or value.type.rank not in (3, 4):
-        cx.fail(
+        fail(
             "E342", f"{block} takes float[batch, channels, space...] of 1 or 2 dimensions, got {value.type}", expr.span
         )
     return value
 
 
-def channels_of(cx: Context, x: Value, span: Span | None) -> int:
+def channels_of(x: Value, span: Span | None) -> int:
     """The number of channels of a map, which determines the shape of a parameter.
 
     Raises SpecError E341 if it is only known at run time.
     """
     channels = x.type.shape[1].constant
     if channels is None:
-        cx.fail("E341", f"the channels of {x.type} are only known at run time", span, help="give them a fixed size")
+        fail("E341", f"the channels of {x.type} are only known at run time", span, help="give them a fixed size")
     return channels
 
 

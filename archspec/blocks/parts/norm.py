@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.norm_fields import _EPS, DefaultNorm, NormChoice, NormFields, NormOptions
 from archspec.blocks.parts.numbers import fixed, positive
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -26,7 +26,7 @@ def chosen(cx: Context, choice: NormChoice) -> NormFields | None:
 def default_norm(cx: Context, span: Span | None) -> NormFields:
     """The default norm of the file; `span` is where it is used. Raises SpecError E243 if there is none."""
     if cx.defaults.norm is None:
-        cx.fail("E243", "there is no default norm", span, help="name the norm here, or write `defaults: {norm: ...}`")
+        fail("E243", "there is no default norm", span, help="name the norm here, or write `defaults: {norm: ...}`")
     return cx.defaults.norm
 
 
@@ -36,7 +36,7 @@ def norm_op(cx: Context, kind: str, options: NormOptions) -> Op:
     if kind == "rms_norm":
         return RMSNorm(eps=eps, weight=options.weight, unit_offset=options.unit_offset)
     if kind != "layer_norm":
-        cx.fail(
+        fail(
             "E241", f"`{kind}` is a norm over channels and does not apply here", options.at, help="choose another norm"
         )
     return LayerNorm(eps=eps, weight=options.weight, bias=options.bias, unit_offset=options.unit_offset)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from archspec.algebra.dim import Dim
 from archspec.algebra.scalar import Scalar
 from archspec.blocks.parts.context import Context
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ir.graph import Value
 from archspec.text.expr import Expr, check_size, written
 
@@ -21,18 +21,18 @@ def fixed(cx: Context, expr: Expr, field: str) -> int:
     whole = dim.constant
     if whole is None:
         names = ", ".join(f"`{symbol.name}`" for symbol in sorted(dim.symbols(), key=lambda symbol: symbol.name))
-        cx.fail("E341", f"`{field}` depends on {names}, which is only known at run time", expr.span, help=_FIXED)
+        fail("E341", f"`{field}` depends on {names}, which is only known at run time", expr.span, help=_FIXED)
     return whole
 
 
-def features(cx: Context, x: Value, span: Span | None) -> int:
+def features(x: Value, span: Span | None) -> int:
     """The size of the last axis, which determines the shape of a parameter.
 
     Raises SpecError E341, at `span`, if it is only known at run time.
     """
     whole = x.type.shape[-1].constant
     if whole is None:
-        cx.fail("E341", f"the last axis of {x.type} is only known at run time", span, help="give it a fixed size")
+        fail("E341", f"the last axis of {x.type} is only known at run time", span, help="give it a fixed size")
     return whole
 
 
@@ -42,7 +42,7 @@ def rate(cx: Context, expr: Expr | None, default: float = 0.0) -> float:
         return default
     value = cx.constant(expr)
     if not 0 <= value < 1:
-        cx.fail("E244", f"rate out of range: {value:g}", expr.span, help="a rate must be at least 0 and below 1")
+        fail("E244", f"rate out of range: {value:g}", expr.span, help="a rate must be at least 0 and below 1")
     return value
 
 
@@ -55,13 +55,13 @@ def rate_of_layers(cx: Context, expr: Expr) -> Scalar | None:
     symbols = sorted(value.symbols(), key=lambda symbol: symbol.name)
     outside = [symbol.name for symbol in symbols if symbol.name != "layer"]
     if outside:
-        cx.fail("E341", f"a rate depends on `{outside[0]}`, which is only known at run time", expr.span, help=_FIXED)
+        fail("E341", f"a rate depends on `{outside[0]}`, which is only known at run time", expr.span, help=_FIXED)
     # Every layer is tried, since an expression in `layer` need not be monotonic.
     layers = range(symbols[0].max + 1) if symbols else range(1)
     rates = [value.evaluate({"layer": layer}) for layer in layers]
     wrong = next((found for found in rates if not 0 <= found < 1), None)
     if wrong is not None:
-        cx.fail("E244", f"rate out of range: {wrong:g}", expr.span, help="a rate must be at least 0 and below 1")
+        fail("E244", f"rate out of range: {wrong:g}", expr.span, help="a rate must be at least 0 and below 1")
     return value if any(rates) else None
 
 
@@ -69,7 +69,7 @@ def positive(cx: Context, expr: Expr, field: str) -> float:
     """Evaluate a number that is known before run time. Raises SpecError E244 unless it is above 0."""
     value = cx.constant(expr)
     if value <= 0:
-        cx.fail("E244", f"`{field}` must be above 0, got {value:g}", expr.span, help="write a number above 0")
+        fail("E244", f"`{field}` must be above 0, got {value:g}", expr.span, help="write a number above 0")
     return value
 
 
@@ -85,7 +85,7 @@ def whole(cx: Context, expr: Expr, field: str) -> int:
         constant = number.constant()
         got = f"`{written(expr)}`" if constant is None else f"{float(constant):g}"
         needed = f"`{field}` must be a whole number of at least 0 that is known before run time, got {got}"
-        cx.fail("E244", needed, expr.span)
+        fail("E244", needed, expr.span)
     check_size(expr, dim)
     return value
 
@@ -102,5 +102,5 @@ def offset(cx: Context, expr: Expr, field: str) -> Dim:
     """Evaluate a whole number of positions, which may be negative or depend on dims. Raises SpecError E301."""
     found = cx.number(expr).as_dim()
     if found is None:
-        cx.fail("E301", f"`{field}` is not a whole number", expr.span)
+        fail("E301", f"`{field}` is not a whole number", expr.span)
     return found

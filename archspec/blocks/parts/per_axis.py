@@ -36,15 +36,15 @@ def per_axis(
 
     Raises SpecError E204 for a list of another length, and what `read` raises.
     """
-    return tuple(read(cx, item, field) for item in each_axis(cx, value, space, field))
+    return tuple(read(cx, item, field) for item in each_axis(value, space, field))
 
 
-def each_axis(cx: Context, value: PerAxis, space: int, field: str) -> Sequence[Expr]:
+def each_axis(value: PerAxis, space: int, field: str) -> Sequence[Expr]:
     """The expression of each of `space` axes. Raises SpecError E204 for a list of another length."""
     if not isinstance(value, Sequence):
         return (value,) * space
     if len(value) != space:
         axes = "one spatial axis" if space == 1 else f"{space} spatial axes"
         message = f"`{field}` has {len(value)} numbers, but the input has {axes}"
-        cx.fail("E204", message, value[0].span, help="write one number, or one for each axis")
+        fail("E204", message, value[0].span, help="write one number, or one for each axis")
     return value

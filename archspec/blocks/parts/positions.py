@@ -9,7 +9,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.numbers import fixed, positive, whole
 from archspec.blocks.parts.values import ids, same_shape
-from archspec.diagnostics import Diagnostic, Label, Span
+from archspec.diagnostics import Diagnostic, Label, Span, fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.op import Op
@@ -143,12 +143,12 @@ def plan_positions(
     if fields.kind == "grid_sinusoidal":
         return _grid_sinusoidal(cx, fields, shape, width, grid)
     if fields.grid is not None and grid is None:
-        cx.fail("E241", "`grid` applies only to patches", fields.grid[0].span, help="give `length`")
+        fail("E241", "`grid` applies only to patches", fields.grid[0].span, help="give `length`")
     # A given length comes first: a table may have more rows than one image has patches.
     if fields.length is not None:
         return _of_length(cx, fields, fields.length, shape, width)
     if fields.count is not None or grid is None:
-        cx.fail("E203", "missing field `length`", fields.at, help="give the number of positions")
+        fail("E203", "missing field `length`", fields.at, help="give the number of positions")
     return Positions(op=_of_grid(cx, fields, grid))
 
 
@@ -156,17 +156,17 @@ def _sinusoidal(cx: Context, fields: PositionsFields, width: int) -> Op:
     """Check sinusoidal positions. Raises SpecError E348 for an odd number of features."""
     if width % 2:
         message = f"sinusoidal positions need an even number of features, not {width}"
-        cx.fail("E348", message, fields.at, help=f"choose {width - 1} or {width + 1} features, or learned positions")
+        fail("E348", message, fields.at, help=f"choose {width - 1} or {width + 1} features, or learned positions")
     return SinusoidalPositions(base=_base(cx, fields), layout=fields.layout, endpoint=fields.endpoint)
 
 
 def _grid_sincos(cx: Context, fields: PositionsFields, width: int, grid: PatchGrid | None) -> Op:
     """Check positions in a grid. Raises SpecError E241 without patches, E348 unless 4 divides the features."""
     if grid is None:
-        cx.fail("E241", "`grid_sincos` applies only to patches", fields.at)
+        fail("E241", "`grid_sincos` applies only to patches", fields.at)
     if width % 4:
         message = f"`grid_sincos` positions need a multiple of 4 features, not {width}"
-        cx.fail("E348", message, fields.at, help="choose a multiple of 4, or learned positions")
+        fail("E348", message, fields.at, help="choose a multiple of 4, or learned positions")
     return GridSincos(rows=grid.rows, columns=grid.columns, base=_base(cx, fields))
 
 
@@ -180,17 +180,17 @@ def _grid_sinusoidal(
     """
     if fields.count is None:
         help = "name the bool value that is true at the positions to be counted"
-        cx.fail("E203", "missing field `count`", fields.at, help=help)
+        fail("E203", "missing field `count`", fields.at, help=help)
     if grid is None:
-        cx.fail("E241", "`grid_sinusoidal` applies only to patches and in `add_positions`", fields.at)
+        fail("E241", "`grid_sinusoidal` applies only to patches and in `add_positions`", fields.at)
     if width % 4:
         message = f"`grid_sinusoidal` positions need a multiple of 4 features, not {width}"
-        cx.fail("E348", message, fields.at, help=f"choose {width - width % 4 or 4} or {width - width % 4 + 4} features")
+        fail("E348", message, fields.at, help=f"choose {width - width % 4 or 4} or {width - width % 4 + 4} features")
     sides = (grid.rows, grid.columns)
     given = sides if fields.grid is None else tuple(cx.size(expr) for expr in fields.grid)
     if fields.grid is not None and any(compare(a, "==", b) is not True for a, b in zip(given, sides, strict=True)):
         message = f"the grid has {given[0]} by {given[1]} positions, but the image has {sides[0]} by {sides[1]} patches"
-        cx.fail("E345", message, fields.grid[0].span.to(fields.grid[1].span), help="leave out `grid`")
+        fail("E345", message, fields.grid[0].span.to(fields.grid[1].span), help="leave out `grid`")
     valid = _counted(cx, fields.count, (shape[0], grid.rows * grid.columns))
     op = GridSinusoidal(rows=grid.rows, columns=grid.columns, base=_base(cx, fields))
     return Positions(op=op, count=valid, patches_alone=True)
@@ -200,8 +200,8 @@ def _counted(cx: Context, expr: ValueExpr, shape: tuple[Dim, ...]) -> Value:
     """The bool value whose true positions are counted. Raises SpecError E342, E347 for one that does not fit."""
     valid = cx.value(expr)
     if valid.type.dtype != DType.BOOL:
-        cx.fail("E342", f"`count` takes a bool value, got {valid.type}", expr.span)
-    same_shape(cx, valid, shape, expr.span, "`count`")
+        fail("E342", f"`count` takes a bool value, got {valid.type}", expr.span)
+    same_shape(valid, shape, expr.span, "`count`")
     return valid
 
 
@@ -215,13 +215,13 @@ def _of_length(cx: Context, fields: PositionsFields, length: Expr, shape: tuple[
     rows = fixed(cx, length, "length")
     if fields.ids is not None:
         value = ids(cx, fields.ids, "`ids`", rows, length.span, what="the table of positions")
-        same_shape(cx, value, shape, fields.ids.span, "`ids`")
+        same_shape(value, shape, fields.ids.span, "`ids`")
         # Ids name rows directly, which is why `ids` and `offset` exclude each other.
         return Positions(op=Embedding(rows=Dim.of(rows), features=axis(width)), ids=value)
     positions = shape[-1]
     # Held to the largest admitted sequence: a shorter table would only fail at run time.
     if compare(positions, "<=", rows) is not True:
-        cx.fail(
+        fail(
             "E344",
             f"{rows} positions are too few for a sequence of `{positions}`",
             length.span,
@@ -275,9 +275,9 @@ def _grid_rows(cx: Context, fields: PositionsFields, grid: PatchGrid) -> int:
     if fields.grid is not None:
         given = [fixed(cx, expr, "grid") for expr in fields.grid]
         if (rows, columns) != tuple(given):
-            _other_grid(cx, fields.grid[0].span.to(fields.grid[1].span), given, grid)
+            _other_grid(fields.grid[0].span.to(fields.grid[1].span), given, grid)
     if rows is None or columns is None:
-        cx.fail(
+        fail(
             "E345",
             f"the grid of patches, {grid.rows} by {grid.columns}, is only known at run time",
             fields.at,
@@ -286,9 +286,9 @@ def _grid_rows(cx: Context, fields: PositionsFields, grid: PatchGrid) -> int:
     return rows * columns + grid.tokens + _offset(cx, fields)
 
 
-def _other_grid(cx: Context, span: Span, given: list[int], grid: PatchGrid) -> NoReturn:
+def _other_grid(span: Span, given: list[int], grid: PatchGrid) -> NoReturn:
     """Raise SpecError E345 for a table whose grid is not that of the image."""
-    cx.fail(
+    fail(
         "E345",
         f"the table has {given[0]} by {given[1]} patches, but the image has {grid.rows} by {grid.columns}",
         span,

@@ -6,7 +6,7 @@ from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.attention_positions import ScalingFields
 from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.numbers import fixed, positive
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ops.position.length_scaling import DynamicScaling, FactorScaling, LongScaling
 from archspec.ops.position.rotary_scaling import LinearScaling, Llama3Scaling, Scaling, YarnScaling
 from archspec.text.expr import Expr
@@ -36,14 +36,14 @@ def plan_scaling(cx: Context, fields: ScalingFields, size: int, length: Dim) -> 
 
 def _llama3(cx: Context, fields: ScalingFields) -> Scaling:
     low, high = _number(cx, fields.low, "low"), _number(cx, fields.high, "high")
-    _ordered(cx, low, high, "low", "high", None if fields.high is None else fields.high.span)
+    _ordered(low, high, "low", "high", None if fields.high is None else fields.high.span)
     factor, original = _number(cx, fields.factor, "factor"), _number(cx, fields.original, "original")
     return Llama3Scaling(factor=factor, low=low, high=high, original=original)
 
 
 def _yarn(cx: Context, fields: ScalingFields) -> Scaling:
     slow, fast = _number(cx, fields.slow, "slow", 1.0), _number(cx, fields.fast, "fast", 32.0)
-    _ordered(cx, slow, fast, "slow", "fast", fields.at if fields.fast is None else fields.fast.span)
+    _ordered(slow, fast, "slow", "fast", fields.at if fields.fast is None else fields.fast.span)
     factor, original = _number(cx, fields.factor, "factor"), _number(cx, fields.original, "original")
     magnitude = None if fields.magnitude is None else positive(cx, fields.magnitude, "magnitude")
     return YarnScaling(
@@ -56,12 +56,12 @@ def _dynamic(cx: Context, fields: ScalingFields, size: int, length: Dim) -> Scal
     original, factor = fixed(cx, fields.original, "original"), positive(cx, fields.factor, "factor")
     if factor < 1:
         help = "write a number of at least 1"
-        cx.fail("E244", f"`factor` must be at least 1, got {factor:g}", fields.factor.span, help=help)
+        fail("E244", f"`factor` must be at least 1, got {factor:g}", fields.factor.span, help=help)
     if compare(length, "<=", original) is True:
         return None
     # The base grows by a power of size / (size - 2), as in transformers, which 2 features leave undefined.
     if size == 2:
-        cx.fail("E244", "`dynamic` needs more than 2 rotary features", fields.at)
+        fail("E244", "`dynamic` needs more than 2 rotary features", fields.at)
     return DynamicScaling(factor=factor, original=original, length=length)
 
 
@@ -81,7 +81,7 @@ def _factors(cx: Context, fields: ScalingFields, name: str, count: int) -> tuple
     given: list[Expr] = getattr(fields, name)
     if len(given) != count:
         place = given[0].span.to(given[-1].span)
-        cx.fail("E244", f"`{name}` has {len(given)} factors, but there are {count} frequencies", place)
+        fail("E244", f"`{name}` has {len(given)} factors, but there are {count} frequencies", place)
     return tuple(positive(cx, one, name) for one in given)
 
 
@@ -90,10 +90,10 @@ def _number(cx: Context, expr: Expr | None, name: str, default: float = 0.0) -> 
     return default if expr is None else positive(cx, expr, name)
 
 
-def _ordered(cx: Context, low: float, high: float, lower: str, upper: str, span: Span | None) -> None:
+def _ordered(low: float, high: float, lower: str, upper: str, span: Span | None) -> None:
     """Raise SpecError E244 unless `low` is below `high`."""
     if low >= high:
-        cx.fail(
+        fail(
             "E244",
             f"`{upper}` is {high:g}, but `{lower}` is {low:g}",
             span,

@@ -9,7 +9,7 @@ from archspec.blocks.parts.known_grid import check_grid
 from archspec.blocks.parts.numbers import fixed, positive
 from archspec.blocks.parts.rotary_scalings import BY_LENGTH, plan_scaling
 from archspec.blocks.parts.values import integers
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ir.graph import Value
 from archspec.ops.position.rotary_grid_table import RotaryGridTable
 from archspec.ops.position.rotary_table import RotaryTable
@@ -26,11 +26,11 @@ def plan_rotary(
     size = _size(cx, fields, head)
     if size % 2:
         message = f"rotary features come in pairs, but `size` is {size}"
-        cx.fail("E348", message, _place(fields), help="choose an even number")
+        fail("E348", message, _place(fields), help="choose an even number")
     given = () if fields.ids is None else (_ids(cx, fields.ids, x, memory),)
     scaling = None
     if fields.scaling is not None:
-        _check_length(cx, fields, memory)
+        _check_length(fields, memory)
         scaling = plan_scaling(cx, fields.scaling, size, x.type.shape[1])
     return RotaryTable(size=size, base=_base(cx, fields), scaling=scaling, ids=bool(given)), given
 
@@ -45,18 +45,18 @@ def plan_rotary_grid(
     """
     assert fields.grid is not None and fields.coordinates is not None
     if memory is not None:
-        cx.fail("E241", "`rotary_grid` does not apply to attention to another sequence", fields.at)
+        fail("E241", "`rotary_grid` does not apply to attention to another sequence", fields.at)
     size = _size(cx, fields, head)
     if size % 4:
         message = f"rotary features of a grid come in fours, but `size` is {size}"
-        cx.fail("E348", message, _place(fields), help="a pair is turned by the row, and one by the column")
+        fail("E348", message, _place(fields), help="a pair is turned by the row, and one by the column")
     rows, columns = (cx.size(expr) for expr in fields.grid)
     # The constant is None where the number of tokens in front would change with the size of the image.
     tokens = (x.type.shape[1] - rows * columns).constant
     if tokens is None or tokens < 0:
         found = f"the grid has {rows} by {columns} patches, but there are `{x.type.shape[1]}` positions"
         help = "positions are the tokens in front, whose number is fixed, and the patches of the grid"
-        cx.fail("E345", found, fields.grid[0].span.to(fields.grid[1].span), help=help)
+        fail("E345", found, fields.grid[0].span.to(fields.grid[1].span), help=help)
     check_grid(cx, x, rows, columns, fields.grid[0].span.to(fields.grid[1].span))
     return RotaryGridTable(
         rows=rows,
@@ -73,7 +73,7 @@ def _size(cx: Context, fields: AttentionPositionsFields, head: int) -> int:
     """The number of features that rotate. Raises SpecError E340 for more than those of a head."""
     size = head if fields.size is None else fixed(cx, fields.size, "size")
     if size > head:
-        cx.fail("E340", f"`size: {size}` exceeds the {head} features of a head", _place(fields))
+        fail("E340", f"`size: {size}` exceeds the {head} features of a head", _place(fields))
     return size
 
 
@@ -87,27 +87,27 @@ def _base(cx: Context, fields: AttentionPositionsFields) -> float:
     return 10000.0 if fields.base is None else positive(cx, fields.base, "base")
 
 
-def _check_length(cx: Context, fields: AttentionPositionsFields, memory: Value | None) -> None:
+def _check_length(fields: AttentionPositionsFields, memory: Value | None) -> None:
     """Refuse a scaling by the length where queries and keys, or ids and indices, differ in it: SpecError E241, E242."""
     assert fields.scaling is not None
     kind = fields.scaling.kind
     if kind not in BY_LENGTH:
         return
     if memory is not None:
-        cx.fail("E241", f"the scaling `{kind}` does not apply to `cross_attention`", fields.scaling.at)
+        fail("E241", f"the scaling `{kind}` does not apply to `cross_attention`", fields.scaling.at)
     if fields.ids is not None:
         help = "ids may go beyond the number of positions, by which frequencies are scaled"
-        cx.fail("E242", f"`ids` and the scaling `{kind}` cannot be combined", fields.ids.span, help=help)
+        fail("E242", f"`ids` and the scaling `{kind}` cannot be combined", fields.ids.span, help=help)
 
 
 def _ids(cx: Context, expr: ValueExpr, x: Value, memory: Value | None) -> Value:
     """The position ids, checked to be integers over [batch, positions]. Raises SpecError E241, E342, E347."""
     if memory is not None:
-        cx.fail("E241", "`ids` does not apply to `cross_attention`", expr.span)
+        fail("E241", "`ids` does not apply to `cross_attention`", expr.span)
     value = integers(cx, expr, "`ids`")
     axes = x.type.shape[:2]
     # Ids without a batch axis are shared by all rows.
     found, wanted = value.type.shape, axes[-value.type.rank :]
     if value.type.rank > 2 or any(compare(a, "==", b) is not True for a, b in zip(found, wanted, strict=False)):
-        cx.fail("E347", f"`ids` is {value.type}, expected the axes [{', '.join(map(str, axes))}]", expr.span)
+        fail("E347", f"`ids` is {value.type}, expected the axes [{', '.join(map(str, axes))}]", expr.span)
     return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from archspec.blocks.parts.context import Context
-from archspec.diagnostics import Label, Span
+from archspec.diagnostics import Label, Span, fail
 from archspec.ir.graph import Parameter
 from archspec.text.path import Path
 
@@ -21,18 +21,18 @@ def tied_weight(
     parameter = cx.tied(path)
     sizes = [size.constant for size in parameter.type.shape]
     if len(sizes) != 2 or sizes[0] is None:
-        cx.fail("E346", f"`{path}` is {parameter.type}, expected a weight with two axes", path.span)
+        fail("E346", f"`{path}` is {parameter.type}, expected a weight with two axes", path.span)
     if rows is not None and rows != sizes[0]:
-        _disagrees(cx, path, parameter, f"{rows} rows are expected", rows_at)
+        _disagrees(path, parameter, f"{rows} rows are expected", rows_at)
     if width != sizes[1]:
-        _disagrees(cx, path, parameter, f"the input has {width} features", width_at)
+        _disagrees(path, parameter, f"the input has {width} features", width_at)
     return sizes[0], {"weight": parameter}
 
 
-def _disagrees(cx: Context, path: Path, parameter: Parameter, wanted: str, span: Span | None) -> NoReturn:
+def _disagrees(path: Path, parameter: Parameter, wanted: str, span: Span | None) -> NoReturn:
     """Raise SpecError E346 for a tied weight of other sizes than expected."""
     sizes = ", ".join(map(str, parameter.type.shape))
-    cx.fail(
+    fail(
         "E346",
         f"`{path}` is [{sizes}], but {wanted}",
         path.span,

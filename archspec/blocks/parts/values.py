@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from archspec.algebra.dim import Dim, compare
 from archspec.blocks.parts.context import Context
-from archspec.diagnostics import Label, Span
+from archspec.diagnostics import Label, Span, fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType
 from archspec.text.pred import PredExpr
@@ -20,7 +20,7 @@ def sequence(cx: Context, expr: ValueExpr, block: str) -> Value:
     """
     value = cx.value(expr)
     if value.type.dtype != DType.FLOAT or value.type.rank != 3:
-        cx.fail("E342", f"{block} takes float[batch, positions, features], got {value.type}", expr.span, help=_OTHER)
+        fail("E342", f"{block} takes float[batch, positions, features], got {value.type}", expr.span, help=_OTHER)
     return value
 
 
@@ -28,7 +28,7 @@ def floats(cx: Context, expr: ValueExpr, block: str) -> Value:
     """The value of an expression, checked to be floats with at least one axis. Raises SpecError E342 if it is not."""
     value = cx.value(expr)
     if value.type.dtype != DType.FLOAT or value.type.rank < 1:
-        cx.fail("E342", f"{block} takes floats with at least one axis, got {value.type}", expr.span, help=_OTHER)
+        fail("E342", f"{block} takes floats with at least one axis, got {value.type}", expr.span, help=_OTHER)
     return value
 
 
@@ -36,7 +36,7 @@ def integers(cx: Context, expr: ValueExpr, block: str) -> Value:
     """The value of an expression, checked to be integers with at least one axis. Raises SpecError E342 if it is not."""
     value = cx.value(expr)
     if not value.type.dtype.is_integer or value.type.rank < 1:
-        cx.fail("E342", f"{block} must be integers, got {value.type}", expr.span, help=_OTHER)
+        fail("E342", f"{block} must be integers, got {value.type}", expr.span, help=_OTHER)
     return value
 
 
@@ -51,7 +51,7 @@ def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None,
     # Nothing is known of ids without a declared bound, so nothing can be refused.
     if bound is not None and compare(bound, "<=", rows) is not True:
         labels = (cx.origin(value), None if place is None else Label(place, f"{rows} rows"))
-        cx.fail(
+        fail(
             "E343",
             f"ids below {bound} may exceed the {rows} rows of {what}",
             expr.span,
@@ -61,12 +61,12 @@ def ids(cx: Context, expr: ValueExpr, block: str, rows: int, place: Span | None,
     return value
 
 
-def same_shape(cx: Context, value: Value, shape: tuple[Dim, ...], span: Span, what: str) -> None:
+def same_shape(value: Value, shape: tuple[Dim, ...], span: Span, what: str) -> None:
     """Check that a value has exactly the axes `shape`. Raises SpecError E347 if it does not."""
     found = value.type.shape
     if len(found) != len(shape) or any(compare(a, "==", b) is not True for a, b in zip(found, shape, strict=True)):
         axes = ", ".join(map(str, shape))
-        cx.fail(
+        fail(
             "E347",
             f"{what} is {value.type}, expected the axes [{axes}]",
             span,
@@ -77,5 +77,5 @@ def same_shape(cx: Context, value: Value, shape: tuple[Dim, ...], span: Span, wh
 def valid_positions(cx: Context, expr: PredExpr, x: Value) -> Value:
     """The bool [batch, positions] of a predicate over `x` [batch, positions, ...]. Raises SpecError E347."""
     value = cx.predicate(expr)
-    same_shape(cx, value, x.type.shape[:2], expr.span, "`valid`")
+    same_shape(value, x.type.shape[:2], expr.span, "`valid`")
     return value

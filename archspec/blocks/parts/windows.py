@@ -10,7 +10,7 @@ from archspec.blocks.parts.context import Context
 from archspec.blocks.parts.grid import grid_of
 from archspec.blocks.parts.numbers import fixed, whole
 from archspec.blocks.parts.per_axis import PerAxis, PerAxisField, PerAxisNumber, per_axis
-from archspec.diagnostics import Span
+from archspec.diagnostics import Span, fail
 from archspec.ir.builder import Builder
 from archspec.ir.graph import Value
 from archspec.ir.types import Axis, axis
@@ -155,31 +155,31 @@ def plan_windows(cx: Context, fields: WindowsFields, x: Value, memory: Value | N
     fill, E244 for a shift of a window or more, or one that holds at some sizes of the grid alone.
     """
     if memory is not None:
-        cx.fail("E241", "`windows` does not apply to attention to another sequence", fields.at)
+        fail("E241", "`windows` does not apply to attention to another sequence", fields.at)
     rows, columns = grid_of(cx, fields.grid, x, fields.at)
     size = _pair(per_axis(cx, fields.size, 2, fixed, "size"))
     shift = (0, 0) if fields.shift is None else _pair(per_axis(cx, fields.shift, 2, whole, "shift"))
     for side, window, moved in zip((rows, columns), size, shift, strict=True):
         if compare(side % window, "==", 0) is not True:
             found = f"windows of {window} do not fill a side of {side} positions"
-            cx.fail("E345", found, _span(fields.size), help="choose a size that divides the side: nothing is padded")
+            fail("E345", found, _span(fields.size), help="choose a size that divides the side: nothing is padded")
         if moved >= window:
             assert fields.shift is not None
-            cx.fail("E244", f"`shift` is {moved}, expected less than a window of {window}", _span(fields.shift))
+            fail("E244", f"`shift` is {moved}, expected less than a window of {window}", _span(fields.shift))
     # As in Swin: where one window spans the grid there is nothing to exchange with others.
     fills = any(compare(side, "==", window) is True for side, window in zip((rows, columns), size, strict=True))
     if not fills and any(shift):
-        _check_never_fills(cx, fields, (rows, columns), size)
+        _check_never_fills(fields, (rows, columns), size)
     return Windows(rows=rows, columns=columns, size=size, shift=(0, 0) if fills else shift)
 
 
-def _check_never_fills(cx: Context, fields: WindowsFields, sides: tuple[Dim, Dim], size: tuple[int, int]) -> None:
+def _check_never_fills(fields: WindowsFields, sides: tuple[Dim, Dim], size: tuple[int, int]) -> None:
     """Raise SpecError E244 for a shift of windows that fill a side at some sizes and not at others."""
     for side, window in zip(sides, size, strict=True):
         if compare(side, ">", window) is not True:
             assert fields.shift is not None
             found = f"`shift` does not apply where a window of {window} fills a side of {side} positions"
-            cx.fail("E244", found, _span(fields.shift), help="let the side be longer than a window at every size")
+            fail("E244", found, _span(fields.shift), help="let the side be longer than a window at every size")
 
 
 def _pair(numbers: tuple[int, ...]) -> tuple[int, int]:

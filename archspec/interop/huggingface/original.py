@@ -114,7 +114,7 @@ def reference_of(claims: Claims, folder: Path) -> GivenReference:
 
 
 def open_original(folder: Path, claims: Claims, named: Named | None = None) -> Original:
-    """Open a folder with transformers: offline, without its code, from safetensors, in eval mode.
+    """Open a folder with transformers as its users do: offline, without its code, from safetensors, in eval mode.
 
     Args:
         folder: `config.json` and safetensors files.
@@ -205,7 +205,6 @@ def _loaded(folder: Path, claims: Claims, named: Named) -> tuple[nn.Module, tupl
             ignore_mismatched_sizes=True,
             # In the dtype of the file, constants that the constructor computes would be rounded to it.
             dtype=torch.float32,
-            attn_implementation="eager",
             # The fused multiplication of experts takes no float64.
             experts_implementation="eager",
         )

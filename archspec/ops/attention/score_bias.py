@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from archspec.ir.coordinates import aligned
+from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Placement, PositionsOf, Primitive, Reads
 from archspec.ir.operands import FLOAT, INTEGER, require
 from archspec.ir.parts import parts_of
@@ -41,8 +42,9 @@ class ScoreBias(Primitive):
         """Float [1 h s t]: batch of 1, or with ids of the rows, heads, queries, keys."""
         if self.ids:
             require(inputs, FLOAT, INTEGER)
-            x, queries, keys = inputs
-            return (x.with_axes(queries.axes[0], axis(self.heads), queries.axes[1], keys.axes[-1]),)
+            x, *positions = inputs
+            bound = bind("b s, b t -> b s t" if positions[1].rank > 1 else "b s, t -> b s t", positions)
+            return (x.with_axes(bound["b"], axis(self.heads), bound["s"], bound["t"]),)
         require(inputs, FLOAT)
         queries, keys = (TensorType.of(x.dtype, *x.axes[-2:]) for x in inputs)
         bound = bind("s d, t e -> 1 h s t", (queries, keys))
@@ -58,6 +60,12 @@ class ScoreBias(Primitive):
             return ((NOTHING, NOTHING),)
         out, keys = outputs[0], [(0, 0), (3, 1)] if inputs[2].rank == 2 else [(3, 0)]
         return ((NOTHING, aligned(out, inputs[1], [(0, 0), (2, 1)]), aligned(out, inputs[2], keys)),)
+
+    def moved(
+        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
+    ) -> tuple[Motion, ...]:
+        """Not at all: only the numbers of positions are read; biases are those of differences of positions."""
+        return super().moved(operands, inputs, outputs) if self.ids else (Still(relative=True),)
 
     def _unused(self, number: int, x: TensorType) -> Sequence[int]:
         """The axes of an operand whose sizes are not used: all but that of the positions."""

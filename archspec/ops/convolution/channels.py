@@ -1,10 +1,11 @@
-"""How channels depend on channels in convolutions with groups, as parts of relations."""
+"""Channels of convolutions with groups: what divides them, and how they depend on each other, as parts of relations."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from archspec.algebra.dim import Dim, compare
+from archspec.ir.op import ShapeError
 from archspec.ir.types import TensorType
 from archspec.record import record
 from archspec.relation.atoms import Atom, Difference, Range
@@ -24,6 +25,15 @@ def conjunction(bounds: Sequence[AxisBound]) -> Atom:
         differences=frozenset(d for bound in bounds for d in bound.differences),
         ranges=frozenset(r for bound in bounds for r in bound.ranges),
     )
+
+
+def check_channels(x: TensorType, space: int, channels: Dim, groups: int) -> None:
+    """Raise ShapeError unless `x` has so many spatial axes, and the groups divide its channels and those made of it."""
+    if x.rank != 2 + space:
+        raise ShapeError(f"needs batch, channels and {space} spatial axes, got {x}", (0,))
+    for what, count in (("input", x.shape[1]), ("output", channels)):
+        if groups > 1 and compare(count % groups, "==", 0) is not True:
+            raise ShapeError(f"{groups} groups do not divide {count} {what} channels", (0,))
 
 
 def space_coordinates(x: TensorType) -> frozenset[int]:

@@ -23,6 +23,7 @@ from archspec.ir.types import TensorType
 from archspec.ops.convolution.channel_parts import Channels
 from archspec.ops.convolution.channels import (
     AxisBound,
+    check_channels,
     conjunction,
     group_bound,
     group_bounds,
@@ -71,11 +72,7 @@ class ConvTranspose(Primitive):
         """
         x = inputs[0]
         require(inputs, FLOAT)
-        if x.rank != 2 + len(self.kernel):
-            raise ShapeError(f"needs batch, channels and {len(self.kernel)} spatial axes, got {x}", (0,))
-        for what, channels in (("input", x.shape[1]), ("output", self.channels)):
-            if compare(channels % self.groups, "==", 0) is not True:
-                raise ShapeError(f"{self.groups} groups do not divide {channels} {what} channels", (0,))
+        check_channels(x, len(self.kernel), self.channels, self.groups)
         return (x.with_axes(x.axes[0], self.channels, *(self._places(x.shape[2 + k], k) for k in self._axes)),)
 
     @property

@@ -24,6 +24,7 @@ from archspec.ops.convolution.channel_parts import Channels
 from archspec.ops.convolution.channels import (
     AxisBound,
     are_side_by_side,
+    check_channels,
     conjunction,
     group_bound,
     group_bounds,
@@ -77,11 +78,7 @@ class Convolution(Primitive):
         """
         x = inputs[0]
         require(inputs, FLOAT, INTEGER, INTEGER) if self.ids else require(inputs, FLOAT)
-        if x.rank != 2 + len(self.kernel):
-            raise ShapeError(f"needs batch, channels and {len(self.kernel)} spatial axes, got {x}", (0,))
-        for what, channels in (("input", x.shape[1]), ("output", self.channels)):
-            if self.groups > 1 and compare(channels % self.groups, "==", 0) is not True:
-                raise ShapeError(f"{self.groups} groups do not divide {channels} {what} channels", (0,))
+        check_channels(x, len(self.kernel), self.channels, self.groups)
         if self.causal:
             return (x.with_axes(x.axes[0], self.channels, inputs[1].axes[1] if self.ids else x.axes[2]),)
         space = (self._places(x.shape[2 + k], k) for k in range(len(self.kernel)))

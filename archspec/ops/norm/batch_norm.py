@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from archspec.ir.coordinates import aligned
-from archspec.ir.init import Init
 from archspec.ir.motion import Motion
 from archspec.ir.moving import same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, Role, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.placement import Partial, Shard, Sharding
 from archspec.ir.sharded import along
-from archspec.ir.source import call, literal, operand
+from archspec.ir.source import call
 from archspec.ir.types import DType, TensorType
+from archspec.ops.norm.scaling import factor, scaling, written_eps
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -79,10 +79,8 @@ class BatchNorm(Primitive):
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The weight and the bias, if requested, and the running statistics."""
         channels = inputs[0].with_axes(inputs[0].shape[1])
-        init = Init(kind="constant", value=0.0) if self.unit_offset else None
         roles: tuple[Role, Role] = ("variance", "mean") if self.frozen else ("norm", "bias")
-        specs = {"weight": ParameterSpec(type=channels, role=roles[0], init=init)} if self.weight else {}
-        specs |= {"bias": ParameterSpec(type=channels, role=roles[1])} if self.bias else {}
+        specs = scaling(channels, weight=self.weight, bias=self.bias, unit_offset=self.unit_offset, roles=roles)
         specs |= {
             "running_mean": ParameterSpec(type=channels, role="mean"),
             "running_var": ParameterSpec(type=channels, role="variance"),
@@ -127,13 +125,14 @@ class BatchNorm(Primitive):
 
     def layer(self, *inputs: TensorType) -> str | None:
         """`nn.BatchNorm2d`, or a frozen one; with a unit offset it only holds the parameters and is not called."""
+        channels, eps = str(inputs[0].shape[1]), written_eps(self.eps)
         affine = None if self.weight else "False"
         bias = "False" if self.weight and not self.bias else None
         if self.frozen:
-            return call("FrozenBatchNorm", str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine, bias=bias)
+            return call("FrozenBatchNorm", channels, eps=eps, affine=affine, bias=bias)
         # `nn.BatchNorm1d` takes [b c] as well as [b c x].
         name = f"nn.BatchNorm{max(inputs[0].rank - 2, 1)}d"
-        return call(name, str(inputs[0].shape[1]), eps=_eps(self.eps), affine=affine, bias=bias)
+        return call(name, channels, eps=eps, affine=affine, bias=bias)
 
     @property
     def layer_class(self) -> str:
@@ -148,14 +147,7 @@ class BatchNorm(Primitive):
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.batch_norm`."""
         statistics = [parameters[name] for name in ("running_mean", "running_var")]
-        weight = parameters.get("weight")
-        if weight and self.unit_offset:
-            weight = f"1 + {operand(weight)}"
         training = None if self.frozen else e.training
-        given = {"weight": weight, "bias": parameters.get("bias"), "training": training, "eps": _eps(self.eps)}
+        weight, bias = factor(parameters, self.unit_offset), parameters.get("bias")
+        given = {"weight": weight, "bias": bias, "training": training, "eps": written_eps(self.eps)}
         return (call("F.batch_norm", inputs[0], *statistics, **given),)
-
-
-def _eps(eps: float) -> str | None:
-    """The source of an epsilon; None for the default of PyTorch, 1e-5."""
-    return None if eps == 1e-5 else literal(eps)

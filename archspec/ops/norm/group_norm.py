@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from archspec.algebra.dim import compare
 from archspec.ir.coordinates import aligned
-from archspec.ir.init import Init
 from archspec.ir.motion import Motion, Moves
 from archspec.ir.moving import gathered, same, together
 from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads, ShapeError
 from archspec.ir.operands import FLOAT, require
 from archspec.ir.placement import Shard, Sharding
 from archspec.ir.sharded import along
-from archspec.ir.source import call, literal, named, operand
+from archspec.ir.source import call, named
 from archspec.ir.types import TensorType
+from archspec.ops.norm.scaling import factor, scaling, written_eps
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -59,9 +59,7 @@ class GroupNorm(Primitive):
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The weight and the bias, if requested."""
         channels = inputs[0].with_axes(inputs[0].shape[1])
-        init = Init(kind="constant", value=0.0) if self.unit_offset else None
-        specs = {"weight": ParameterSpec(type=channels, role="norm", init=init)} if self.weight else {}
-        return specs | ({"bias": ParameterSpec(type=channels, role="bias")} if self.bias else {})
+        return scaling(channels, weight=self.weight, bias=self.bias, unit_offset=self.unit_offset)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The whole of the same batch row."""
@@ -112,7 +110,7 @@ class GroupNorm(Primitive):
         if not self.weight or self.unit_offset:
             return None
         bias = None if self.bias else "False"
-        return call("nn.GroupNorm", str(self.groups), str(inputs[0].shape[1]), eps=_eps(self.eps), bias=bias)
+        return call("nn.GroupNorm", str(self.groups), str(inputs[0].shape[1]), eps=written_eps(self.eps), bias=bias)
 
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.group_norm`; a bias without a weight is added to it."""
@@ -121,14 +119,9 @@ class GroupNorm(Primitive):
             # A part of the channels has fewer groups, of the same size.
             x = named(e, "x", x)
             groups = f"{x}.shape[1] // {e.types[0].shape[1] // self.groups}"
-        weight, bias = parameters.get("weight"), parameters.get("bias")
-        if weight and self.unit_offset:
-            weight = f"1 + {operand(weight)}"
+        weight, bias = factor(parameters, self.unit_offset), parameters.get("bias")
         # PyTorch has no gradient of a bias alone.
-        normed = call("F.group_norm", x, groups, weight=weight, bias=bias if weight else None, eps=_eps(self.eps))
+        normed = call(
+            "F.group_norm", x, groups, weight=weight, bias=bias if weight else None, eps=written_eps(self.eps)
+        )
         return (f"{normed} + {bias}[:{', None' * space}]" if bias and not weight else normed,)
-
-
-def _eps(eps: float) -> str | None:
-    """The source of an epsilon; None for the default of PyTorch, 1e-5."""
-    return None if eps == 1e-5 else literal(eps)

@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.ir.coordinates import count
-from archspec.ir.init import Init
-from archspec.ir.motion import Motion
-from archspec.ir.moving import same, together
-from archspec.ir.op import Emitter, ParameterSpec, Primitive, Reads
-from archspec.ir.operands import FLOAT, require
-from archspec.ir.placement import Sharding
-from archspec.ir.sharded import along, free
-from archspec.ir.signature import bind
-from archspec.ir.source import call, literal, operand
+from archspec.ir.op import Emitter, ParameterSpec
+from archspec.ir.source import call, literal
 from archspec.ir.types import TensorType
+from archspec.ops.norm.last_axis_norm import LastAxisNorm
+from archspec.ops.norm.scaling import factor, scaling
 from archspec.record import record
-from archspec.relation.atoms import identity
 
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 
 @record
-class RMSNorm(Primitive):
+class RMSNorm(LastAxisNorm):
     """`y = x / sqrt(mean(x^2) + eps) * weight` over the last axis; with `unit_offset`, the factor is `1 + weight`.
 
     Parameters: `weight` [d] (initialised to zeros with `unit_offset`).
@@ -32,43 +25,15 @@ class RMSNorm(Primitive):
     """
 
     name = "rms_norm"
-    signature = "... d -> ... d"
-    anywhere = True
-    acts = "nonlinear"
-    rescales = True
 
     eps: float = 1e-6
     weight: bool = True
     unit_offset: bool = False
 
-    def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
-        """The type of the operand."""
-        require(inputs, FLOAT)
-        bind(self.signature, inputs)
-        return (inputs[0],)
-
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The weight, if requested."""
-        if not self.weight:
-            return {}
-        init = Init(kind="constant", value=0.0) if self.unit_offset else None
-        return {
-            "weight": ParameterSpec(type=inputs[0].with_axes(inputs[0].shape[-1]), role="norm", init=init),
-        }
-
-    def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
-        """The same position of every axis except the last, which is read as a whole."""
-        return ((identity(count(inputs[0].axes[:-1])),),)
-
-    def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By any axis but the last."""
-        return tuple(along([same(*(k for k in free(inputs[0], inputs[0].shape[-1]) if k < inputs[0].rank - 1))]))
-
-    def moved(
-        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
-    ) -> tuple[Motion, ...]:
-        """With the operand; what moves along the last axis is read as a whole."""
-        return (together(operands, [same(*range(inputs[0].rank - 1))]),)
+        features = inputs[0].with_axes(inputs[0].shape[-1])
+        return scaling(features, weight=self.weight, bias=False, unit_offset=self.unit_offset)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -90,8 +55,7 @@ class RMSNorm(Primitive):
     def emit(self, e: Emitter, inputs: Sequence[str], parameters: Mapping[str, str]) -> tuple[str, ...]:
         """`F.rms_norm`, which computes the statistics of half precision in float32."""
         shape = f"({e.size(e.types[0].shape[-1])},)"
-        weight = parameters.get("weight")
-        if weight and self.unit_offset:
-            weight = f"1 + {operand(weight)}"
         # Always with eps: left out, PyTorch takes that of the dtype.
-        return (call("F.rms_norm", inputs[0], shape, weight=weight, eps=literal(self.eps)),)
+        return (
+            call("F.rms_norm", inputs[0], shape, weight=factor(parameters, self.unit_offset), eps=literal(self.eps)),
+        )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec
 from archspec.ir.source import call
 from archspec.ir.types import TensorType, axis
@@ -60,12 +59,6 @@ class Alibi(ScoreBias):
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The slopes, if they are learned; they start at zero, as biases do."""
         return {"table": ParameterSpec(type=inputs[0].with_axes(axis(self.heads)), role="bias")} if self.learned else {}
-
-    def moved(
-        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
-    ) -> tuple[Motion, ...]:
-        """Not at all: only the numbers of positions are read; biases are those of differences of positions."""
-        return super().moved(operands, inputs, outputs) if self.ids else (Still(relative=True),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

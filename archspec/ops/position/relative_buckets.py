@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING
 
-from archspec.ir.motion import Motion, Still
 from archspec.ir.op import Emitter, ParameterSpec
 from archspec.ir.source import call
 from archspec.ir.types import TensorType, axis
@@ -84,12 +83,6 @@ class RelativeBuckets(ScoreBias):
             next(n for n in count(near) if n**far * near**k >= self.max_distance**k * near**far) for k in range(far)
         ]
         return [*range(1, near), *reached]
-
-    def moved(
-        self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
-    ) -> tuple[Motion, ...]:
-        """Not at all: only the numbers of positions are read; biases are those of differences of positions."""
-        return super().moved(operands, inputs, outputs) if self.ids else (Still(relative=True),)
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]

@@ -1,6 +1,7 @@
 """Arrays in plain lists, under NumPy's names: what stands for NumPy in a browser, for which no registry has it.
 
-Only what checks and pictures need is here. Slices are copies, all floats are float64, and large arrays are slow.
+Only what checks and pictures need is here, and anything else is refused with an error: other functions and kinds of
+numbers, and writing to what is a view in NumPy and a copy here. Large arrays are slow, and integers have no bounds.
 """
 
 # ruff: noqa: F401, F403 - all of this is for `import numpy as np` elsewhere.
@@ -24,6 +25,6 @@ from archspec.page.arrays.layout import together as broadcast_shapes
 from archspec.page.arrays.products import einsum, matmul, ndindex, tensordot
 from archspec.page.arrays.random import default_rng
 
-bool_, int64, int32, intp, float64, float32 = bool, int, int, int, float, float
+bool_, int64, float64 = bool, int, float
 random = SimpleNamespace(default_rng=default_rng)
 lib = SimpleNamespace(stride_tricks=SimpleNamespace(sliding_window_view=sliding_window_view))

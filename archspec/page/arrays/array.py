@@ -10,17 +10,42 @@ from typing import Any
 
 from archspec.page.arrays.indices import selected
 from archspec.page.arrays.kinds import NumberKind, converted, kind_among, kind_of, wider
-from archspec.page.arrays.layout import Shape, permuted, spread
+from archspec.page.arrays.layout import Shape, axis_of, permuted, spread
 
 
 class ndarray:  # noqa: N801
-    """Numbers in row-major order. Slices are copies, and are written through `array[index] = values` alone."""
+    """Numbers in row-major order.
 
-    __slots__ = ("_data", "_turned", "kind", "shape")
+    What is a view in NumPy, such as a slice, is a copy here, and not written to: its array would not change.
+    """
+
+    __slots__ = ("_data", "_is_written", "_turned", "kind", "shape")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, data: list[Any] | None, shape: Shape, kind: str, turned: ndarray | None = None) -> None:
         self._data, self.shape, self.kind, self._turned = data, shape, kind, turned
+        self._is_written = turned is None
+
+    def setflags(self, *, write: bool) -> None:
+        """Let the array be written to no longer. Raises ValueError for the reverse."""
+        if write:
+            raise ValueError("an array that is not written to stays so")
+        self._is_written = False
+
+    def as_view(self) -> ndarray:
+        """This array, which is no longer written to: it is a view in NumPy."""
+        self._is_written = False
+        return self
+
+    def replace(self, data: list[Any]) -> None:
+        """Write all numbers anew. Raises ValueError for what is a view in NumPy."""
+        self.require_written()
+        self.data[:] = data
+
+    def require_written(self) -> None:
+        """Raise ValueError for an array that is not written to."""
+        if not self._is_written:
+            raise ValueError("this array is read-only: it is a view in NumPy and a copy here, or was made so")
 
     @property
     def data(self) -> list[Any]:
@@ -61,7 +86,7 @@ class ndarray:  # noqa: N801
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Any]:
-        return (self[k] for k in range(len(self)))
+        return iter(self.data) if self.ndim == 1 else (self[k] for k in range(len(self)))
 
     def __bool__(self) -> bool:
         return bool(self.item())
@@ -84,14 +109,16 @@ class ndarray:  # noqa: N801
         return found
 
     def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, int) and self.shape:
+        if type(index) is int and self.shape:
             return self._at(index)
         if isinstance(index, slice) and self.shape and index.step in (None, 1):
             return self._between(index)
         index = _with_arrays(index)
         shape, places = selected(index, self.shape)
         found = list(map(self.data.__getitem__, places))
-        return ndarray(found, shape, self.kind) if shape or _names_arrays(index) else found[0]
+        if _names_arrays(index):
+            return ndarray(found, shape, self.kind)
+        return ndarray(found, shape, self.kind).as_view() if shape else found[0]
 
     def _at(self, k: int) -> Any:
         """One entry along the first axis."""
@@ -100,15 +127,17 @@ class ndarray:  # noqa: N801
             raise IndexError(f"index {k} is out of range for an axis of {size}")
         block = prod(shape)
         k %= size
-        return ndarray(self.data[k * block : (k + 1) * block], shape, self.kind) if shape else self.data[k]
+        return ndarray(self.data[k * block : (k + 1) * block], shape, self.kind).as_view() if shape else self.data[k]
 
     def _between(self, index: slice) -> ndarray:
         """Neighbours along the first axis, which are neighbours in the list."""
         start, stop, _ = index.indices(self.shape[0])
         block, count = prod(self.shape[1:]), max(0, stop - start)
-        return ndarray(self.data[start * block : (start + count) * block], (count, *self.shape[1:]), self.kind)
+        kept = self.data[start * block : (start + count) * block]
+        return ndarray(kept, (count, *self.shape[1:]), self.kind).as_view()
 
     def __setitem__(self, index: Any, values: Any) -> None:
+        self.require_written()
         shape, places = selected(_with_arrays(index), self.shape)
         given = asarray(values)
         # As NumPy does, leading axes of one entry are dropped.
@@ -121,32 +150,41 @@ class ndarray:  # noqa: N801
 
     def reshape(self, *shape: Any) -> ndarray:
         """The same numbers in another shape, of which one size may be -1."""
-        wanted = tuple(map(int, shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape))
+        given = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        wanted = tuple(map(operator.index, given))
+        if min(wanted, default=0) < -1 or wanted.count(-1) > 1:
+            raise ValueError(f"{wanted} is no shape")
         if -1 in wanted:
             rest = prod(size for size in wanted if size != -1)
             wanted = tuple((self.size // rest if rest else 0) if size == -1 else size for size in wanted)
         if prod(wanted) != self.size:
             raise ValueError(f"{self.shape} cannot be given the shape {wanted}")
-        return ndarray(self.data, wanted, self.kind)
+        found = ndarray(self.data, wanted, self.kind)
+        return found if self._is_written else found.as_view()
 
     def ravel(self) -> ndarray:
         """All numbers along one axis."""
         return self.reshape(-1)
 
-    flatten = ravel
+    def flatten(self) -> ndarray:
+        """A copy of all numbers along one axis."""
+        return self.copy().reshape(-1)
 
     def transpose(self, *order: Any) -> ndarray:
         """The axes in another order; in reverse where none is given."""
         axes = order[0] if len(order) == 1 and not isinstance(order[0], int) else order
-        axes = [axis % self.ndim for axis in axes] if axes else list(reversed(range(self.ndim)))
+        axes = [axis_of(axis, self.ndim) for axis in axes] if len(order) else list(reversed(range(self.ndim)))
+        if sorted(axes) != list(range(self.ndim)):
+            raise ValueError(f"{axes} are not the axes of {self.shape}")
         if self.ndim == 2 and axes == [1, 0]:
             return self.T
         shape = tuple(self.shape[axis] for axis in axes)
-        return ndarray(permuted(self.data, self.shape, axes), shape, self.kind)
+        return ndarray(permuted(self.data, self.shape, axes), shape, self.kind).as_view()
 
     def swapaxes(self, first: int, second: int) -> ndarray:
         """Two axes exchanged."""
         order = list(range(self.ndim))
+        first, second = axis_of(first, self.ndim), axis_of(second, self.ndim)
         order[first], order[second] = order[second], order[first]
         return self.transpose(order)
 
@@ -162,9 +200,9 @@ class ndarray:  # noqa: N801
 
     def tolist(self) -> Any:
         """Lists of lists."""
-        if not self.shape:
-            return self.data[0]
-        return [x.tolist() if isinstance(x, ndarray) else x for x in self]
+        if self.ndim < 2:
+            return list(self.data) if self.shape else self.data[0]
+        return [x.tolist() for x in self]
 
     def map(self, function: Callable[[Any], Any], kind: str | None = None) -> ndarray:
         """A function of each number."""
@@ -172,7 +210,7 @@ class ndarray:  # noqa: N801
 
     def rows(self, axis: int) -> tuple[list[list[Any]], Shape]:
         """The rows along an axis, and the shape of the other axes."""
-        axis %= self.ndim
+        axis = axis_of(axis, self.ndim)
         order = [k for k in range(self.ndim) if k != axis] + [axis]
         turned, size = permuted(self.data, self.shape, order), self.shape[axis]
         shape = tuple(self.shape[k] for k in order[:-1])
@@ -184,13 +222,16 @@ class ndarray:  # noqa: N801
         """A function of the rows along some axes; of all numbers where none is given."""
         kind = kind or self.kind
         if axis is None:
-            found = fold(self.data)
-            return ndarray([found], (1,) * self.ndim, kind) if keepdims else found
-        axes = sorted({k % self.ndim for k in (axis if isinstance(axis, tuple) else (axis,))})
+            found = converted([fold(self.data)], "", kind)
+            return ndarray(found, (1,) * self.ndim, kind) if keepdims else found[0]
+        named = [axis_of(k, self.ndim) for k in (axis if isinstance(axis, tuple) else (axis,))]
+        axes = sorted(set(named))
+        if len(axes) < len(named):
+            raise ValueError(f"an axis is named twice in {axis}")
         rest = [k for k in range(self.ndim) if k not in axes]
         turned = permuted(self.data, self.shape, [*rest, *axes])
         shape, width = tuple(self.shape[k] for k in rest), prod(self.shape[k] for k in axes)
-        folded = [fold(turned[k * width : (k + 1) * width]) for k in range(prod(shape))]
+        folded = converted([fold(turned[k * width : (k + 1) * width]) for k in range(prod(shape))], "", kind)
         if keepdims:
             shape = tuple(1 if k in axes else size for k, size in enumerate(self.shape))
         return ndarray(folded, shape, kind) if shape or keepdims else folded[0]
@@ -229,26 +270,33 @@ class ndarray:  # noqa: N801
 
     def argmax(self, axis: Any = None, keepdims: bool = False) -> Any:
         """The index of the first of the largest."""
-        return self._folded(lambda row: row.index(max(row)), axis, keepdims, "i")
+        return self._folded(lambda row: _place(max, row), axis, keepdims, "i")
 
     def argmin(self, axis: Any = None, keepdims: bool = False) -> Any:
         """The index of the first of the smallest."""
-        return self._folded(lambda row: row.index(min(row)), axis, keepdims, "i")
+        return self._folded(lambda row: _place(min, row), axis, keepdims, "i")
 
     def along(self, change: Callable[[list[Any]], Sequence[Any]], axis: int, kind: str | None = None) -> ndarray:
         """The rows along an axis, each changed to one that may have another length."""
-        axis %= self.ndim
+        axis = axis_of(axis, self.ndim)
         rows, shape = self.rows(axis)
         changed = [change(row) for row in rows]
-        width = len(changed[0]) if changed else self.shape[axis]
+        width = len(changed[0]) if changed else len(change([self._zero] * self.shape[axis]))
         found = ndarray(list(chain.from_iterable(changed)), (*shape, width), kind or self.kind)
         order = list(range(self.ndim - 1))
         order.insert(axis, self.ndim - 1)
-        return found.transpose(order)
+        made = found.transpose(order)
+        # It is of this array alone.
+        made._is_written = True
+        return made
+
+    @property
+    def _zero(self) -> Any:
+        return converted([0], "", self.kind)[0]
 
     def take(self, places: Any, axis: int) -> ndarray:
         """The entries along an axis that indices name; the axes of the indices stand in place of it."""
-        found: ndarray = self[(*(slice(None),) * (axis % self.ndim), asarray(places))]
+        found: ndarray = self[(*(slice(None),) * axis_of(axis, self.ndim), asarray(places))]
         return found
 
     def cumsum(self, axis: int) -> ndarray:
@@ -259,15 +307,19 @@ class ndarray:  # noqa: N801
 
     def argsort(self, axis: int = -1, kind: str | None = None) -> ndarray:
         """The order that sorts each row; equal ones stay as they are."""
-        return self.along(lambda row: sorted(range(len(row)), key=row.__getitem__), axis, "i")
+        return self.along(lambda row: sorted(range(len(row)), key=lambda k: last_if_nan(row[k])), axis, "i")
 
     def __neg__(self) -> ndarray:
+        if self.kind == "b":
+            raise TypeError("bools have no negatives")
         return self.map(operator.neg)
 
     def __abs__(self) -> ndarray:
         return self.map(abs)
 
     def __invert__(self) -> ndarray:
+        if self.kind == "f":
+            raise TypeError("floats are not inverted bit by bit")
         return self.map(operator.not_ if self.kind == "b" else operator.invert)
 
 
@@ -280,6 +332,17 @@ def _with_arrays(index: Any) -> Any:
 
 def _names_arrays(index: Any) -> bool:
     return any(hasattr(one, "shape") and one.shape for one in (index if isinstance(index, tuple) else (index,)))
+
+
+def last_if_nan(x: Any) -> tuple[bool, Any]:
+    """A key by which numbers are sorted, those that are undefined last."""
+    return (True, 0) if x != x else (False, x)
+
+
+def _place(choose: Callable[[Iterable[Any]], Any], row: list[Any]) -> int:
+    """Where the first of the numbers is that a choice among all gives; an undefined one is chosen first."""
+    undefined = next((k for k, x in enumerate(row) if x != x), None)
+    return row.index(choose(row)) if undefined is None else undefined
 
 
 def _variance(row: list[Any]) -> float:
@@ -295,6 +358,8 @@ def _extreme(choose: Callable[[Iterable[Any]], Any], row: list[Any], initial: An
 
 def asarray(values: Any, dtype: Any = None) -> ndarray:
     """Numbers, sequences of them or an array as an array; without a copy where it is one of the kind already."""
+    if hasattr(values, "__array__"):
+        values = values.__array__()
     if isinstance(values, ndarray):
         return values if dtype is None else values.astype(dtype, copy=False)
     is_number = isinstance(values, int | float)
@@ -304,7 +369,7 @@ def asarray(values: Any, dtype: Any = None) -> ndarray:
 
 def _nested(values: list[Any]) -> ndarray:
     """An array of a list of numbers, lists or arrays. Raises ValueError where their shapes differ."""
-    if not any(isinstance(one, list | tuple | ndarray | range) for one in values):
+    if {list, tuple, ndarray, range}.isdisjoint(map(type, values)):
         kind = kind_among(values)
         return ndarray(converted(values, "", kind), (len(values),), kind)
     parts = [asarray(one) for one in values]

@@ -11,7 +11,7 @@ from typing import Any
 from archspec.page.arrays.array import asarray, ndarray
 from archspec.page.arrays.kinds import converted, wider
 from archspec.page.arrays.layout import spread, together
-from archspec.page.arrays.operators import combined
+from archspec.page.arrays.operators import combined, computed, remainder, whole_quotient
 
 Function = Callable[[Any], Any]
 
@@ -58,17 +58,17 @@ def equal(x: Any, y: Any) -> ndarray:
 
 def divmod_of(x: Any, y: Any) -> tuple[ndarray, ndarray]:
     """Whole quotients and remainders."""
-    return combined(operator.floordiv, x, y), combined(operator.mod, x, y)
+    return computed(whole_quotient, x, y), computed(remainder, x, y)
 
 
 def logaddexp(x: Any, y: Any) -> ndarray:
     """The logarithm of the sum of two exponentials."""
 
     def one(a: float, b: float) -> float:
-        top = max(a, b)
+        top = nan if a != a or b != b else max(a, b)
         return top if math.isinf(top) else top + math.log1p(math.exp(-abs(a - b)))
 
-    return combined(one, x, y, "f")
+    return combined(one, _not_bools(x), _not_bools(y), "f")
 
 
 def logical_and(x: Any, y: Any) -> ndarray:
@@ -84,6 +84,14 @@ def logical_or(x: Any, y: Any) -> ndarray:
 def logical_not(x: Any) -> ndarray:
     """Whether it is false."""
     return asarray(x).map(operator.not_, "b")
+
+
+def _not_bools(x: Any) -> ndarray:
+    """Numbers. Raises TypeError for bools, of which NumPy gives a function in half precision."""
+    found = asarray(x)
+    if found.kind == "b":
+        raise TypeError("bools are no arguments of this function here")
+    return found
 
 
 def _guarded(function: Function, beyond: float) -> Function:
@@ -104,7 +112,7 @@ def _by_each(function: Function, beyond: float = inf) -> Callable[[Any], ndarray
     safe = _guarded(function, beyond)
 
     def apply(x: Any) -> ndarray:
-        given = asarray(x)
+        given = _not_bools(x)
         try:
             return given.map(function, "f")
         except (OverflowError, ValueError):
@@ -119,11 +127,17 @@ def _log(x: float) -> float:
 
 exp, sin, cos, tanh, sqrt = (_by_each(one) for one in (math.exp, math.sin, math.cos, math.tanh, math.sqrt))
 log = _by_each(_log)
+log1p = _by_each(lambda x: math.log1p(x) if x != -1 else -inf)
 
 
 def floor(x: Any) -> ndarray:
     """The largest whole number that is not larger."""
-    return asarray(x).map(lambda one: float(math.floor(one)), "f")
+    given = asarray(x)
+    return (
+        given.map(lambda one: float(math.floor(one)) if one and math.isfinite(one) else one)
+        if given.kind == "f"
+        else given
+    )
 
 
 def isfinite(x: Any) -> ndarray:

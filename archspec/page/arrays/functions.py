@@ -12,9 +12,9 @@ from itertools import chain, pairwise
 from math import prod
 from typing import Any
 
-from archspec.page.arrays.array import asarray, ndarray
+from archspec.page.arrays.array import asarray, last_if_nan, ndarray
 from archspec.page.arrays.kinds import NumberKind, converted, kind_of, wider
-from archspec.page.arrays.layout import spread
+from archspec.page.arrays.layout import axis_of, spread
 from archspec.page.arrays.operators import combined
 
 Function = Callable[[Any], Any]
@@ -74,6 +74,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> nd
 def fromiter(values: Iterable[Any], dtype: Any, count: int = -1) -> ndarray:
     """The numbers of an iterable."""
     found = list(values)
+    if count not in (-1, len(found)):
+        raise ValueError(f"{len(found)} numbers and not {count}")
     return asarray(found, dtype) if found else zeros(0, dtype)
 
 
@@ -97,21 +99,24 @@ def resize(x: Any, shape: Any) -> ndarray:
 def broadcast_to(x: Any, shape: Any) -> ndarray:
     """An array broadcast to a shape."""
     given = asarray(x)
-    return ndarray(list(spread(given.data, given.shape, _shape(shape))), _shape(shape), given.kind)
+    return ndarray(list(spread(given.data, given.shape, _shape(shape))), _shape(shape), given.kind).as_view()
 
 
 def moveaxis(x: Any, source: int, target: int) -> ndarray:
     """One axis moved to another place."""
     given = asarray(x)
-    order = [k for k in range(given.ndim) if k != source % given.ndim]
-    order.insert(target % given.ndim, source % given.ndim)
+    start = axis_of(source, given.ndim)
+    order = [k for k in range(given.ndim) if k != start]
+    order.insert(axis_of(target, given.ndim), start)
     return given.transpose(order)
 
 
 def concatenate(parts: Sequence[Any], axis: int = 0) -> ndarray:
     """Arrays behind each other along an axis."""
     arrays = [asarray(part) for part in parts]
-    axis %= arrays[0].ndim
+    axis = axis_of(axis, arrays[0].ndim)
+    if len({(*one.shape[:axis], None, *one.shape[axis + 1 :]) for one in arrays}) > 1:
+        raise ValueError(f"{[one.shape for one in arrays]} differ in more than axis {axis}")
     kind = wider(*(one.kind for one in arrays))
     before = arrays[0].shape[:axis]
     blocks = [prod(one.shape[axis:]) for one in arrays]
@@ -128,15 +133,19 @@ def concatenate(parts: Sequence[Any], axis: int = 0) -> ndarray:
 def stack(parts: Sequence[Any], axis: int = 0) -> ndarray:
     """Arrays of one shape along a new axis."""
     arrays = [asarray(part) for part in parts]
-    axis %= arrays[0].ndim + 1
+    axis = axis_of(axis, arrays[0].ndim + 1)
+    if len({one.shape for one in arrays}) > 1:
+        raise ValueError("arrays of different shapes are not stacked")
     return concatenate([one.reshape((*one.shape[:axis], 1, *one.shape[axis:])) for one in arrays], axis)
 
 
 def split(x: Any, parts: int, axis: int = 0) -> list[ndarray]:
     """Equal parts along an axis."""
     given = asarray(x)
-    axis %= given.ndim
-    size = given.shape[axis] // parts
+    axis = axis_of(axis, given.ndim)
+    size, rest = divmod(given.shape[axis], parts)
+    if rest:
+        raise ValueError(f"{given.shape[axis]} entries are not {parts} equal parts")
     whole = (slice(None),) * axis
     return [given[(*whole, slice(k * size, (k + 1) * size))] for k in range(parts)]
 
@@ -163,12 +172,17 @@ def _rolled(row: list[Any], by: int) -> list[Any]:
 def pad(x: Any, widths: Any, mode: str = "constant", constant_values: Any = 0) -> ndarray:
     """Entries before and behind each axis: of one value, or with `wrap` those of the other end."""
     found = asarray(x)
+    (filling,) = converted([constant_values], "", found.kind)
+    if mode not in ("constant", "wrap") or not found.ndim or len(widths) != found.ndim:
+        raise ValueError(f"arrays in lists are padded along each axis by a constant or by wrapping, not by {mode}")
     for axis, (before, behind) in enumerate(widths):
+        if before < 0 or behind < 0:
+            raise ValueError("an array is not padded by less than nothing")
 
         def longer(row: list[Any], before: int = before, behind: int = behind) -> list[Any]:
             if mode == "wrap":
                 return [row[k % len(row)] for k in range(-before, len(row) + behind)]
-            return [constant_values] * before + row + [constant_values] * behind
+            return [filling] * before + row + [filling] * behind
 
         if before or behind:
             found = found.along(longer, axis)
@@ -177,7 +191,7 @@ def pad(x: Any, widths: Any, mode: str = "constant", constant_values: Any = 0) -
 
 def sort(x: Any, axis: int = -1) -> ndarray:
     """Each row along an axis in order."""
-    return asarray(x).along(sorted, axis)
+    return asarray(x).along(partial(sorted, key=last_if_nan), axis)
 
 
 def argsort(x: Any, axis: int = -1, kind: str | None = None) -> ndarray:
@@ -187,20 +201,15 @@ def argsort(x: Any, axis: int = -1, kind: str | None = None) -> ndarray:
 
 def diff(x: Any, axis: int = -1) -> ndarray:
     """Differences of neighbours along an axis."""
-    return asarray(x).along(lambda row: [b - a for a, b in pairwise(row)], axis)
+    given = asarray(x)
+    if given.kind == "b":
+        raise TypeError("bools have no differences here")
+    return given.along(lambda row: [b - a for a, b in pairwise(row)], axis)
 
 
 def cumsum(x: Any, axis: int) -> ndarray:
     """Sums of ever more of the numbers along an axis."""
     return asarray(x).cumsum(axis)
-
-
-def take_along_axis(x: Any, places: Any, axis: int) -> ndarray:
-    """The entries of each row along an axis that another array names."""
-    given, wanted = asarray(x), asarray(places)
-    rows, _ = given.rows(axis)
-    at = iter(rows)
-    return wanted.along(lambda row: [values[k] for values in [next(at)] for k in row], axis, given.kind)
 
 
 def sum_of(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
@@ -231,7 +240,8 @@ def prod_of(x: Any, axis: Any = None) -> Any:
 def array_equal(x: Any, y: Any) -> bool:
     """Whether two arrays have the same shape and numbers."""
     a, b = asarray(x), asarray(y)
-    return a.shape == b.shape and a.data == b.data
+    # Lists are equal where they hold one object twice, such as one that is not a number.
+    return a.shape == b.shape and all(map(operator.eq, a.data, b.data))
 
 
 def flatnonzero(x: Any) -> ndarray:
@@ -259,6 +269,8 @@ def unravel_index(place: int, shape: Any) -> tuple[int, ...]:
 def ix_(*axes: Any) -> tuple[ndarray, ...]:
     """Indices along each axis, shaped to broadcast against the others."""
     arrays = [asarray(one) for one in axes]
+    if any(one.ndim != 1 for one in arrays):
+        raise ValueError("an index along an axis has one axis")
     arrays = [flatnonzero(one) if one.kind == "b" else one for one in arrays]
     count = len(arrays)
     return tuple(one.reshape([1] * k + [one.size] + [1] * (count - k - 1)) for k, one in enumerate(arrays))
@@ -266,8 +278,10 @@ def ix_(*axes: Any) -> tuple[ndarray, ...]:
 
 def searchsorted(rising: Any, values: Any, side: str = "left") -> ndarray:
     """Where values would be put into a rising list."""
-    find = bisect_right if side == "right" else bisect_left
+    find = {"left": bisect_left, "right": bisect_right}[side]
     there = asarray(rising).data
+    if any(x != x for x in (*there, *asarray(values).data)):
+        raise ValueError("undefined numbers have no place among others")
     return asarray(values).map(lambda one: find(there, one), "i")
 
 
@@ -278,12 +292,17 @@ def packbits(x: Any, axis: int) -> ndarray:
         bits = [int(bool(x)) for x in row] + [0] * (-len(row) % 8)
         return [int("".join(map(str, bits[k : k + 8])), 2) for k in range(0, len(bits), 8)]
 
-    return asarray(x).along(packed, axis, "i")
+    given = asarray(x)
+    if given.kind == "f":
+        raise TypeError("floats have no bits here")
+    return given.along(packed, axis, "i")
 
 
 def unique(x: Any, axis: int, return_index: bool) -> tuple[ndarray, ndarray]:
     """The different rows in order, and where each is first. Only for `axis=0` and `return_index=True`."""
     given = asarray(x)
+    if axis != 0 or not return_index or any(x != x for x in given.data):
+        raise ValueError("rows along another axis, without their places or with undefined numbers are not told apart")
     block = prod(given.shape[1:])
     first: dict[tuple[Any, ...], int] = {}
     for k in range(given.shape[0]):
@@ -296,7 +315,7 @@ def unique(x: Any, axis: int, return_index: bool) -> tuple[ndarray, ndarray]:
 def sliding_window_view(x: Any, widths: Sequence[int], axis: Sequence[int]) -> ndarray:
     """All windows along some axes; the places within a window are axes behind the others."""
     given = asarray(x)
-    axes = [k % given.ndim for k in axis]
+    axes = [axis_of(k, given.ndim) for k in axis]
     counts = list(given.shape)
     for one, width in zip(axes, widths, strict=True):
         counts[one] -= width - 1
@@ -309,8 +328,10 @@ def sliding_window_view(x: Any, widths: Sequence[int], axis: Sequence[int]) -> n
             inner = arange(widths[axes.index(k)]).reshape([-1 if n == place else 1 for n in range(rank)])
             at = combined(operator.add, at, inner)
         index.append(at)
+    if any(width > given.shape[k] for k, width in zip(axes, widths, strict=True)):
+        raise ValueError("a window is larger than what it slides over")
     found: ndarray = given[tuple(index)]
-    return found
+    return found.as_view()
 
 
 @contextmanager

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 from archspec.page.arrays.layout import Shape, offsets, spread, strides_of, together
 
-Numbers = tuple[list[Any], Shape]
-"""The numbers of an array and its shape."""
+Numbers = tuple[list[Any], Shape, int | None]
+"""The numbers of an array, its shape, and the size of the axis that it is an index of, if only that one fits."""
 
 
 def selected(index: Any, shape: Shape) -> tuple[Shape, list[int]]:
-    """The shape that an index gives, and the places in the list that it names. Raises IndexError out of range.
+    """The shape that an index gives, and the places in the list that it names. Raises IndexError out of range
+    and for what is no index.
 
     Args:
         index: integers, slices, None, `...` and arrays, of which those of bools stand for the places that are true.
@@ -35,9 +37,11 @@ def selected(index: Any, shape: Shape) -> tuple[Shape, list[int]]:
             is_apart |= bool(chosen)
         elif isinstance(one, tuple):
             is_apart, place = (True, 0) if is_apart and chosen else (is_apart, len(groups) if place is None else place)
+            if one[2] not in (None, shape[axis]):
+                raise IndexError(f"a mask of {one[2]} for an axis of {shape[axis]}")
             chosen.append((one, shape[axis], strides[axis]))
         else:
-            start += _inside(int(one), shape[axis]) * strides[axis]
+            start += _inside(_integer(one), shape[axis]) * strides[axis]
         axis += 1
     if chosen:
         common, found = _chosen(chosen)
@@ -45,6 +49,16 @@ def selected(index: Any, shape: Shape) -> tuple[Shape, list[int]]:
         groups[place:place] = [found]
         sizes[place:place] = common
     return tuple(sizes), offsets(groups, start)
+
+
+def _integer(one: Any) -> int:
+    """An index that is an integer: neither a bool, which means something else, nor a float."""
+    if isinstance(one, bool) or getattr(one, "kind", "i") != "i":
+        raise IndexError(f"{one!r} is no index of an axis")
+    try:
+        return operator.index(one)
+    except TypeError:
+        raise IndexError(f"{one!r} is no index of an axis") from None
 
 
 def _inside(k: int, size: int) -> int:
@@ -56,9 +70,9 @@ def _inside(k: int, size: int) -> int:
 
 def _chosen(chosen: Sequence[tuple[Numbers, int, int]]) -> tuple[Shape, list[int]]:
     """The common shape of arrays of integers, and the sums of the places that they name."""
-    common = together(*(own for (_, own), _, _ in chosen))
+    common = together(*(own for (_, own, _), _, _ in chosen))
     total = [0] * prod(common)
-    for (data, own), size, stride in chosen:
+    for (data, own, _), size, stride in chosen:
         found = spread(data, own, common)
         total = [x + _inside(int(k), size) * stride for x, k in zip(total, found, strict=True)]
     return common, total
@@ -72,8 +86,10 @@ def _whole(index: Any, rank: int) -> list[Any]:
             parts.append(one)
         elif one.kind == "b":
             parts += _of_bools(one.data, one.shape)
+        elif one.kind == "i":
+            parts.append((one.data, one.shape, None))
         else:
-            parts.append((one.data, one.shape))
+            raise IndexError("floats are no indices")
     used = sum(one is not None and one is not Ellipsis for one in parts)
     if used > rank:
         raise IndexError(f"{used} indices for {rank} axes")
@@ -86,4 +102,4 @@ def _of_bools(data: list[Any], shape: Shape) -> list[Numbers]:
     """For each axis of a mask, the indices where it is true."""
     at = [k for k, x in enumerate(data) if x]
     sizes = zip(shape, strides_of(shape), strict=True)
-    return [([k // stride % size for k in at], (len(at),)) for size, stride in sizes]
+    return [([k // stride % size for k in at], (len(at),), size) for size, stride in sizes]

@@ -19,7 +19,10 @@ class NumberKind:
     kind: str
 
     def __eq__(self, other: object) -> bool:
-        return self.kind == kind_of(other) if other is not None else False
+        try:
+            return self.kind == kind_of(other)
+        except TypeError:
+            return False
 
     def __hash__(self) -> int:
         return hash(self.kind)
@@ -34,7 +37,7 @@ class NumberKind:
 
 
 def kind_of(wanted: Any) -> str:
-    """The kind that a dtype, a Python type or a name means."""
+    """The kind that a dtype, a Python type or a name means. Raises TypeError for other kinds than these three."""
     if isinstance(wanted, NumberKind):
         return wanted.kind
     if wanted is bool:
@@ -43,7 +46,10 @@ def kind_of(wanted: Any) -> str:
         return "i"
     if wanted is float:
         return "f"
-    return {"b": "b", "i": "i", "u": "i"}.get(str(wanted)[:1], "f")
+    found = next((kind for kind, name in _NAMES.items() if name == str(wanted)), None)
+    if found is None:
+        raise TypeError(f"arrays in lists have no numbers of the kind {wanted!r}")
+    return found
 
 
 def kind_among(numbers: Iterable[Any]) -> str:

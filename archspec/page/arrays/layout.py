@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from math import prod
+from operator import index
 from typing import Any
 
 Shape = tuple[int, ...]
+
+
+def axis_of(axis: Any, rank: int) -> int:
+    """The number of an axis counted from the first. Raises ValueError where there is none, TypeError for no integer."""
+    found = index(axis)
+    if not -rank <= found < rank:
+        raise ValueError(f"there is no axis {axis} of {rank}")
+    return found % rank
 
 
 def together(*shapes: Shape) -> Shape:
@@ -25,8 +34,10 @@ def spread(data: list[Any], shape: Shape, target: Shape) -> list[Any]:
     """The numbers of an array broadcast to another shape. Raises ValueError where it does not."""
     if shape == target:
         return data
-    if len(data) == 1 and all(size == 1 for size in shape):
+    if len(data) == 1 and len(shape) <= len(target):
         return data * prod(target)
+    if len(shape) > len(target):
+        raise ValueError(f"{shape} does not broadcast to {target}")
     sizes = (1,) * (len(target) - len(shape)) + shape
     for axis in reversed(range(len(target))):
         have, want = sizes[axis], target[axis]

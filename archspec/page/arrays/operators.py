@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import repeat
-from math import copysign, inf, isnan, nan, prod
+from math import copysign, inf, isinf, isnan, nan, prod
 from typing import Any
 
 from archspec.page.arrays.array import asarray, ndarray
@@ -20,6 +21,12 @@ def combined(function: Callable[[Any, Any], Any], left: Any, right: Any, kind: s
     shape = a.shape if a.shape == b.shape else together(a.shape, b.shape)
     first, second = _spread(a, shape), _spread(b, shape)
     return ndarray(list(map(function, first, second)), shape, kind)
+
+
+def computed(function: Callable[[Any, Any], Any], left: Any, right: Any) -> ndarray:
+    """What an operator of arithmetic gives, which is another one between bools. Raises TypeError where it has none."""
+    a, b = asarray(left), asarray(right)
+    return combined(_on_bools(function) if a.kind == b.kind == "b" else function, a, b)
 
 
 def _spread(array: ndarray, shape: Shape) -> Iterable[Any]:
@@ -46,64 +53,91 @@ def quotient(x: Any, y: Any) -> Any:
 
 
 def power(x: Any, y: Any) -> Any:
-    """x to the power of y; infinite or not a number where Python raises."""
+    """x to the power of y; infinite or not a number where Python raises. Raises ValueError as NumPy for integers."""
+    if type(y) is not float and type(x) is not float and y < 0:
+        raise ValueError("integers to negative integer powers are not allowed")
     try:
         found = x**y
-    except ZeroDivisionError:
-        return inf
-    except OverflowError:
-        return inf
+    except (ZeroDivisionError, OverflowError):
+        return copysign(inf, x) if y % 2 == 1 else inf
     return nan if isinstance(found, complex) else found
 
 
-def _remainder(x: Any, y: Any) -> Any:
-    return x % y if y else 0
+def remainder(x: Any, y: Any) -> Any:
+    """x modulo y; 0 of an integer and not a number of a float where y is zero."""
+    if not y:
+        return nan if type(x) is float or type(y) is float else 0
+    if type(x) is float and isinf(x):
+        return nan
+    return x % y
 
 
-def _whole_quotient(x: Any, y: Any) -> Any:
-    return x // y if y else 0
+def whole_quotient(x: Any, y: Any) -> Any:
+    """The largest whole number that is not above x / y; 0 of an integer, else as `quotient`, where y is zero."""
+    if not y:
+        return quotient(x, y) if type(x) is float or type(y) is float else 0
+    if type(x) is float and isinf(x):
+        return nan
+    return x // y
 
 
-_ARITHMETIC: dict[str, tuple[Callable[[Any, Any], Any], str | None]] = {
-    "add": (operator.add, None),
-    "sub": (operator.sub, None),
-    "mul": (operator.mul, None),
-    "floordiv": (_whole_quotient, None),
-    "mod": (_remainder, None),
-    "pow": (power, None),
-    "and": (operator.and_, None),
-    "or": (operator.or_, None),
-    "xor": (operator.xor, None),
+def _on_bools(function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    def refused(x: Any, y: Any) -> Any:
+        raise TypeError(f"{function.__name__} is not defined between bools")
+
+    return _BOOLS.get(function, refused)
+
+
+_BOOLS: dict[Callable[[Any, Any], Any], Callable[[Any, Any], Any]] = {
+    operator.add: operator.or_,
+    operator.mul: operator.and_,
+    **{one: one for one in (operator.and_, operator.or_, operator.xor)},
+}
+"""What operators do between two bools."""
+
+
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "floordiv": whole_quotient,
+    "mod": remainder,
+    "pow": power,
+    "and": operator.and_,
+    "or": operator.or_,
+    "xor": operator.xor,
 }
 _COMPARISONS = {name: getattr(operator, name) for name in ("eq", "ne", "lt", "le", "gt", "ge")}
+
+
+def _method(change: Callable[[Any, Any], ndarray]) -> Callable[[ndarray, Any], ndarray]:
+    """A function of two arrays as a method, which a partial one is not by itself."""
+    return lambda self, other: change(self, other)
 
 
 def _define() -> None:
     """Give the class its operators, in place ones too, which write into the same list as NumPy's do."""
 
-    def plain(function: Callable[[Any, Any], Any], kind: str | None) -> Callable[[Any, Any], ndarray]:
-        return lambda self, other: combined(function, self, other, kind)
-
-    def turned(function: Callable[[Any, Any], Any], kind: str | None) -> Callable[[Any, Any], ndarray]:
-        return lambda self, other: combined(function, other, self, kind)
-
-    def inside(function: Callable[[Any, Any], Any]) -> Callable[[ndarray, Any], ndarray]:
-        def change(self: ndarray, other: Any) -> ndarray:
-            found = combined(function, self, other)
-            self.data[:] = converted(spread(found.data, found.shape, self.shape), found.kind, self.kind)
+    def inside(change: Callable[[Any, Any], ndarray]) -> Callable[[ndarray, Any], ndarray]:
+        def written(self: ndarray, other: Any) -> ndarray:
+            found = change(self, other)
+            if wider(found.kind, self.kind) != self.kind:
+                raise TypeError(f"{found.dtype} is not written into {self.dtype}")
+            self.replace(converted(spread(found.data, found.shape, self.shape), found.kind, self.kind))
             return self
 
-        return change
+        return written
 
-    for name, (function, kind) in _ARITHMETIC.items():
-        setattr(ndarray, f"__{name}__", plain(function, kind))
-        setattr(ndarray, f"__r{name}__", turned(function, kind))
-        setattr(ndarray, f"__i{name}__", inside(function))
-    quotients = {"truediv": divided, "rtruediv": lambda self, other: divided(other, self), "itruediv": inside(quotient)}
-    for name, operation in quotients.items():
-        setattr(ndarray, f"__{name}__", operation)
+    def both(name: str, change: Callable[[Any, Any], ndarray]) -> None:
+        setattr(ndarray, f"__{name}__", _method(change))
+        setattr(ndarray, f"__r{name}__", lambda self, other: change(other, self))
+        setattr(ndarray, f"__i{name}__", inside(change))
+
+    for name, function in _ARITHMETIC.items():
+        both(name, partial(computed, function))
+    both("truediv", divided)
     for name, function in _COMPARISONS.items():
-        setattr(ndarray, f"__{name}__", plain(function, "b"))
+        setattr(ndarray, f"__{name}__", _method(partial(combined, function, kind="b")))
 
 
 _define()

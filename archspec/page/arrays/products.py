@@ -10,7 +10,8 @@ from operator import mul
 from typing import Any
 
 from archspec.page.arrays.array import asarray, ndarray
-from archspec.page.arrays.layout import offsets, spread, strides_of, together
+from archspec.page.arrays.kinds import converted, wider
+from archspec.page.arrays.layout import axis_of, offsets, spread, strides_of, together
 
 
 def _sum_of_products(x: Sequence[float], y: Sequence[float]) -> float:
@@ -23,6 +24,9 @@ _dot = getattr(math, "sumprod", _sum_of_products)
 
 def matmul(left: Any, right: Any) -> ndarray:
     """The product of two matrices, or of two batches of them, which broadcast."""
+    if hasattr(right, "__array_ufunc__"):
+        found_elsewhere: ndarray = right.__array_ufunc__(matmul, "__call__", left, right)
+        return found_elsewhere
     a, b = asarray(left), asarray(right)
     if b.ndim == 1:
         found = matmul(a, b.reshape(-1, 1))
@@ -30,10 +34,15 @@ def matmul(left: Any, right: Any) -> ndarray:
     if a.ndim == 1:
         found = matmul(a.reshape(1, -1), b)
         return found.reshape((*found.shape[:-2], found.shape[-1]))
-    kind = "f" if "f" in (a.kind, b.kind) else "i"
+    kind = wider(a.kind, b.kind)
+    if kind == "b":
+        raise TypeError("bools have no product of matrices here")
     (rows, inner), width = a.shape[-2:], b.shape[-1]
     if b.shape[-2] != inner:
         raise ValueError(f"{a.shape} and {b.shape} have no product")
+    if not inner:
+        shape = (*together(a.shape[:-2], b.shape[:-2]), rows, width)
+        return ndarray(converted([0] * math.prod(shape), "", kind), shape, kind)
     if b.ndim == 2:
         return ndarray(_product(a.data, b.columns(), inner, kind), (*a.shape[:-1], width), kind)
     batch = together(a.shape[:-2], b.shape[:-2])
@@ -46,9 +55,7 @@ def matmul(left: Any, right: Any) -> ndarray:
 
 
 def _product(rows: list[Any], columns: list[Any], inner: int, kind: str) -> list[Any]:
-    """The product of every row with every column, both given one behind the other; `inner` is their length."""
-    if not inner:
-        return []
+    """The product of every row with every column, both given one behind the other; `inner` is their length, not 0."""
     first, second = (range(0, len(data), inner) for data in (rows, columns))
     if _outside and kind == "f" and len(first) * len(columns) >= _LARGE:
         made = doubles("d", bytes(8 * len(first) * len(second)))
@@ -84,11 +91,10 @@ def einsum(formula: str, *operands: Any) -> ndarray:
     arrays = [asarray(one) for one in operands]
     words, result = formula.replace(" ", "").split("->")
     names = [_named(word, array.ndim) for word, array in zip(words.split(","), arrays, strict=True)]
-    sizes = {
-        axis: size
-        for axes, array in zip(names, arrays, strict=True)
-        for axis, size in zip(axes, array.shape, strict=True)
-    }
+    pairs = [pair for axes, array in zip(names, arrays, strict=True) for pair in zip(axes, array.shape, strict=True)]
+    sizes = dict(pairs)
+    if len(set(pairs)) > len(sizes) or any(len(set(axes)) < len(axes) for axes in names):
+        raise ValueError(f"{[one.shape for one in arrays]} do not fit {formula}, or an operand names an axis twice")
     out = _named(result, max(len(_dots(axes)) for axes in names) + len(result.replace("...", "")))
     summed = [axis for axis in sizes if axis not in out]
     # All in one order of axes, first those of the result.
@@ -97,8 +103,13 @@ def einsum(formula: str, *operands: Any) -> ndarray:
     spread_out = [spread(*_in_order(array, axes, order), shape) for array, axes in zip(arrays, names, strict=True)]
     width = math.prod(sizes[axis] for axis in summed)
     products = [math.prod(parts) for parts in zip(*spread_out, strict=True)]
-    found = [sum(products[k : k + width]) for k in range(0, len(products), width)] if width else []
-    return ndarray(found, tuple(sizes[axis] for axis in out), "f")
+    if not width:
+        raise ValueError("a sum of no products is not computed here")
+    found = [sum(products[k : k + width]) for k in range(0, len(products), width)]
+    kind = wider(*(one.kind for one in arrays))
+    if kind == "b":
+        raise TypeError("bools have no sums of products here")
+    return ndarray(found, tuple(sizes[axis] for axis in out), kind)
 
 
 def _named(word: str, rank: int) -> list[str]:
@@ -124,7 +135,9 @@ def _in_order(array: ndarray, axes: Sequence[str], order: Sequence[str]) -> tupl
 def tensordot(left: Any, right: Any, axes: tuple[Sequence[int], Sequence[int]]) -> ndarray:
     """The sum of products over pairs of axes; the other axes of the left come before those of the right."""
     a, b = asarray(left), asarray(right)
-    first, second = ([k % array.ndim for k in chosen] for array, chosen in zip((a, b), axes, strict=True))
+    first, second = ([axis_of(k, array.ndim) for k in chosen] for array, chosen in zip((a, b), axes, strict=True))
+    if [a.shape[k] for k in first] != [b.shape[k] for k in second]:
+        raise ValueError(f"{a.shape} and {b.shape} do not fit along {axes}")
     kept_a, kept_b = ([k for k in range(x.ndim) if k not in chosen] for x, chosen in ((a, first), (b, second)))
     width = math.prod(a.shape[k] for k in first)
     rows = a.transpose([*kept_a, *first]).reshape(-1, width)

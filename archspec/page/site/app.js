@@ -21,7 +21,7 @@ const $ = (id) => document.getElementById(id);
 const isServed = document.querySelector('meta[name="answers"]').content === "server";
 
 const asked = checker();
-const state = { file: "spec.yaml", text: "", version: 0, last: null, filled: {}, isBusy: false, onDisk: null };
+const state = { file: "spec.yaml", text: "", version: 0, asked: 0, last: null, filled: {}, isBusy: false, onDisk: null, module: "" };
 const began = performance.now();
 $("summary").textContent = "";
 
@@ -33,24 +33,40 @@ function element(name, properties = {}, ...children) {
 
 // ---- what is asked
 
+let editor = null;
 let timer = 0;
 function changed(text) {
   state.text = text;
   state.version += 1;
   document.body.dataset.settled = "no";
+  $("damaged").hidden = true;
   clearTimeout(timer);
-  timer = setTimeout(() => { keepInAddress(); asked.giveUp(PATIENCE); work(); }, REST);
+  timer = setTimeout(() => { keepInAddress(); hurry(); work(); }, REST);
   noteDisk();
+}
+
+// What is asked of an older text is given up once it has taken long, however long after the last letter.
+function hurry() {
+  if (!state.isBusy || state.asked === state.version) return;
+  asked.giveUp(PATIENCE);
+  setTimeout(hurry, 500);
 }
 
 // One request at a time: whatever was typed or opened meanwhile is asked next.
 async function work() {
   if (state.isBusy) return;
   state.isBusy = true;
+  const results = $("results");
   try {
-    for (let next = wanted(); next !== null; next = wanted()) await next();
+    for (let next = wanted(); next !== null; next = wanted()) {
+      document.body.dataset.settled = "no";
+      results.setAttribute("aria-busy", "true");
+      state.asked = state.version;
+      await next();
+    }
   } finally {
     state.isBusy = false;
+    results.removeAttribute("aria-busy");
   }
   document.body.dataset.settled = state.last === null || state.last.version === state.version ? "yes" : "no";
 }
@@ -75,7 +91,6 @@ function request(parts) {
 async function check() {
   const version = state.version;
   const start = performance.now();
-  $("results").setAttribute("aria-busy", "true");
   let answer;
   try {
     answer = await asked.ask(request(["findings", "verdicts"]));
@@ -84,8 +99,6 @@ async function check() {
     state.last = { version, loads: false, findings: [] };
     for (const part of TABS.flatMap((tab) => tab.parts)) state.filled[part] = filling(part);
     return broken(error);
-  } finally {
-    $("results").removeAttribute("aria-busy");
   }
   if (version !== state.version) return undefined;
   const took = performance.now() - (state.last === null ? began : start);
@@ -107,9 +120,14 @@ async function fill(part) {
     if (version === state.version) put(part, answer.parts[part], now);
   } catch (error) {
     if (version !== state.version) return;
-    state.filled[part] = now;
-    broken(error);
+    // The verdict stands: only this part of the answer has failed.
+    put(part, undefined, now);
+    $(`part-${part}`).replaceChildren(element("p", { className: "notice", textContent: mistake(error) }));
   }
+}
+
+function mistake(error) {
+  return `The checker failed, which is a mistake in it or in this page: ${error.message}`;
 }
 
 // ---- what is shown
@@ -126,6 +144,7 @@ function put(part, content, now = filling(part)) {
 
 let showModule = null;
 async function putModule(content) {
+  state.module = content ?? "";
   showModule ??= await makeReader($("module-text"));
   $("part-module").hidden = content === undefined;
   $("module-none").hidden = content !== undefined;
@@ -165,8 +184,7 @@ const assistance = {
 
 function status(answer, took) {
   const verdict = $("verdict");
-  const word = answer.holds ? "proved" : answer.loads ? "violated" : "error";
-  verdict.className = `badge ${word}`;
+  verdict.className = `badge ${answer.holds ? "good" : "bad"}`;
   verdict.textContent = answer.holds ? "✓ holds" : "✗ does not hold";
   $("summary").textContent = answer.summary;
   const seconds = (took / 1000).toFixed(2);
@@ -174,24 +192,35 @@ function status(answer, took) {
   $("note").hidden = !answer.note;
   $("note").textContent = answer.note ?? "";
   document.title = `${answer.holds ? "✓" : "✗"} ${answer.name || state.file}`;
-  for (const one of document.querySelectorAll(".stale")) one.hidden = answer.loads;
+  isStale(!answer.loads);
+}
+
+function isStale(is) {
+  for (const one of document.querySelectorAll(".stale")) one.hidden = !is;
 }
 
 function broken(error) {
-  $("verdict").className = "badge error";
+  $("verdict").className = "badge bad";
   $("verdict").textContent = "✗ no answer";
   $("summary").textContent = "";
   $("time").textContent = "";
   $("note").hidden = false;
-  $("note").textContent = `The checker failed, which is a mistake in it or in this page: ${error.message}`;
+  $("note").textContent = mistake(error);
+  // Findings are of a text, and of this one none are known.
+  $("part-findings").replaceChildren();
+  editor?.mark([]);
+  isStale(true);
 }
 
 // ---- the file
 
 async function keepInAddress() {
   if (isServed) return;
-  const fragment = await toFragment(state.text);
-  history.replaceState(null, "", fragment);
+  try {
+    history.replaceState(null, "", await toFragment(state.text));
+  } catch {
+    // Too long for a link, or edited more often than the browser lets the address change: the next edit is kept again.
+  }
 }
 
 function open(file, text) {
@@ -243,10 +272,14 @@ async function firstText() {
     const text = await fromFragment(location.hash);
     if (text !== null) return ["spec.yaml", text];
   } catch {
-    $("note").hidden = false;
-    $("note").textContent = "The link is damaged: it holds no spec.";
+    damaged();
   }
   return [`${FIRST}.yaml`, await (await fetch(`specs/${FIRST}.yaml`)).text()];
+}
+
+// Said until another text is there.
+function damaged() {
+  $("damaged").hidden = false;
 }
 
 function download(name, text) {
@@ -286,24 +319,26 @@ $("part-module").before(element("p", { id: "module-none", hidden: true, textCont
 for (const [id, words] of [
   ["unsaved", "Edits here are not written to the file. Download them, or edit the file: this page follows it."],
   ["gone", "archspec view has ended: what is shown is its last answer."],
+  ["damaged", "The link is damaged: it holds no spec."],
 ]) $("note").after(element("p", { id, hidden: true, textContent: words, className: "notice" }));
 
 const [file, text] = isServed ? ["", ""] : await firstText();
-const editor = await makeEditor($("editor"), text, changed, assistance);
+editor = await makeEditor($("editor"), text, changed, assistance);
 state.file = file;
 state.text = text;
 $("file").textContent = file;
-moduleSave.addEventListener("click", async () => download("model.py", (await asked.ask(request(["module"]))).parts.module ?? ""));
-moduleCopy.addEventListener("click", async () => copy(moduleCopy, (await asked.ask(request(["module"]))).parts.module ?? ""));
+moduleSave.addEventListener("click", () => download("model.py", state.module));
+moduleCopy.addEventListener("click", () => copy(moduleCopy, state.module));
 $("save").addEventListener("click", () => download(state.file, state.text));
 $("copy").addEventListener("click", async () => {
-  const fragment = await toFragment(state.text);
-  if (!isServed) history.replaceState(null, "", fragment);
+  const fragment = await toFragment(state.text).catch(() => null);
+  if (fragment === null) return void ($("copy").textContent = "Too long for a link");
+  history.replaceState(null, "", fragment);
   copy($("copy"), new URL(fragment, location.href).href);
 });
 addEventListener("hashchange", async () => {
-  const found = await fromFragment(location.hash).catch(() => null);
-  if (found !== null && found !== state.text) open("spec.yaml", found);
+  const found = await fromFragment(location.hash).catch(() => damaged());
+  if (typeof found === "string" && found !== state.text) open("spec.yaml", found);
 });
 if (isServed) {
   $("copy").hidden = true;

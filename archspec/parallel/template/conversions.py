@@ -64,11 +64,13 @@ class TableRows(Tensor):
             if table.is_whole:
                 looked_up = F.embedding(ids, table)
                 return convert(looked_up, table.mesh, *table.conversion)
-            own = ids - table.mesh.get_local_rank() * table.shape[0]
-            elsewhere = (own < 0) | (own >= table.shape[0])
-            rows = F.embedding(own.masked_fill(elsewhere, 0), table).masked_fill(
-                elsewhere[..., None], 0
-            )
+            count = table.shape[0]
+            own = ids - table.mesh.get_local_rank() * count
+            elsewhere = (own < 0) | (own >= count)
+            # Of a row that no rank has, the lookup tells, as that in the whole table.
+            known = (ids >= 0) & (ids < table.mesh.size() * count)
+            rows = F.embedding(own.masked_fill(elsewhere & known, 0), table)
+            rows = rows.masked_fill(elsewhere[..., None], 0)
             return convert(rows, table.mesh, *table.conversion)
 
 

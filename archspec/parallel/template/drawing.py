@@ -71,8 +71,7 @@ class Draws(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         given = kwargs or {}
-        attention = func is F.scaled_dot_product_attention and given.get("dropout_p")
-        if func is not F.dropout and not attention:
+        if not draws(func, given):
             return func(*args, **given)
         alike = next(self.running[-1])
         if alike == self.mesh.size():
@@ -86,3 +85,10 @@ class Draws(TorchFunctionMode):
         ):
             torch.manual_seed(seed)
             return func(*args, **given)
+
+
+def draws(func: Callable[..., Any], given: Mapping[str, Any]) -> bool:
+    """Whether a call draws: modules in evaluation do not, inside others in training."""
+    if func is F.dropout:
+        return bool(given["training"])
+    return func is F.scaled_dot_product_attention and bool(given.get("dropout_p"))

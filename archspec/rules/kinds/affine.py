@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import ClassVar
 
 from archspec.analyses.affinity import Affinities, Affinity
-from archspec.diagnostics import Diagnostic, Label, fail
+from archspec.diagnostics import fail
 from archspec.ir.graph import Node
 from archspec.ir.types import DType
 from archspec.rules.evidence import Evidence
-from archspec.rules.explain import node_text, open_question, sizes_text
+from archspec.rules.explain import node_text, sizes_text
 from archspec.rules.kind import AffineKind
 from archspec.rules.measure import UnmeasurableError
+from archspec.rules.refuted import entry, refuted
+from archspec.rules.shortfall import unknown
 from archspec.rules.verdict import Verdict
 from archspec.spec import Rule
 from archspec.spec.rule_fields import OutputPositions, RuleFields, at_field
@@ -66,23 +68,14 @@ def _short(rule: Rule, evidence: Evidence, node: Node | None, reason: str) -> Ve
     try:
         found = curved(evidence.spec, rule, evidence.dependence.reads)
     except UnmeasurableError as error:
-        return Verdict(
-            rule=rule, status="unknown", explanation=why, diagnostics=(open_question(rule, None, str(error)),)
-        )
+        return unknown(rule, why, str(error))
     if found is None:
-        return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(open_question(rule, None, why),))
-    output, source = rule.fields.output, rule.fields.input
+        return unknown(rule, why, why)
+    source = rule.fields.input
     changed = "the other inputs" if found.by_others else f"`{source}` itself"
-    place = f"`{output}` at [{', '.join(map(str, found.at))}]"
-    here = node is not None and node.span is not None
-    diagnostic = Diagnostic(
-        code="E420",
-        message=f"`{rule}` is violated: the effect of a change of `{source}` on {place} depends on {changed}",
-        primary=Label(node.span, why) if node is not None and node.span is not None else Label(rule.span),
-        secondary=(Label(rule.span, "the rule"),) if here else (),
-        notes=(
-            f"sizes: {sizes_text(found.world.sizes)}",
-            f"measured with random weights in float64: it differs by {found.size:.2g} of the largest value",
-        ),
+    told = f"the effect of a change of `{source}` on {entry(rule, found.at)} depends on {changed}"
+    notes = (
+        f"sizes: {sizes_text(found.world.sizes)}",
+        f"measured with random weights in float64: it differs by {found.size:.2g} of the largest value",
     )
-    return Verdict(rule=rule, status="violated", explanation=why, diagnostics=(diagnostic,))
+    return refuted(rule, node, why, told, notes)

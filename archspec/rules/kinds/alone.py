@@ -8,13 +8,15 @@ from typing import ClassVar
 from pydantic import Field
 
 from archspec.algebra.dim import compare
-from archspec.diagnostics import Diagnostic, Label, fail
+from archspec.diagnostics import fail
 from archspec.ir.graph import Node
 from archspec.ir.types import DType
 from archspec.rules.evidence import Evidence
-from archspec.rules.explain import node_text, open_question, sizes_text
+from archspec.rules.explain import node_text, sizes_text
 from archspec.rules.kind import RowsKind
+from archspec.rules.refuted import entry, refuted
 from archspec.rules.rows import keeps_rows
+from archspec.rules.shortfall import unknown
 from archspec.rules.verdict import Verdict
 from archspec.schema.sorts import PathField
 from archspec.spec import Rule
@@ -89,19 +91,12 @@ def _short(rule: Rule, evidence: Evidence, node: Node | None, reason: str) -> Ve
     found = row_witness(evidence.spec, rule, evidence.terms)
     why = reason if node is None else f"{node_text(node)} {reason}"
     if found is None:
-        note = open_question(rule, None, why)
-        return Verdict(rule=rule, status="unknown", explanation=why, diagnostics=(note,))
-    one, output = found.apart, rule.fields.output
-    place = f"`{output}` at [{', '.join(map(str, one.at))}]"
-    here = node is not None and node.span is not None
-    diagnostic = Diagnostic(
-        code="E420",
-        message=f"`{rule}` is violated: of {one}, {place} is {one.found:.4g}, and {one.expected:.4g} alone",
-        primary=Label(node.span, why) if node is not None and node.span is not None else Label(rule.span),
-        secondary=(Label(rule.span, "the rule"),) if here else (),
-        notes=(
-            f"sizes: {sizes_text(found.sizes)}; the positions of `{output}` are counted from the first valid one",
-            f"measured with random weights in float64: it is off by {one.size:.2g} of the largest value",
-        ),
+        return unknown(rule, why, why)
+    one = found.apart
+    told = f"of {one}, {entry(rule, one.at)} is {one.found:.4g}, and {one.expected:.4g} alone"
+    sizes = f"sizes: {sizes_text(found.sizes)}"
+    notes = (
+        f"{sizes}; the positions of `{rule.fields.output}` are counted from the first valid one",
+        f"measured with random weights in float64: it is off by {one.size:.2g} of the largest value",
     )
-    return Verdict(rule=rule, status="violated", explanation=why, diagnostics=(diagnostic,))
+    return refuted(rule, node, why, told, notes)

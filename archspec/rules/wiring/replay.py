@@ -60,7 +60,7 @@ class Replay:
         self.spec, self.wiring, self.output, self.source = spec, wiring, output, source
         self.world = wiring.world
         self._shapes: dict[Value, tuple[int, ...]] = {}
-        self._unchanged: dict[int, Changed] = {}
+        self._unchanged: dict[int, Unchanged] = {}
         self._after: dict[tuple[int, tuple[Index, ...]], Array | None] = {}
         self._made: dict[Node, tuple[Array, ...]] = {}
         self._moved: dict[tuple[Node, int, int, int], list[Array]] = {}
@@ -115,7 +115,7 @@ class Replay:
         if key in self._moved:
             return self._moved[key]
         assert isinstance(node.op, Primitive)
-        (arguments, parameters), before = self._operands[node], self._before(node)
+        (arguments, parameters), before = self._unchanged_run(0).given_to(node), self._before(node)
         cell = self._cell(node.inputs[place], self.wiring.grid(node.inputs[place]).index(other))
         # An op that indexes by this operand would fail beyond its bound.
         bound = node.inputs[place].type.bound
@@ -130,18 +130,11 @@ class Replay:
         ]
         return self._moved[key]
 
-    @cached_property
-    def _operands(self) -> dict[Node, tuple[list[Array], dict[str, Array]]]:
-        """What every primitive is given in the first layer that runs it."""
-        recorded = _Recorded(self, 0)
-        recorded.run()
-        return recorded.operands
-
     def _before(self, node: Node) -> tuple[Array, ...]:
         """What a primitive makes of what it is given, with nothing changed."""
         if node not in self._made:
             assert isinstance(node.op, Primitive)
-            self._made[node] = node.op.reference(*self._operands[node], self._sizes)
+            self._made[node] = node.op.reference(*self._unchanged_run(0).given_to(node), self._sizes)
         return self._made[node]
 
     def _cell(self, value: Value, index: Index) -> tuple[slice, ...]:
@@ -164,10 +157,10 @@ class Replay:
         both = np.isfinite(left) & np.isfinite(right)
         return bool((np.abs(left - right)[both] > MOVED * max(1.0, float(np.abs(left[both]).max(initial=0)))).any())
 
-    def _unchanged_run(self, trial: int) -> Changed:
+    def _unchanged_run(self, trial: int) -> Unchanged:
         """The run of one trial in which nothing is changed."""
         if trial not in self._unchanged:
-            self._unchanged[trial] = Changed(self, trial)
+            self._unchanged[trial] = Unchanged(self, trial)
             self._unchanged[trial].run()
         return self._unchanged[trial]
 
@@ -331,18 +324,23 @@ class Changed(Interpretation):
         }
 
 
-class _Recorded(Changed):
-    """A complete run that records the operands and parameters of every primitive, in the first layer that runs it."""
+class Unchanged(Changed):
+    """A run in which nothing is changed; remembers what every primitive is given in the first layer that runs it."""
 
     def __init__(self, replay: Replay, trial: int) -> None:
         super().__init__(replay, trial)
-        self.operands: dict[Node, tuple[list[Array], dict[str, Array]]] = {}
+        self._given_to: dict[Node, tuple[list[Array], tuple[int, ...]]] = {}
 
     def node(self, node: Node, known: Mapping[Value, Array], layers: tuple[int, ...]) -> list[Array]:
-        """The results of a node; records what a primitive was given."""
-        if isinstance(node.op, Primitive) and node not in self.operands:
-            self.operands[node] = [known[value] for value in node.inputs], self.of(node, layers)
+        """The results of a node."""
+        if isinstance(node.op, Primitive) and node not in self._given_to:
+            self._given_to[node] = [known[value] for value in node.inputs], layers
         return super().node(node, known, layers)
+
+    def given_to(self, node: Node) -> tuple[list[Array], dict[str, Array]]:
+        """The operands and the parameters of a primitive."""
+        operands, layers = self._given_to[node]
+        return operands, self.of(node, layers)
 
 
 def _runs(graph: Graph) -> int:

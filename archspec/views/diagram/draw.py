@@ -60,7 +60,7 @@ _TEXT_WIDTH = 420.0
 
 
 def plan_of(spec: Spec) -> DiagramPlan:
-    """The plan of the diagram of a spec."""
+    """The plan of the diagram of a spec. Raises SpecError E752 for one with too many parts."""
     return surveyed(spec.graph, AttentionWords(Scopes(spec.graph), example(spec)))
 
 
@@ -70,6 +70,8 @@ def diagram(spec: Spec, leak: LeakPath | None = None) -> str:
     Args:
         spec: the spec.
         leak: a path that is drawn into it, in thick lines.
+
+    Raises SpecError E752 for an architecture with too many parts.
     """
     plan = plan_of(spec)
     layout = laid_out(plan if leak is None else lit(plan, leak), top=True)

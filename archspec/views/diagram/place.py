@@ -18,6 +18,7 @@ _HEADER_LINE, _HEADER_ROOM = 12.0, 118.0
 _TALLEST, _TALLEST_INSIDE = 1100.0, 640.0
 # A column is cut into at most three pieces, and only if the diagram gets at least a quarter less tall.
 _MOST_PIECES, _WORTH = 3, 0.75
+_MOST_PLACES = 60
 
 
 def laid_out(plan: DiagramPlan, *, top: bool = False) -> PlacedDiagram:
@@ -133,8 +134,15 @@ def _fold(placing: Placing, tallest: float) -> None:
     (column,) = placing.lanes.columns
     whole = placing.top(column[-1])
     count = min(int(-(-whole // tallest)), _MOST_PIECES)
-    places = [k for k in range(1, len(column)) if _may_cut(placing, column[:k])]
-    found = [_pieces(column, cuts) for cuts in combinations(places, count - 1)] if count > 1 else []
+    ends = [whole * k / count for k in range(1, count)]
+
+    def off(place: int) -> float:
+        return min(abs(placing.top(column[place - 1]) - end) for end in ends)
+
+    places = [k for k in range(1, len(column)) if _may_cut(placing, column[:k])] if ends else []
+    # Of many places only those near the ends of equal pieces are tried.
+    near = sorted(sorted(places, key=off)[:_MOST_PLACES])
+    found = [_pieces(column, cuts) for cuts in combinations(near, len(ends))] if ends else []
     if not found:
         return
 

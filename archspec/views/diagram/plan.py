@@ -101,6 +101,10 @@ class DiagramPlan:
         """The wires out of a part, or out of an input given as `-1 - k`."""
         return [wire for wire in self.wires if wire.source == part]
 
+    def count_wires(self) -> int:
+        """The number of all wires, those inside parts too."""
+        return len(self.wires) + sum(part.inside.count_wires() for part in self.parts if part.inside is not None)
+
     def walk(self) -> Iterator[DiagramPart]:
         """All parts, each followed by those inside it."""
         for part in self.parts:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right, insort
 from collections.abc import Iterable, Sequence
+from math import ceil
 
 from archspec.views.diagram.layout import Box, PlacedDiagram, PlacedWire, Point
 from archspec.views.diagram.measure import NOTE, TIMES
@@ -166,10 +168,15 @@ class _Router:
         across = {wire.source for wire in self.wires() if not (self.is_straight(wire) or self.is_skip(wire))}
         # A value that also goes straight up must leave in the gap above its part, and so is assigned first.
         own = {source for source in across if source >= -1}
+        taken: list[float] = []
         for source in sorted(own, key=lambda source: (source not in straight, source)):
             level = self._rim(source) + FORK
-            while any(abs(level - other) < _TURN for other in self.levels.values()):
-                level += 1
+            # Those that are taken, from below: past one the next may be in the way.
+            for other in taken[bisect_right(taken, level - _TURN) :]:
+                if other - level >= _TURN:
+                    break
+                level += ceil(other + _TURN - level)
+            insort(taken, level)
             self.levels[source] = level
 
     def draw(self) -> PlacedDiagram:
@@ -319,8 +326,8 @@ class _Router:
         labels = [self.placing.label_at(part) for part in parts if self.placing.label(part)]
         spans += [(low - 4, low + NOTE + 2) for low in labels]
         heights = [wanted, *(end for low, high in spans for end in (low - 1, high + 1))]
-        free = [y for y in heights if y > 2 and all(not low < y < high for low, high in spans)]
-        return min(free, key=lambda y: (abs(y - wanted), y), default=wanted)
+        nearest = sorted((y for y in heights if y > 2), key=lambda y: (abs(y - wanted), y))
+        return next((y for y in nearest if all(not low < y < high for low, high in spans)), wanted)
 
     def _asides(self) -> None:
         """Add the boxes of asides beside their readers, and the short lines between them."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from archspec.analyses.parameters import parameter_groups
+from archspec.diagnostics import fail
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
@@ -25,11 +26,16 @@ from archspec.views.diagram.words import class_words, count, sentence, shape
 _OPENED = ("TokenEmbedding", "PatchEmbedding", "AddPositions", "Conv", "ConvTranspose")
 # Frames inside more frames than this would be too small to read.
 _DEEPEST = 6
+LARGEST = 500
+"""The most parts and the most lines of a diagram; the largest of those that ship has about 160."""
 Refs = tuple[int, ...]
 
 
 def surveyed(graph: Graph, words: AttentionWords) -> DiagramPlan:
-    """The plan of a whole graph: its inputs that are read by drawn parts, its nodes and its outputs."""
+    """The plan of a whole graph: its inputs that are read by drawn parts, its nodes and its outputs.
+
+    Raises SpecError E752 for more than `LARGEST` parts or lines.
+    """
     body = _Body(words, 0)
     for value in graph.inputs:
         part = DiagramPart(role="input", title=value.name, notes=(f"{value.type.dtype}{shape(value.type)}",))
@@ -40,6 +46,7 @@ def surveyed(graph: Graph, words: AttentionWords) -> DiagramPlan:
         body.add(part, {0: body.known.get(value, ())})
     plan = tidied(body.draft, len(body.draft.parts) - 1)
     outputs = [number for number, part in enumerate(plan.parts) if part.role == "output"]
+    _require_few(len(list(plan.walk())), plan.count_wires())
     far = depths(plan)
     # The main column of a diagram leads to the output with the longest path, of several to the first.
     return replace(plan, result=max(outputs, key=lambda number: (far[number], -number)))
@@ -80,6 +87,8 @@ class _Body:
                 if key not in met:
                     met.add(key)
                     self.draft.wires.append(DiagramWire(ref, number, first, port))
+        # Before they are merged, which for thousands takes minutes.
+        _require_few(len(self.draft.parts), len(self.draft.wires))
         return number
 
     def plan(self, node: Node, number: int = 0) -> DiagramPlan:
@@ -158,6 +167,14 @@ class _Body:
             runs.lay_repeated(self, schedule)
             runs.lay(self, _grouped(schedule.end))
         self.known.update(dict.fromkeys(node.outputs, runs.carried))
+
+
+def _require_few(parts: int, lines: int) -> None:
+    """Raise SpecError E752 for more parts or lines than a reader can follow."""
+    if max(parts, lines) > LARGEST:
+        what = "parts" if parts >= lines else "lines between parts"
+        help = "put nodes that belong together into a block, or read the tree: `archspec show` without `--svg`"
+        fail("E752", f"the architecture has more than {LARGEST} {what}, too many for one picture", None, help=help)
 
 
 def _inside(node: Node) -> Iterator[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from archspec.checking import Report
+from archspec.diagnostics import SpecError
 from archspec.rules.leaked import LeakPath
 from archspec.rules.verdict import Verdict
 from archspec.views.diagram.draw import diagram
@@ -12,15 +13,17 @@ from archspec.views.html.verdicts import leak_steps
 _MOST = 4
 """The most leaks that are drawn; a mistake in one node often violates several rules in the same way."""
 
-_LARGEST = 600
-"""The most nodes of a graph that is drawn, repeated layers counted once; the largest that ship have about 350."""
-
 
 def picture(report: Report) -> Html:
     """The diagram of the architecture, inputs at the bottom and outputs at the top; one for each leak, if there are."""
-    count = sum(1 for _ in report.spec.graph.walk())
-    if count > _LARGEST:
-        return tag("p", f"The graph has {count:,} nodes, too many for one picture; the table of parts lists them.")
+    try:
+        return _drawn(report)
+    except SpecError as error:
+        # Too many parts to draw, which is no fault of the spec.
+        return tag("p", f"Not drawn: {error.diagnostics[0].message}; the table of parts lists them.")
+
+
+def _drawn(report: Report) -> Html:
     leaks = [(one, one.leak) for one in report.verdicts if one.leak is not None]
     if not leaks:
         label = f"Diagram of {report.spec.name}; the table of parts says the same in words"

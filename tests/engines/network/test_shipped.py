@@ -16,7 +16,7 @@ from archspec.engines.registry import engines
 from archspec.model.ports import DTypeName
 from tests.contract.test_shipped import inner_rules
 from tests.engines.network.judging import Lowered, lowered
-from tests.mutation.shipped import REPRESENTATIVES, SHIPPED, ranked, same_as, ways
+from tests.mutation.shipped import REPRESENTATIVES, SHIPPED, ranked, skip_if_same, ways
 
 HALVES: tuple[DTypeName, ...] = ("float16", "bfloat16")
 MEASURED = {"float32": 1e-5, "float16": 2e-2, "bfloat16": 1e-1}
@@ -82,8 +82,7 @@ def furthest(made: Iterable[ParityTrial | str]) -> float:
 def test_a_network_holds_the_contract_and_compiles(name: str, tmp_path: Path) -> None:
     from archspec.engines.rtx.building import build_engine
 
-    if name in same_as():
-        pytest.skip(f"reduced, its network is that of {same_as()[name]}")
+    skip_if_same(name)
     case = lowered(name, tmp_path)
     assert largest(case) < MEASURED["float32"]
     interface = case.program.interface
@@ -113,8 +112,7 @@ def ops(name: str) -> set[str]:
 @pytest.mark.parametrize(("name", "dtype"), alternating())
 def test_half_precision_is_within_its_rounding(name: str, dtype: DTypeName, tmp_path: Path) -> None:
     """How far a network in half precision is from the interpreter, which `pytest -rP` prints."""
-    if name in same_as():
-        pytest.skip(f"reduced, its network is that of {same_as()[name]}")
+    skip_if_same(name)
     case = lowered(name, tmp_path, dtype)
     check = NetworkCheck(name=name, plan=case.plan, program=case.program, dtype=dtype, claims=case.claims)
     error = furthest(check.trials())
