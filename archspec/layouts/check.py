@@ -12,7 +12,7 @@ from archspec.diagnostics import Collector, Diagnostic, SpecError
 from archspec.layouts.bind import bind
 from archspec.layouts.layout import Layout, collect_layout
 from archspec.layouts.operations import Shape
-from archspec.layouts.parameters import parameter_shapes, shape_of
+from archspec.layouts.parameters import mapped_shapes, shape_of
 from archspec.layouts.read import layout_nodes
 from archspec.layouts.their_names import check_taken_once, check_ties
 from archspec.spec import Spec
@@ -42,7 +42,7 @@ def _check(name: str, node: Node, spec: Spec, groups: Sequence[Group], found: Co
     readable = not here.has_errors
     # An `index` treats layers differently, so samples of layers say nothing about the others.
     if any(line.numberings for line in layout.lines) or not _fits(layout, groups):
-        _bind(layout, parameter_shapes(spec.graph), here)
+        _bind(layout, mapped_shapes(spec.graph), here)
     for one in here.diagnostics:
         # It is unknown what a line that cannot be read would have mapped.
         if readable or one.code not in ("E515", "E525"):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from archspec.analyses.parameters import expand
 from archspec.ir.graph import Graph, Parameter
+from archspec.ir.storage import SCALE
 from archspec.ir.types import TensorType
 from archspec.layouts.operations import Shape
 
@@ -25,6 +26,13 @@ def parameter_shapes(graph: Graph) -> dict[str, Shape]:
     A tied parameter is listed once, under its owner's name.
     """
     return {name: shape_of(parameter.type) for name, parameter in expand(graph).items()}
+
+
+def mapped_shapes(graph: Graph) -> dict[str, Shape]:
+    """Return the shapes of what a layout maps: of all but the scales of integers, which come of rounding."""
+    stored = expand(graph)
+    scales = {f"{name}{SCALE}" for name, parameter in stored.items() if parameter.stored is not None}
+    return {name: shape_of(parameter.type) for name, parameter in stored.items() if name not in scales}
 
 
 def tied_parameters(graph: Graph) -> frozenset[str]:

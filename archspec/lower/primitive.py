@@ -150,7 +150,7 @@ class Primitives:
         if not node.parameters or node.owned != frozenset(node.parameters):
             return None
         owners = {self.owner(parameter, local) for local, parameter in node.parameters.items()}
-        constructor = held(node, self.helpers.add) if is_stored(node) else op.layer(*types)
+        constructor = held(node.parameters, self.helpers.add) if is_stored(node) else op.layer(*types)
         (path,) = owners if len(owners) == 1 else ("",)
         if not path or constructor is None:
             return None
@@ -186,6 +186,13 @@ class Primitives:
         if found or local not in node.owned:
             return found
         path = relative(parameter.path, self.prefix)
+        module, _, name = path.rpartition(".")
+        if module and parameter.stored is not None:
+            # A dict of parameters takes no integers.
+            own = {name: parameter}
+            made = parse(held(own, self.helpers.add))
+            self.code.attributes.declare(module, Attribute(made=made, parameters=own))
+            return f"{access(module)}.{name}"
         self.code.attributes.declare(path, self.bare(node, parameter))
         if parameter.scale is not None:
             scale = relative(parameter.scale.path, self.prefix)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from archspec.ir.graph import Node, Parameter
 from archspec.ir.storage import SCALE
@@ -30,11 +30,11 @@ def rows_of(parameter: Parameter, rows: str, scales: str) -> str:
     return f"{rows} * {scales}" if block is None else f"{rows} * {scales}.repeat_interleave({block}, -1)"
 
 
-def held(node: Node, helper: Helper) -> str:
-    """The constructor of what holds the parameters of a node, all of which it owns."""
+def held(parameters: Mapping[str, Parameter], helper: Helper) -> str:
+    """The constructor of what holds all parameters of a module, by their names in it."""
     shapes = [
         f"{local}{end}=({''.join(f'{size}, ' for size in one.type.shape)})"
-        for local, parameter in node.parameters.items()
+        for local, parameter in parameters.items()
         for end, one in (("", parameter), (SCALE, parameter.scale))
         if one is not None
     ]

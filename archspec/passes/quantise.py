@@ -41,8 +41,10 @@ def quantise(graph: Graph, plan: Mapping[str, Storage]) -> tuple[Graph, Rewriter
     Raises KeyError for a path of the plan that is not storable.
     """
     known = storable(graph)
-    made = {known[path].parameter: _stored(known[path].parameter, storage) for path, storage in plan.items()}
-    return _body(graph, made)
+    storages = {known[path].parameter.path: storage for path, storage in plan.items()}
+    # Layers of several kinds hold a parameter each under one path.
+    every = (parameter for node in graph.walk() for parameter in node.parameters.values())
+    return _body(graph, {one: _stored(one, storages[one.path]) for one in every if one.path in storages})
 
 
 @record(eq=False)
@@ -61,25 +63,37 @@ class Storable:
 def storable(graph: Graph) -> dict[str, Storable]:
     """The parameters that may be stored as integers, by path, in the order of the graph.
 
-    All ops that read one must take it for coefficients, and one node must own all that its module holds.
+    All ops that read one must take it for coefficients, and one node must own all that its module holds. Layers of
+    several kinds hold a parameter each under one path, which are stored alike and must have one type.
     """
-    found: dict[Parameter, Storable] = {}
-    barred = set[Parameter]()
-    nodes = list(graph.walk())
-    holders = Counter(module for node in nodes for module in {_module(node, local) for local in node.owned})
-    for node in nodes:
+    found: dict[str, Storable] = {}
+    barred = set[str]()
+    holders = _holders(graph)
+    for node in graph.walk():
         specs = node.op.parameters(*(value.type for value in node.inputs))
         for local, parameter in node.parameters.items():
-            spec = specs[local]
-            if not spec.channels or (local in node.owned and not _is_apart(node, local, holders)):
-                barred.add(parameter)
-            before = found.get(parameter)
-            found[parameter] = Storable(
+            spec, before = specs[local], found.get(parameter.path)
+            differs = before is not None and before.parameter.type != parameter.type
+            if not spec.channels or differs or (local in node.owned and not _is_apart(node, local, holders)):
+                barred.add(parameter.path)
+            found[parameter.path] = Storable(
                 parameter=parameter,
                 channels=spec.channels if before is None else max(spec.channels, before.channels),
                 rows=spec.rows or (before is not None and before.rows),
             )
-    return {one.path: storable for one, storable in found.items() if one not in barred}
+    return {path: storable for path, storable in found.items() if path not in barred}
+
+
+def _holders(graph: Graph) -> Counter[str]:
+    """How many nodes of one layer hold parameters in a module, by its path; layers of several kinds count once."""
+    found = Counter[str]()
+    for node in graph.nodes:
+        found.update({_module(node, local) for local in node.owned})
+        kinds = Counter[str]()
+        for region in node.regions:
+            kinds |= _holders(region)
+        found.update(kinds)
+    return found
 
 
 def _module(node: Node, local: str) -> str:

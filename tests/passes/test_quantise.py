@@ -6,14 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from archspec.analyses.cost import cost
 from archspec.analyses.parameters import expand
-from archspec.checking.checks import check
+from archspec.checking.checks import accepted, check
+from archspec.contract.difference import difference
+from archspec.engines.module import named_arguments, named_outputs
 from archspec.ir.graph import Graph
 from archspec.ir.printer import print_graph
 from archspec.ir.storage import SCALE, Storage
 from archspec.layouts.parameters import shape_of
+from archspec.lower import emit
+from archspec.lower.modules import class_in
+from archspec.lower.step_programs import step_programs
 from archspec.model.ports import interface_of
 from archspec.model.runner import Array
 from archspec.model.samples import sample
@@ -23,6 +29,7 @@ from archspec.passes.quantise import Quantise, storable
 from archspec.quantising.plan import plan_of, read_wishes
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec, load
+from tests.mutation.shipped import REPRESENTATIVES, SHIPPED
 
 
 def drawn(spec: Spec, rng: np.random.Generator) -> dict[str, Array]:
@@ -75,6 +82,41 @@ def test_rules_are_judged_again_and_hold_as_before(name: str) -> None:
     assert [(str(one.rule), one.status) for one in made.verdicts] == [
         (str(one.rule), one.status) for one in check(spec).verdicts
     ]
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name in REPRESENTATIVES])
+def test_modules_compute_what_the_interpreter_does_on_the_same_integers(name: str) -> None:
+    spec = load(name, reduced=True)
+    made = quantised(spec, plan_of(spec.graph, read_wishes(["int4:16"])))
+    checked = accepted(made)
+    module = class_in(emit(checked), made.name)().eval()
+    stored, own = drawn(made, np.random.default_rng(0)), module.state_dict()
+    assert own.keys() == stored.keys()
+    given = {key: torch.from_numpy(np.asarray(one)).to(own[key].dtype) for key, one in stored.items()}
+    module.load_state_dict(given)
+    interface = interface_of(made)
+    sizes = odd(interface.symbols)
+    inputs = sample(interface, sizes, 1)
+    rounded = {key: one.numpy() for key, one in given.items()}
+    wanted = interpret(made.graph, inputs, rounded, sizes)
+    with torch.inference_mode():
+        tensors = [torch.from_numpy(inputs[port.name]) for port in interface.input_ports]
+        found = named_outputs(module(**named_arguments(module, tensors)), list(interface.outputs))
+    for output, one in wanted.items():
+        assert difference(found[output].numpy(), one).share() < 1e-5
+    # What engines are built from is another file, which holds the parameters of a step alone.
+    assert (step_programs(checked) is not None) == (made.decode is not None)
+
+
+@pytest.mark.parametrize("name", ["gemma-2-2b", "gpt-oss-20b", "deepseek-v3"])
+def test_layers_of_several_kinds_are_stored_alike(name: str) -> None:
+    spec = load(name, reduced=True)
+    plan = plan_of(spec.graph, read_wishes(["int8"]))
+    assert "states.layers.*.attention.out.weight" in plan
+    every = (one for node in quantised(spec, plan).graph.walk() for one in node.parameters.values())
+    made = [one for one in every if one.path == "states.layers.*.attention.out.weight"]
+    assert len(made) > 1
+    assert {one.stored for one in made} == {Storage(bits=8, channels=1)}
 
 
 def test_a_tied_table_is_one_parameter_and_its_scales_are_stored_once() -> None:
