@@ -118,7 +118,7 @@ def test_assert_contract_judges_the_step() -> None:
 def test_large_weights_that_round_much_are_no_mistake() -> None:
     claims = load_claims("smollm2-135m", reduced=True)
     module = compile(accepted("smollm2-135m", reduced=True)).eval()
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for one in module.parameters():
             one.copy_(torch.randn(one.shape, generator=generator) * (3 if one.dim() == 2 else 1))

@@ -46,6 +46,6 @@ def test_any_geometry(case: Case, seed: int) -> None:
     assert expected.shape == case.shape(case.outputs[0])
     (reached,) = dependence(case, lambda values: op.reference(values, parameters, {}), 0, [x], rng)
     declared = matrix(op.reads(case.inputs, case.outputs)[0][0], expected.shape, x.shape, {}, {})
-    # Taps that lie apart and groups of several channels are exact too, as long as they are few.
     assert not (reached & ~declared).any()
-    assert (reached == declared).all()
+    # Taps that lie apart and groups of several channels are exact too, as long as they are few.
+    assert (reached == declared).all() or 0 in op.loose(case.inputs)

@@ -11,6 +11,7 @@ from archspec.ir.coordinates import aligned, numbered
 from archspec.ir.moving import same
 from archspec.ir.op import Emitter, ParameterSpec, Placement, PositionsOf, Primitive, Reads, ShapeError
 from archspec.ir.operands import BOOL, INTEGER, fits, require
+from archspec.ir.parts import part_of_axis
 from archspec.ir.placement import Partial, Shard, Sharding
 from archspec.ir.sharded import along, tables
 from archspec.ir.signature import bind
@@ -105,6 +106,10 @@ class CountedPositions(Primitive):
             return (*ways, *along([same(*range(features - 1))]))
         positions = {0: 0} if inputs[2].rank > 1 else {}
         return (*ways, *along([{0: 0}, {0: 0, 1: 1}, positions]))
+
+    def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> CountedPositions:
+        """With its part of the features."""
+        return replace(self, features=part_of_axis(self.features, way.parameters.get("positions"), 1, ranks))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
