@@ -90,7 +90,8 @@ class StepContest:
         dims: the ranges within which sizes are chosen; those of the spec if left out.
         twin: opens the step computed in float64, on weights that are rounded to `dtype`, where it can be. Where the
             step differs too much, its twin must equal the reference at every position, up to a share of the rounding
-            there: only then may the step, at a position, be as far off as the emitted module in `dtype` is.
+            there and never beyond the tolerance of `dtype`: only then may the step, at a position, be as far off as the
+            emitted module in `dtype` is.
     """
 
     artifact: str
@@ -121,7 +122,8 @@ class StepContest:
         """Yield the comparison of the twin; where it equals the reference, `wanted` learns what rounding alone does."""
         assert self.twin is not None
         rounded, same = module_runner(self.program, self.dtype), self._wanted(self.dtype)
-        typical = same.round(rounded, share=_CONSTANTS)
+        # Where rounding is large, too, nothing but the tolerance is allowed to what does not round.
+        typical = same.round(rounded, share=_CONSTANTS, most=TOLERANCE[self.dtype])
         found = self._glance.outcome(self.twin(), same, TOLERANCE["float32"])
         yield self._trial(f"{self.artifact}, computed in float64", "float32", {"": found})
         # A model that half precision moves that far everywhere is refused.

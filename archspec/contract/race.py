@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from math import isfinite
+from math import inf, isfinite
 from statistics import median
 from typing import Any
 
@@ -169,7 +169,7 @@ class FullForwards:
         # Further rows are copies (see `Rows.alone`).
         return found[0, position], counts[0, position]
 
-    def round(self, rounded: Runner, share: float = 1.0) -> float:
+    def round(self, rounded: Runner, share: float = 1.0, most: float = inf) -> float:
         """Learn how far rounding alone moves each position of the runs so far; returns how far it moves most of them.
 
         Half precision hardly determines the outputs of a few inputs, whatever the order in which it rounds.
@@ -177,6 +177,7 @@ class FullForwards:
         Args:
             rounded: the same full forward in half precision.
             share: the part of what it rounds at a position, or at most of them if that is more, that is allowed there.
+            most: the largest difference that is allowed anywhere.
         """
         output, found = self.rows.decoded.decode.output, dict[tuple[int, int, int], list[float]]()
         for run, (wanted, counts) in self._known.items():
@@ -185,7 +186,9 @@ class FullForwards:
             # A value that is not finite excuses nothing.
             found[run] = [one if isfinite(one) else 0.0 for one in shares]
         typical = median(one for shares in found.values() for one in shares)
-        self._rounding = {run: [share * max(one, typical) for one in shares] for run, shares in found.items()}
+        self._rounding = {
+            run: [min(share * max(one, typical), most) for one in shares] for run, shares in found.items()
+        }
         return typical
 
     def rounding_at(self, stand: Stand, row: int, place: int) -> float:

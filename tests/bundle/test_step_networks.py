@@ -265,7 +265,7 @@ def test_half_precision_does_not_excuse_a_model_that_it_moves_everywhere(
     half: tuple[Lowered, NetworkPlan], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lowered, plan = half
-    monkeypatch.setitem(TOLERANCE, "bfloat16", 1e-6)
+    monkeypatch.setitem(TOLERANCE, "bfloat16", 5e-3)
     contest = network_contest("tensorrt-rtx", plan, lowered.networks(), lowered.checked, lowered.programs)
     twin, rounded = contest.trials()
     assert isinstance(twin, ParityTrial) and isinstance(rounded, ParityTrial)

@@ -272,6 +272,24 @@ def test_a_position_may_be_as_far_off_as_rounding_alone_moves_it(
     assert look.outcome(Counted("inside"), wanted, 0.1).witness
 
 
+def test_what_rounding_is_allowed_has_a_limit(tmp_path: Path) -> None:
+    known = decoded(claims_of(specs.decoder(tmp_path)))
+    assert known is not None
+    look = Glance(known=known, seed=0)
+
+    def exact(arrays: Arrays) -> dict[str, Array]:
+        return {"logits": np.eye(41)[arrays["ids"]].cumsum(1)}
+
+    def rounded(arrays: Arrays) -> dict[str, Array]:
+        return {"logits": exact(arrays)["logits"] + 8.0 * (arrays["ids"] == 7)[..., None]}
+
+    wanted = look.wanted(FunctionRunner(function=exact))
+    wanted.round(FunctionRunner(function=rounded), most=0.2)
+    # No output is larger than the number of positions so far, of which the id 7 is one.
+    assert look.outcome(OffBy(0.15), wanted, 0.01).witness == ""
+    assert look.outcome(OffBy(0.25 * CAPACITY), wanted, 0.01).witness
+
+
 @pytest.mark.parametrize("first", [0, 4])
 def test_courses_feed_every_row_from_its_first_position_on(first: int) -> None:
     plan = CoursePlan(rows=3, total=7, capacity=9, first=first)

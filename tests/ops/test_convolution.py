@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 import torch.nn.functional as F
 from hypothesis import assume, given, settings
@@ -48,4 +50,6 @@ def test_any_geometry(case: Case, seed: int) -> None:
     declared = matrix(op.reads(case.inputs, case.outputs)[0][0], expected.shape, x.shape, {}, {})
     assert not (reached & ~declared).any()
     # Taps that lie apart and groups of several channels are exact too, as long as they are few.
-    assert (reached == declared).all() or 0 in op.loose(case.inputs)
+    several = op.groups not in (x.shape[1], expected.shape[1])
+    apart = prod(k for k, d in zip(op.kernel, op.dilation, strict=True) if d > 1) * (op.groups if several else 1)
+    assert (reached == declared).all() or apart > 12
