@@ -19,6 +19,7 @@ from archspec.checking import check
 from archspec.views.comparison.compare import compare
 from archspec.views.html.document import Reported, document
 from archspec.views.html.numbers import scaled
+from tests.chains import chain_file
 from tests.views.hostile import MARKUP, hostile
 from tests.views.page_elements import Elements, luminance, style_rules
 from tests.views.written_bundle import MANIFEST, REPORT
@@ -129,13 +130,7 @@ def test_what_a_spec_says_is_text_wherever_it_says_it(tmp_path: Path) -> None:
 
 def test_a_graph_of_thousands_of_nodes_is_listed_and_not_drawn(tmp_path: Path) -> None:
     count = 700
-    nodes = "\n".join(f"  n{k}: {{block: linear, input: {f'n{k - 1}' if k else 'x'}, dim: 4}}" for k in range(count))
-    path = tmp_path / "deep.yaml"
-    path.write_text(
-        f"archspec: 1\nname: deep\ndims: {{batch: [1, 2, 4]}}\ninputs: {{x: 'float[batch, 4]'}}\ngraph:\n{nodes}\n"
-        f"outputs: {{n{count - 1}: 'float[batch, 4]'}}\n",
-        encoding="utf-8",
-    )
+    path = chain_file(tmp_path, count)
     found = Elements(document([Reported(label="deep", report=check(path))]))
     assert "Not drawn: the architecture has more than 500 parts, too many for one picture" in found.words
     assert "701 parts" in found.words
