@@ -103,7 +103,7 @@ def store_weights(graph: Any) -> None:
     A transposition of a weight is done here, so that its integers go into the product itself.
     """
     # A list, because nodes are replaced in the graph that is walked.
-    for node in [one for one in graph if one.op_type == _OPERATOR]:
+    for node in [one for one in graph if one.op_type == _OPERATOR and one.inputs[0].const_value is not None]:
         _transposed(graph, node)
         if "block_size" in node.attributes:
             _narrow(graph, node)

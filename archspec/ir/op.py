@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-Role = Literal["weight", "bias", "norm", "scale", "mean", "variance", "count"]
-BUFFERS = frozenset({"mean", "variance", "count"})
-"""Roles of the statistics of batch norm, which are stored with the weights but not trained."""
+Role = Literal["weight", "bias", "norm", "scale", "mean", "variance", "count", "range"]
+BUFFERS = frozenset({"mean", "variance", "count", "range"})
+"""Roles of statistics, which are stored with the weights but not trained: those of batch norm, and ranges of values."""
 Reads = tuple[tuple[Relation, ...], ...]
 """`reads[output][operand]`"""
 Coefficients = tuple[frozenset[int], ...]
@@ -144,6 +144,8 @@ class Primitive(Op):
     acts: ClassVar[Literal["affine", "nonlinear"] | None] = None
     unread: ClassVar[bool] = False
     """Results are computed from sizes alone: operands only give device and precision, and the reference needs none."""
+    factors: ClassVar[tuple[int, ...]] = ()
+    """The operands that are multiplied with the op's weights, and that engines can take as integers where these are."""
     rescales: ClassVar[bool] = False
     """An entry of the result is that of operand 0 at the same place, times a number and plus one: a norm."""
 
