@@ -93,16 +93,32 @@ def _rounding(node: Node, value: Value, grid: Grid, names: set[str], scales: dic
     """The node that rounds what another one reads, named after it."""
     # Dots would be parts of a path, and parts of names of modules.
     stem = f"{node.name}_input".replace(".", "_").lstrip("_")
+    return rounding(Rounded(grid=grid), value, f"{value.name}_rounded", node, stem, names, scales)
+
+
+def rounding(
+    op: Rounded, value: Value, made: str, beside: Node, stem: str, names: set[str], scales: dict[str, Parameter]
+) -> Node:
+    """A node that rounds a value, in the module of the node `beside`.
+
+    Args:
+        op: how it is rounded.
+        value: what is rounded.
+        made: the name of the result.
+        beside: a node of the same body.
+        stem: the name, if no other node has it.
+        names: the names of the body's nodes; that of the new one is added.
+        scales: the parameters of all bodies by path; that of the new node is added.
+    """
     name = next(one for one in (stem, *(f"{stem}_{count}" for count in range(2, len(names) + 3))) if one not in names)
     names.add(name)
-    op = Rounded(grid=grid)
-    path = join(join(node.scope, name), "scale")
+    path = join(join(beside.scope, name), "scale")
     (spec,) = op.parameters(value.type).values()
     scale = Parameter(
         path=path,
         type=spec.type,
         init=Init(kind="constant", value=1.0),
-        span=node.span,
+        span=beside.span,
         buffer=True,
         calibrated=True,
     )
@@ -110,10 +126,10 @@ def _rounding(node: Node, value: Value, grid: Grid, names: set[str], scales: dic
     return Node(
         op=op,
         inputs=(value,),
-        outputs=(Value(f"{value.name}_rounded", value.type),),
+        outputs=(Value(made, value.type),),
         parameters={"scale": scales.setdefault(path, scale)},
         owned=frozenset({"scale"}),
         name=name,
-        scope=node.scope,
-        span=node.span,
+        scope=beside.scope,
+        span=beside.span,
     )
