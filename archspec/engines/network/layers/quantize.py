@@ -13,9 +13,9 @@ _FP8_LARGEST = 448.0
 
 @computes("QUANTIZE")
 def quantize(at: Attributes, x: Tensor, scale: Tensor, zero: Tensor | None = None) -> Tensor:
-    """Return `x / scale`, rounded half to even and cut off where the type ends; there is one scale."""
-    if zero is not None or scale.numel() != 1:
-        raise UnsupportedError("it has a zero point, or several scales")
+    """Return `x / scale`, rounded half to even and cut off where the type ends; there is one scale, and zero is 0."""
+    if scale.numel() != 1 or (zero is not None and bool(zero.float().any())):
+        raise UnsupportedError("it has several scales, or a zero point that is not 0")
     quotient = x / scale.reshape([1] * x.ndim)
     if at["to_type"] == "INT8":
         return quotient.round().clamp(-128, 127).to(torch.int8)
