@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
-from archspec.bundle.bundled_spec import read_formats
+from archspec.bundle.bundled_spec import read_plan
 from archspec.bundle.evaluating import read_limits
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
@@ -32,6 +32,7 @@ from archspec.ir.graph import Graph
 from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
+from archspec.quantising.activations import Grids, grids_of, planned_grids, read_grids
 from archspec.quantising.formats import STORED
 from archspec.quantising.given import GivenIntegers, given_integers
 from archspec.quantising.plan import Plan, plan_of, planned, read_wishes
@@ -138,11 +139,19 @@ def _quantising(
     limits = read_limits(wish.at_most)
     if wish.evaluate is None and limits:
         fail("E632", "a limit of the loss is given without inputs to measure it on", None, help="give `--evaluate`")
-    if wish.evaluate is not None and not is_file(wish.evaluate):
-        fail("E703", f"cannot read {wish.evaluate}", None, notes=["no such file"])
+    for file in (wish.evaluate, wish.calibrate):
+        if file is not None and not is_file(file):
+            fail("E703", f"cannot read {file}", None, notes=["no such file"])
     found = _given(checked, wish, weights, weights_layout)
-    plan = _plan(checked.spec.graph, wish, found)
-    return Quantising(floats=checked, plan=plan, given=found, data=wish.evaluate, at_most=limits)
+    return Quantising(
+        floats=checked,
+        plan=_plan(checked.spec.graph, wish, found),
+        grids=_grids(checked.spec.graph, wish),
+        given=found,
+        data=wish.evaluate,
+        inputs=wish.calibrate,
+        at_most=limits,
+    )
 
 
 def _suited(quantising: Quantising | None, ranks: int | None, layout: Layout) -> Quantising | None:
@@ -166,14 +175,25 @@ def _given(
 
 def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) -> Plan:
     """The plan of a file, or the one that formats ask for. Raises SpecError E630 or E631."""
-    if len(wish.formats) == 1 and wish.formats[0].endswith(".json") and not wish.keep:
-        return planned(graph, read_formats(Path(wish.formats[0])))
+    if wish.file is not None:
+        return planned(graph, read_plan(wish.file).formats)
     held = {path: one.storage for path, one in given.items() if one.storage is not None}
     return plan_of(graph, read_wishes(wish.formats, wish.keep), held)
 
 
+def _grids(graph: Graph, wish: Quantisation) -> Grids:
+    """What products read rounded. Raises SpecError E630 or E631, and E632 where there is nothing to calibrate on."""
+    if wish.file is not None and not wish.activations:
+        return planned_grids(graph, read_plan(wish.file).activations)
+    if bool(wish.activations) != (wish.calibrate is not None):
+        one, other = ("`--activations`", "inputs to calibrate on") if wish.activations else ("`--calibrate`", "a format")
+        help = "give `--calibrate inputs.npz`" if wish.activations else "give `--activations int8` too"
+        fail("E632", f"{one} is given without {other}", None, help=help)
+    return grids_of(graph, read_grids(wish.activations, wish.keep)) if wish.activations else {}
+
+
 def _stored(quantising: Quantising) -> Spec:
-    return quantised(quantising.floats.spec, quantising.plan)
+    return quantised(quantising.floats.spec, quantising.plan, quantising.grids)
 
 
 def _listed(given: Any) -> Sequence[Any]:

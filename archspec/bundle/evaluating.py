@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,10 @@ import numpy as np
 
 from archspec.analyses.parameters import expand
 from archspec.bundle.bundled_spec import bundled_spec
+from archspec.bundle.calibrating import rounding_module
 from archspec.bundle.manifest import LossEntry
 from archspec.bundle.parity import run_module
+from archspec.bundle.rows import LABELS, rows_of
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.counted import counted, over
 from archspec.diagnostics import did_you_mean, fail
@@ -22,9 +24,10 @@ from archspec.engines.module import load_module
 from archspec.engines.program import Program
 from archspec.ir.graph import Parameter
 from archspec.model.archives import read_arrays
-from archspec.model.inputs import prepare
 from archspec.model.ports import sizes_of
 from archspec.model.runner import Array, Arrays
+from archspec.passes.round_operands import readers
+from archspec.quantising.calibrating import rounding_alone
 from archspec.quantising.loss import Loss, Tally, measures
 from archspec.record import record
 from archspec.spec import Spec
@@ -33,20 +36,22 @@ from archspec.spec.claims import claims_of
 if TYPE_CHECKING:
     from torch import nn
 
-LABELS = "labels"
-"""The array of right classes among the inputs, if they are known."""
 LIMITS = ("kl", "disagreement", "perplexity", "accuracy")
 _WORST = 4
 
 
 @record(eq=False)
 class Evaluation:
-    """Inputs on which a model is compared with what its weights were rounded from."""
+    """Inputs on which a model is compared with what its weights were rounded from.
+
+    `rounding` has the module that rounds what products read, with weights as floats.
+    """
 
     spec: Spec
     program: Program
     floats: Program
     arrays: Arrays
+    rounding: Program | None = None
 
     def loss(self) -> Loss:
         """Compare the module with quantised weights with the one with floats. Raises SpecError E633."""
@@ -62,6 +67,23 @@ class Evaluation:
             found[parameter.path] = self._against(wanted, module).kl
             self._put(module, kept)
         return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+    def by_activation(self) -> dict[str, float]:
+        """The divergence that rounding what a product reads causes alone, by its path, the largest first."""
+        if self.rounding is None:
+            return {}
+        stored, found = StoredArrays(self.program.weights), dict[str, float]()
+        wanted = self._scores(load_module(self.floats, "float32"))
+        module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in stored if name in self._scales})
+        for product, scale in readers(self.spec.graph).items():
+            with rounding_alone(module, [name.rpartition(".")[0] for name, one in self._scales.items() if one == scale]):
+                found[product] = self._against(wanted, module).kl
+        return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+    @cached_property
+    def _scales(self) -> dict[str, str]:
+        """The names of the scales of what is rounded, each with its path."""
+        return {name: one.path for name, one in expand(self.spec.graph).items() if one.calibrated}
 
     def _quantised(self) -> Mapping[Parameter, list[str]]:
         """The parameters that are integers, with the names of their tensors."""
@@ -100,9 +122,7 @@ class Evaluation:
     @cached_property
     def _rows(self) -> list[dict[str, Array]]:
         """The inputs of one run each, since there may be more rows than the model takes at once."""
-        interface = self.program.interface
-        given = {name: array for name, array in self.arrays.items() if name != LABELS}
-        return [prepare(interface, one, "float32") for one in _apart(given)]
+        return list(rows_of(self.program.interface, self.arrays, "the inputs to evaluate on"))
 
     @property
     def _output(self) -> str:
@@ -131,12 +151,10 @@ class Evaluation:
         return np.concatenate([ids[:, 1:], np.full_like(ids[:, :1], -1)], axis=1).reshape(-1)
 
 
-def _apart(given: Arrays) -> Iterator[dict[str, Array]]:
-    """Yield the arrays of each row."""
-    rows = {array.shape[0] if array.ndim else 0 for array in given.values()}
-    if len(rows) != 1 or rows == {0}:
-        fail("E633", "the inputs to evaluate on have no rows in common", None, help="give arrays [rows, ...]")
-    yield from ({name: array[row : row + 1] for name, array in given.items()} for row in range(rows.pop()))
+def _tensor(array: Array) -> Any:
+    import torch
+
+    return torch.from_numpy(array)
 
 
 def _values(parameter: Parameter, name: str, stored: Mapping[str, Any]) -> Array:
@@ -150,7 +168,7 @@ def _values(parameter: Parameter, name: str, stored: Mapping[str, Any]) -> Array
 def evaluate(job: Mapping[str, Any]) -> LossEntry:
     """Measure what quantised weights cost, and compare it with limits.
 
-    The job has `spec`, the programs `floats` and `program`, the `data` to evaluate on, what it is `called`, and
+    The job has `spec`, the programs `floats`, `rounding` and `program`, the `data` to evaluate on, what it is `called`, and
     `at_most` by measure. Raises SpecError E633 for data that cannot be used, E634 for more loss than is allowed.
     """
     program, data = Program.from_json(job["program"]), Path(job["data"])
@@ -159,6 +177,7 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
         spec=bundled_spec(Path(job["spec"])),
         program=program,
         floats=Program.from_json(job["floats"]),
+        rounding=None if job["rounding"] is None else Program.from_json(job["rounding"]),
         arrays=read_arrays(data, types, job["called"]),
     )
     loss = evaluation.loss()
@@ -187,10 +206,14 @@ def _judge(loss: Loss, limits: Mapping[str, float], evaluation: Evaluation) -> N
     over_limit = {name: found[name] for name, most in limits.items() if not found[name] <= most}
     if not over_limit:
         return
-    worst = list(evaluation.by_parameter().items())[:_WORST]
+    alone = {
+        **{path: (kl, path.rpartition(".")[0]) for path, kl in evaluation.by_parameter().items()},
+        **{f"what {path} reads": (kl, path) for path, kl in evaluation.by_activation().items()},
+    }
+    worst = sorted(alone.items(), key=lambda one: -one[1][0])[:_WORST]
     told = ", ".join(f"{name} is {value:.3g}, allowed {limits[name]:g}" for name, value in over_limit.items())
-    notes = [f"`{path}` alone: kl {kl:.3g}" for path, kl in worst]
-    help = f"keep the worst as floats, `--keep {worst[0][0].rpartition('.')[0]}`, or give it more bits"
+    notes = [f"`{path}` alone: kl {kl:.3g}" for path, (kl, _) in worst]
+    help = f"keep the worst as floats, `--keep {worst[0][1][1]}`, or give it more bits"
     fail("E634", f"quantised weights lose too much: {told}", None, notes=notes, help=help)
 
 

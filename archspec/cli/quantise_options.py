@@ -18,7 +18,24 @@ _OPTIONS = (
         "GGUF file; another format is then for the rest), or float for those of one; repeatable, the innermost node "
         "counts.",
     ),
-    click.option("--keep", multiple=True, metavar="NODE", help="With --quantise, a node whose weights stay floats."),
+    click.option(
+        "--keep",
+        multiple=True,
+        metavar="NODE",
+        help="With --quantise, a node whose weights stay floats, and that reads floats.",
+    ),
+    click.option(
+        "--activations",
+        multiple=True,
+        metavar="[NODE=]GRID",
+        help="With --quantise, round what linear maps and convolutions read, at scales from --calibrate: int8, fp8 "
+        "(TensorRT-RTX from sm89 on), or float for one node; repeatable, the innermost node counts.",
+    ),
+    click.option(
+        "--calibrate",
+        type=click.Path(path_type=Path),
+        help="With --activations, an .npz file with rows of typical inputs.",
+    ),
     click.option(
         "--evaluate",
         type=click.Path(path_type=Path),
@@ -34,20 +51,29 @@ _OPTIONS = (
 
 
 def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--quantise`, `--keep`, `--evaluate` and `--at-most`; the command gets them as `quantise`."""
+    """Add the options; the command gets them as `quantise`."""
 
     @wraps(command)
     def call(
         *,
         quantise: tuple[str, ...],
         keep: tuple[str, ...],
+        activations: tuple[str, ...],
+        calibrate: Path | None,
         evaluate: Path | None,
         at_most: tuple[str, ...],
         **rest: Any,
     ) -> Any:
         from archspec.bundle.quantising import Quantisation
 
-        wish = Quantisation(formats=quantise, keep=keep, evaluate=evaluate, at_most=at_most)
+        wish = Quantisation(
+            formats=quantise,
+            keep=keep,
+            activations=activations,
+            calibrate=calibrate,
+            evaluate=evaluate,
+            at_most=at_most,
+        )
         return command(quantise=wish, **rest)
 
     for option in reversed(_OPTIONS):

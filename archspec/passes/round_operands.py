@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.init import Init
@@ -60,9 +60,19 @@ def _factors(node: Node) -> tuple[int, ...]:
     return node.op.factors if isinstance(node.op, Primitive) else ()
 
 
-def rounded_nodes(graph: Graph) -> Iterator[Node]:
-    """The nodes of a graph that round."""
-    return (node for node in graph.walk() if isinstance(node.op, Rounded))
+def rounds(graph: Graph) -> bool:
+    """Whether anything in a graph is rounded."""
+    return any(isinstance(node.op, Rounded) for node in graph.walk())
+
+
+def readers(graph: Graph) -> dict[str, str]:
+    """The products that read rounded values, by path, each with the path of the scale of what it reads."""
+    found = dict[str, str]()
+    for path, node in products(graph).items():
+        made = node.inputs[_factors(node)[0]].producer
+        if made is not None and isinstance(made.op, Rounded):
+            found[path] = made.parameters["scale"].path
+    return found
 
 
 def _body(graph: Graph, plan: Mapping[str, Grid], scales: dict[str, Parameter]) -> tuple[Graph, Rewriter]:
