@@ -74,9 +74,13 @@ class Evaluation:
             return {}
         stored, found = StoredArrays(self.program.weights), dict[str, float]()
         wanted = self._scores(load_module(self.floats, "float32"))
-        module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in stored if name in self._scales})
+        module = rounding_module(
+            self.rounding, {name: _tensor(stored[name]) for name in stored if name in self._scales}
+        )
         for product, scale in readers(self.spec.graph).items():
-            with rounding_alone(module, [name.rpartition(".")[0] for name, one in self._scales.items() if one == scale]):
+            with rounding_alone(
+                module, [name.rpartition(".")[0] for name, one in self._scales.items() if one == scale]
+            ):
                 found[product] = self._against(wanted, module).kl
         return dict(sorted(found.items(), key=lambda one: -one[1]))
 

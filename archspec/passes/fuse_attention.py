@@ -17,9 +17,10 @@ from archspec.ops.shape.merge import Merge
 from archspec.ops.shape.split import Split
 from archspec.ops.shape.transpose import Transpose
 from archspec.ops.state.axis_positions import AxisPositions
-from archspec.ops.state.integers import FromIntegers, ToIntegers
+from archspec.ops.state.from_integers import FromIntegers
 from archspec.ops.state.row_positions import RowPositions
 from archspec.ops.state.step_attention import StepAttention
+from archspec.ops.state.to_integers import ToIntegers
 from archspec.ops.state.write_positions import WritePositions
 from archspec.passes.base import Pass
 from archspec.passes.prune import Prune

@@ -33,25 +33,20 @@ class Elementwise(Primitive):
         return ()
 
     @property
-    def own_scales(self) -> tuple[int, ...]:
-        """The axes whose entries differ in what is done with them."""
-        return ()
-
-    @property
     def is_linear(self) -> bool:
         """Whether the result for a sum is the sum of the results."""
         return False
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
         """By any axis on whose size its numbers do not depend; in terms, if it is linear."""
-        own = same(*(axis for axis in free(inputs[0], *self.numbers) if axis not in self.own_scales))
+        own = same(*free(inputs[0], *self.numbers))
         return (*along([own]), *(summed(inputs) if self.is_linear else ()))
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
     ) -> tuple[Motion, ...]:
         """With the operand."""
-        return (together(operands, [same(*(axis for axis in range(inputs[0].rank) if axis not in self.own_scales))]),)
+        return (together(operands, [same(*range(inputs[0].rank))]),)
 
     def reads(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Reads:
         """The same position."""

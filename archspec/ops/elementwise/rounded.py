@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from archspec.algebra.dim import Dim
-from archspec.ir.op import Emitter, ParameterSpec, Primitive
+from archspec.ir.op import Emitter, Primitive
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
-from archspec.ops.elementwise.elementwise import Elementwise
-from archspec.ops.state.integers import FromIntegers, ToIntegers, scale_type
+from archspec.ops.elementwise.scaled import Scaled, scale_type
+from archspec.ops.state.from_integers import FromIntegers
+from archspec.ops.state.to_integers import ToIntegers
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ LAYER = "Rounded{}"
 
 
 @record
-class Rounded(Elementwise):
+class Rounded(Scaled):
     """`scale * nearest(x / scale)`: the nearest number of a grid, ties to even, and the outermost beyond it.
 
     Engines compute it as a pair of quantise and dequantise, and products of what it gives with integers. Its gradient
@@ -45,13 +46,9 @@ class Rounded(Elementwise):
     grid: Grid
     axes: tuple[int, ...] = ()
 
-    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """The scale."""
-        return {"scale": ParameterSpec(type=scale_type(inputs[0], self.axes), role="range")}
-
     @property
-    def own_scales(self) -> tuple[int, ...]:
-        """The axes whose entries differ in what is done with them."""
+    def scaled(self) -> tuple[int, ...]:
+        """The axes whose entries have scales of their own."""
         return self.axes
 
     @property

@@ -13,8 +13,9 @@ from archspec.ir.placement import Copied, Partial, Placement, Shard, Sharding
 from archspec.ir.signature import bind
 from archspec.ir.source import call
 from archspec.ir.types import Axis, DType, TensorType
+from archspec.ops.elementwise.scaled import scale_type
 from archspec.ops.position.rotary import HALF
-from archspec.ops.state.integers import TO, scale_type
+from archspec.ops.state.to_integers import TO
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -71,9 +72,9 @@ class StepAttention(Primitive):
     """Keys and values written after those of past positions, and causal attention of the new positions to all of them.
 
     Operands: q [b n (h d)], k and v [b n (g d)], kept k and v [b g m d], past [b], and with `rotary` a table
-    [2 b 1 n d/2] that rotates q and k in halves. With `integers` what is kept are int8, as `to_integers` makes them with
-    the buffers `k_scale` and `v_scale` [g 1 d]. Entry n of a row with p past positions is kept at p + n, if there is
-    room. Results: [b n (h d)] and both kept ones.
+    [2 b 1 n d/2] that rotates q and k in halves. Entry n of a row with p past positions is kept at p + n, if there is
+    room. With `integers` what is kept are int8, as `to_integers` makes them with the buffers `k_scale` and `v_scale`
+    [g 1 d]. Results: [b n (h d)] and both kept ones.
     It is what `rotary`, `write_positions` and `attention` say, as one op, for runtimes that have a kernel for it.
     """
 
@@ -126,10 +127,10 @@ class StepAttention(Primitive):
         )
 
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
-        """The weights tell how much of the values is read, whatever these are, unless they are rounded."""
-        everything = frozenset(range(len(inputs)))
-        values = frozenset() if self.integers else frozenset((2, 4))
-        return tuple(everything - values if number in values else everything for number in range(len(inputs)))
+        """The weights tell how much of the values is read, whatever these are; those that are rounded tell for them."""
+        everything, values = frozenset(range(len(inputs))), frozenset((2, 4))
+        others = {number: values - {number} if self.integers else values for number in values}
+        return tuple(everything - others.get(number, frozenset()) for number in range(len(inputs)))
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -142,8 +143,8 @@ class StepAttention(Primitive):
         groups, features = kept.shape[1], kept.shape[3]
         scale = features**-0.5 if self.scale is None else self.scale.evaluate(sizes)
         share = q.shape[2] // (groups * features)
-        scales = [parameters[name] for name in ("k_scale", "v_scale")] if self.integers else [np.ones((groups, 1, 1))] * 2
-        of_keys, of_values = scales
+        ones = np.ones((groups, 1, 1))
+        of_keys, of_values = scales = [parameters.get(name, ones) for name in ("k_scale", "v_scale")]
         for row, start in enumerate(past):
             for n in range(q.shape[1]):
                 turns = [pairs[row, 0, n] for pairs in table[0]] if table else []

@@ -55,7 +55,9 @@ def _keep(body: Body, value: Value) -> None:
         type_, new = _kept_type(body, value, number, mode), body.made[value, body.planner.needs.new(value)]
         integers = _integers(body, value, new)
         if integers is None:
-            body.updates[asked], body.made[value, form] = _written(body, value, body.ask(asked, type_), new, number, form)
+            body.updates[asked], body.made[value, form] = _written(
+                body, value, body.ask(asked, type_), new, number, form
+            )
             continue
         kept = body.ask(asked, TensorType(integers.made.type.dtype, type_.axes))
         body.updates[asked], read = _written(body, value, kept, integers.made, number, form)
