@@ -38,6 +38,7 @@ class Rounded(Elementwise):
 
     name = "rounded"
     acts = "nonlinear"
+    rounds = True
 
     grid: Grid
 
