@@ -82,6 +82,9 @@ def _check_range(module: nn.Module, dtype: Any) -> None:
 
 def _may_exceed(tensor: Tensor, largest: float) -> bool:
     """Whether a tensor has values near or above `largest`; spares most tensors a conversion."""
+    # Floats of eight bits end at 448, and torch has no arithmetic for them.
+    if tensor.element_size() == 1:
+        return False
     return tensor.is_floating_point() and bool(tensor.numel()) and float(tensor.abs().amax()) > 0.99 * largest
 
 

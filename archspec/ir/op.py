@@ -146,6 +146,8 @@ class Primitive(Op):
     """Results are computed from sizes alone: operands only give device and precision, and the reference needs none."""
     factors: ClassVar[tuple[int, ...]] = ()
     """The operands that are multiplied with the op's weights, and that engines can take as integers where these are."""
+    rounds: ClassVar[bool] = False
+    """Operand 0 is rounded: between two numbers of the result, a change of it that is ever so small makes one step."""
     rescales: ClassVar[bool] = False
     """An entry of the result is that of operand 0 at the same place, times a number and plus one: a norm."""
 

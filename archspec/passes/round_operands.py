@@ -62,7 +62,7 @@ def _factors(node: Node) -> tuple[int, ...]:
 
 def rounds(graph: Graph) -> bool:
     """Whether anything in a graph is rounded."""
-    return any(isinstance(node.op, Rounded) for node in graph.walk())
+    return any(isinstance(node.op, Primitive) and node.op.rounds for node in graph.walk())
 
 
 def readers(graph: Graph) -> dict[str, str]:

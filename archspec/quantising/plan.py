@@ -91,7 +91,10 @@ def prefixes(path: str) -> Iterable[str]:
 def _stored(one: Storable, format: Format) -> Storage:
     """The storage of a parameter, which is `int8` where the format does not suit it."""
     shape = shape_of(one.parameter.type)
-    suits = format.block is None or (not one.rows and len(shape) == one.channels + 1 and shape[-1] % format.block == 0)
+    blocks = format.block is not None
+    whole = not blocks or (len(shape) == one.channels + 1 and shape[-1] % (format.block or 1) == 0)
+    # Rows are looked up of integers with one scale each.
+    suits = whole and not (one.rows and (blocks or format.floating))
     return (format if suits else BYTE).stored(one.channels)
 
 

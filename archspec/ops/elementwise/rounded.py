@@ -42,6 +42,7 @@ class Rounded(Scaled):
 
     name = "rounded"
     acts = "nonlinear"
+    rounds = True
 
     grid: Grid
     axes: tuple[int, ...] = ()

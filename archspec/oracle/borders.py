@@ -1,0 +1,68 @@
+"""Numbers half-way between two that they may be rounded to: how much outputs depend on which of the two it is.
+
+A value that is computed in another precision is off by a little, and at such a border rounding makes that a whole step.
+Results of two programs that both round are therefore compared on inputs that lead to no such number, or within what
+those that there are explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from archspec.ir.graph import Graph, Node, Value
+from archspec.ir.op import Primitive
+from archspec.oracle.interpreter import Interpretation, exact, interpret
+from archspec.oracle.sizes import sizes_of
+from archspec.record import record
+
+if TYPE_CHECKING:
+    from archspec.ir.op import Array
+
+NOISE = 2e-6
+"""How far float32 may be off, relative to the largest value of a tensor."""
+
+
+@record(eq=False)
+class Settled:
+    """Outputs by name, and the largest change of each where what is rounded is off by what float32 may be."""
+
+    outputs: Mapping[str, Array]
+    apart: Mapping[str, float]
+
+
+def settled(
+    graph: Graph, inputs: Mapping[str, Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+) -> Settled:
+    """Run a graph, and again with everything that is rounded a little larger, and a little smaller.
+
+    Arguments and errors are those of `interpret`.
+    """
+    import numpy as np
+
+    outputs = interpret(graph, inputs, parameters, sizes)
+    apart = dict.fromkeys(outputs, 0.0)
+    for sign in (1, -1):
+        run = _Nudged(parameters, {**sizes_of(graph, inputs), **sizes}, sign * NOISE)
+        results = run.graph(graph, [exact(inputs[value.name]) for value in graph.inputs], ())
+        for name, result in zip(graph.output_names, results, strict=True):
+            change = np.abs(result.astype(np.float64) - outputs[name].astype(np.float64))
+            apart[name] = max(apart[name], float(change.max(initial=0.0)))
+    return Settled(outputs=outputs, apart=apart)
+
+
+class _Nudged(Interpretation):
+    """An evaluation in which all that is rounded is off by a share of its largest value."""
+
+    def __init__(self, parameters: Mapping[str, Array], sizes: Mapping[str, int], noise: float) -> None:
+        super().__init__(parameters, sizes)
+        self._noise = noise
+
+    def node(self, node: Node, known: Mapping[Value, Array], layers: tuple[int, ...]) -> list[Array]:
+        """The outputs of one node."""
+        if isinstance(node.op, Primitive) and node.op.rounds:
+            import numpy as np
+
+            x = known[node.inputs[0]]
+            known = {**known, node.inputs[0]: x + self._noise * np.abs(x).max(initial=0.0)}
+        return super().node(node, known, layers)
