@@ -27,17 +27,16 @@ from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
 from archspec.engines.process import Progress, Stage, forked_steps
 from archspec.engines.profiles import Profile, read_profiles
-from archspec.engines.registry import check_profiles, read_dtype, read_targets
+from archspec.engines.registry import check_profiles, engine_of, read_dtype, read_targets
 from archspec.ir.graph import Graph
 from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
+from archspec.passes.incremental.incremental import kept_values
 from archspec.quantising.activations import Grids, grids_of, planned_grids, read_grids
 from archspec.quantising.formats import STORED
 from archspec.quantising.given import GivenIntegers, given_integers
 from archspec.quantising.plan import Plan, plan_of, planned, read_wishes
-from archspec.quantising.spec import quantised
-from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
@@ -100,13 +99,14 @@ def build(
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
     quantising = _suited(_quantising(checked, quantise, weights, weights_layout), tensor, layout)
+    _check_kept(quantising, wanted, layout, dtype)
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
         work = make(
             folder=folder,
-            checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
+            checked=checked if quantising is None else accepted(quantising.rounded(quantising.plan), unproved=unproved),
             dtype=read_dtype(dtype),
             progress=progress or _silent,
             reference=reference,
@@ -132,8 +132,8 @@ def _quantising(
     Raises SpecError E630 to E635, E703 for a file of inputs, and those of `given_integers`.
     """
     wish = given if isinstance(given, Quantisation) else Quantisation(formats=tuple(_listed(given)))
-    if not wish.formats:
-        if wish != Quantisation():
+    if not wish.asks:
+        if wish.unused:
             fail("E632", f"{wish.unused} is given without a format", None, help="give `--quantise int8` too")
         return None
     limits = read_limits(wish.at_most)
@@ -147,6 +147,7 @@ def _quantising(
         floats=checked,
         plan=_plan(checked.spec.graph, wish, found),
         grids=_grids(checked.spec.graph, wish),
+        rounds_kept=_rounds_kept(checked, wish),
         given=found,
         data=wish.evaluate,
         inputs=wish.calibrate,
@@ -162,6 +163,16 @@ def _suited(quantising: Quantising | None, ranks: int | None, layout: Layout) ->
     return quantising
 
 
+def _check_kept(quantising: Quantising | None, targets: Sequence[Target], layout: Layout, dtype: str) -> None:
+    """Raise SpecError E632 for what keeps no integers."""
+    if quantising is None or not quantising.rounds_kept:
+        return
+    floats = [target.engine for target in targets if not engine_of(target).keeps_integers]
+    what = f"`{floats[0]}`" if floats else "the layout `triton`" if layout == "triton" else dtype
+    if floats or layout == "triton" or dtype != "float32":
+        fail("E632", f"`--kv-cache` cannot be combined with {what}", None, help="leave one of the two out")
+
+
 def _given(
     checked: Checked, wish: Quantisation, weights: Weights, weights_layout: str | None
 ) -> Mapping[str, GivenIntegers]:
@@ -174,7 +185,9 @@ def _given(
 
 
 def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) -> Plan:
-    """The plan of a file, or the one that formats ask for. Raises SpecError E630 or E631."""
+    """The plan of a file, or the one that formats ask for, if there are any. Raises SpecError E630 or E631."""
+    if not wish.formats:
+        return {}
     if wish.file is not None:
         return planned(graph, read_plan(wish.file).formats)
     held = {path: one.storage for path, one in given.items() if one.storage is not None}
@@ -185,17 +198,28 @@ def _grids(graph: Graph, wish: Quantisation) -> Grids:
     """What products read rounded. Raises SpecError E630 or E631, and E632 where there is nothing to calibrate on."""
     if wish.file is not None and not wish.activations:
         return planned_grids(graph, read_plan(wish.file).activations)
-    if bool(wish.activations) != (wish.calibrate is not None):
-        one, other = (
-            ("`--activations`", "inputs to calibrate on") if wish.activations else ("`--calibrate`", "a format")
-        )
-        help = "give `--calibrate inputs.npz`" if wish.activations else "give `--activations int8` too"
-        fail("E632", f"{one} is given without {other}", None, help=help)
+    if bool(wish.activations or wish.kv_cache) != (wish.calibrate is not None):
+        if wish.calibrate is not None:
+            message, help = "`--calibrate` is given without a format", "give `--activations int8` or `--kv-cache int8`"
+        else:
+            one = "`--activations`" if wish.activations else "`--kv-cache`"
+            message, help = f"{one} is given without inputs to calibrate on", "give `--calibrate inputs.npz`"
+        fail("E632", message, None, help=help)
     return grids_of(graph, read_grids(wish.activations, wish.keep)) if wish.activations else {}
 
 
-def _stored(quantising: Quantising) -> Spec:
-    return quantised(quantising.floats.spec, quantising.plan, quantising.grids)
+def _rounds_kept(checked: Checked, wish: Quantisation) -> bool:
+    """Whether what the cached step keeps is rounded. Raises SpecError E748 without a step, E632 if it keeps nothing."""
+    kept = read_plan(wish.file).kv_cache if wish.file is not None and wish.kv_cache is None else wish.kv_cache
+    if kept is None:
+        return False
+    decode = checked.spec.decode
+    if decode is None:
+        fail("E632", "`--kv-cache` is given, but the spec does not decode", None)
+    if not kept_values(checked.spec.graph, decode.input, [decode.output]):
+        notes = ["latents that heads absorb are computed by the step alone"]
+        fail("E632", "`--kv-cache` is given, but the step keeps nothing that the full forward has", None, notes=notes)
+    return True
 
 
 def _listed(given: Any) -> Sequence[Any]:

@@ -131,7 +131,8 @@ class QuantisedEntry(_Model):
     """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats.
 
     `activations` are the grids of what products read, by the paths of these, with scales that were measured on the
-    inputs of the `calibration`; it is None where they came with the weights. `unrounded` has those whose integers and scales are the ones of the given file, bit by bit, with their formats in
+    inputs of the `calibration`; it is None where they came with the weights. `kv_cache` is that of what the cached step keeps,
+    with such scales, too. `unrounded` has those whose integers and scales are the ones of the given file, bit by bit, with their formats in
     it; `rounded` says what became of others that it does not have as floats. `loss` is what rounding costs; None if it
     was not measured.
     """
@@ -140,6 +141,7 @@ class QuantisedEntry(_Model):
     bytes: int
     float_bytes: int
     activations: dict[str, str] = {}
+    kv_cache: Literal["int8"] | None = None
     calibration: CalibrationEntry | None = None
     unrounded: dict[str, list[str]] = {}
     rounded: list[str] = []

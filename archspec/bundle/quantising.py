@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from archspec.bundle.bundled_spec import PLAN, bundled_spec, write_plan
 from archspec.bundle.calibrating import measured_scales
@@ -26,6 +26,7 @@ from archspec.quantising.given import GivenIntegers, read_integers
 from archspec.quantising.plan import Plan, written
 from archspec.quantising.spec import quantised
 from archspec.record import record
+from archspec.spec import Spec
 from archspec.weights.files import read_weights
 
 FLOATS = Path(".floats")
@@ -45,7 +46,8 @@ class Quantisation:
             node; or a bundle's `quantised.json`. Given weights that are stored so already are not rounded again.
         keep: nodes whose weights stay floats, and that read floats.
         activations: `int8` or `fp8` for what products read, and `NODE=int8` for those of one node.
-        calibrate: an .npz file with rows of inputs, on which the scales of activations are measured.
+        kv_cache: `int8` for what the cached step of a decoder keeps.
+        calibrate: an .npz file with rows of inputs, on which the scales of activations and of the cache are measured.
         evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
     """
@@ -53,13 +55,14 @@ class Quantisation:
     formats: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     activations: tuple[str, ...] = ()
+    kv_cache: Literal["int8"] | None = None
     calibrate: Path | None = None
     evaluate: Path | None = None
     at_most: tuple[str, ...] = ()
 
     @property
     def unused(self) -> str:
-        """The first option that says nothing without a format."""
+        """The first option that says nothing where nothing is rounded; empty if there is none."""
         given = {
             "keep": self.keep,
             "activations": self.activations,
@@ -67,7 +70,12 @@ class Quantisation:
             "evaluate": self.evaluate,
             "at-most": self.at_most,
         }
-        return next(f"`--{name}`" for name, value in given.items() if value)
+        return next((f"`--{name}`" for name, value in given.items() if value), "")
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is to be rounded."""
+        return bool(self.formats) or self.kv_cache is not None
 
     @property
     def file(self) -> Path | None:
@@ -80,6 +88,8 @@ class Quantisation:
 class Quantising:
     """What is rounded: the spec with floats as it was accepted, the plan of its weights and the grids of activations.
 
+    `rounds_kept` says that what the cached step keeps is rounded as well.
+
     The scales of these are measured on `inputs`. `given` is what the weights are in their file: integers that the plan holds exactly are not rounded. What rounding
     costs is measured on `data`, if given, and may be `at_most` so much, by measure.
     """
@@ -87,6 +97,7 @@ class Quantising:
     floats: Checked
     plan: Plan
     grids: Grids = field(default_factory=dict)
+    rounds_kept: bool = False
     given: Mapping[str, GivenIntegers] = field(default_factory=dict)
     data: Path | None = None
     inputs: Path | None = None
@@ -96,6 +107,15 @@ class Quantising:
     def unrounded(self) -> Plan:
         """The part of the plan that holds the integers of the file."""
         return {path: one for path, one in self.plan.items() if path in self.given and self.given[path].storage == one}
+
+    @property
+    def rounds(self) -> bool:
+        """Whether values are rounded, at scales that are measured."""
+        return bool(self.grids) or self.rounds_kept
+
+    def rounded(self, plan: Plan) -> Spec:
+        """The spec that rounds, with its parameters stored by a plan."""
+        return quantised(self.floats.spec, plan, self.grids, rounds_kept=self.rounds_kept)
 
     def program(self, program: Program) -> Program:
         """The program with floats for the one of a bundle."""
@@ -108,7 +128,7 @@ class Quantising:
 
         `program` is that of the bundle; the other arguments and errors are those of `put_weights`.
         """
-        (folder / PLAN).write_text(write_plan(self.plan, self.grids), encoding="utf-8")
+        (folder / PLAN).write_text(write_plan(self.plan, self.grids, rounds_kept=self.rounds_kept), encoding="utf-8")
         integers = self.integers(weights)
         if integers is not None:
             _save(folder / program.weights, integers)
@@ -133,13 +153,13 @@ class Quantising:
 
     def _calibration(self, folder: Path, program: Program) -> dict[str, Any] | None:
         """Write the module that rounds with weights as floats; returns what measures its scales, as plain data."""
-        if not self.grids:
+        if not self.rounds:
             return None
         if self.inputs is None:
-            message = "activations are rounded without inputs to calibrate on"
+            message = "values are rounded without inputs to calibrate on"
             fail("E632", message, None, help="give `--calibrate inputs.npz`, or the weights of the bundle of the plan")
         # Whether rules hold is judged of the spec that is built.
-        rounding = accepted(quantised(self.floats.spec, {}, self.grids), unproved=True)
+        rounding = accepted(self.rounded({}), unproved=True)
         (folder / ROUNDING).write_text(emit(rounding), encoding="utf-8")
         rounding_program = replace(self.program(program), source=ROUNDING)
         return {"program": rounding_program.to_json(), "data": str(self.inputs.resolve()), "called": self.inputs.name}
@@ -149,7 +169,7 @@ class Quantising:
         if not isinstance(weights, (str, Path)):
             return None
         with read_weights(weights) as file:
-            if file.shapes != parameter_shapes(quantised(self.floats.spec, self.plan, self.grids).graph):
+            if file.shapes != parameter_shapes(self.rounded(self.plan).graph):
                 return None
             if self.data is not None:
                 message = "the loss of weights that are integers already cannot be measured"
@@ -164,6 +184,7 @@ class Quantising:
         entry = QuantisedEntry(
             formats=written(self.plan),
             activations=dict(self.grids),
+            kv_cache="int8" if self.rounds_kept else None,
             calibration=None if self.inputs is None else CalibrationEntry.of(self.inputs),
             bytes=(folder / WEIGHTS).stat().st_size,
             float_bytes=self.floats.cost.weight_bytes,
@@ -175,7 +196,7 @@ class Quantising:
             job = {
                 "spec": SPEC,
                 "floats": self.program(program).to_json(),
-                "rounding": replace(self.program(program), source=ROUNDING).to_json() if self.grids else None,
+                "rounding": replace(self.program(program), source=ROUNDING).to_json() if self.rounds else None,
                 "program": program.to_json(),
                 "data": str(self.data.resolve()),
                 "called": self.data.name,

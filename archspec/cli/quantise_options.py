@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -32,9 +32,14 @@ _OPTIONS = (
         "(TensorRT-RTX from sm89 on), or float for one node; repeatable, the innermost node counts.",
     ),
     click.option(
+        "--kv-cache",
+        type=click.Choice(["int8"]),
+        help="Keep eight bits of every number in a decoder's cache, at scales from --calibrate.",
+    ),
+    click.option(
         "--calibrate",
         type=click.Path(path_type=Path),
-        help="With --activations, an .npz file with rows of typical inputs.",
+        help="With --activations or --kv-cache, an .npz file with rows of typical inputs.",
     ),
     click.option(
         "--evaluate",
@@ -59,6 +64,7 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         quantise: tuple[str, ...],
         keep: tuple[str, ...],
         activations: tuple[str, ...],
+        kv_cache: Literal["int8"] | None,
         calibrate: Path | None,
         evaluate: Path | None,
         at_most: tuple[str, ...],
@@ -70,6 +76,7 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
             formats=quantise,
             keep=keep,
             activations=activations,
+            kv_cache=kv_cache,
             calibrate=calibrate,
             evaluate=evaluate,
             at_most=at_most,

@@ -34,6 +34,7 @@ class OpenVINO(Engine):
 
     word = "openvino"
     steps = True
+    keeps_integers = True
     runtime = "openvino"
     speed = 2
     extra = "openvino"
