@@ -19,20 +19,28 @@ from archspec.record import record
 if TYPE_CHECKING:
     from archspec.ir.op import Array
 
-NOISE = 2e-6
+NOISE = 5e-7
 """How far float32 may be off, relative to the largest value of a tensor."""
 
 
 @record(eq=False)
 class Settled:
-    """Outputs by name, and the largest change of each where what is rounded is off by what float32 may be."""
+    """Outputs by name, and how far each entry moves where what is rounded is off by what float32 may be."""
 
     outputs: Mapping[str, Array]
-    apart: Mapping[str, float]
+    apart: Mapping[str, Array]
+
+    @property
+    def farthest(self) -> float:
+        """The largest of these movements."""
+        return max((float(one.max(initial=0.0)) for one in self.apart.values()), default=0.0)
 
 
 def settled(
-    graph: Graph, inputs: Mapping[str, Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
+    graph: Graph,
+    inputs: Mapping[str, Array],
+    parameters: Mapping[str, Array],
+    sizes: Mapping[str, int] | None = None,
 ) -> Settled:
     """Run a graph, and again with everything that is rounded a little larger, and a little smaller.
 
@@ -41,13 +49,13 @@ def settled(
     import numpy as np
 
     outputs = interpret(graph, inputs, parameters, sizes)
-    apart = dict.fromkeys(outputs, 0.0)
+    apart = {name: np.zeros(one.shape) for name, one in outputs.items()}
     for sign in (1, -1):
-        run = _Nudged(parameters, {**sizes_of(graph, inputs), **sizes}, sign * NOISE)
+        run = _Nudged(parameters, {**sizes_of(graph, inputs), **(sizes or {})}, sign * NOISE)
         results = run.graph(graph, [exact(inputs[value.name]) for value in graph.inputs], ())
         for name, result in zip(graph.output_names, results, strict=True):
             change = np.abs(result.astype(np.float64) - outputs[name].astype(np.float64))
-            apart[name] = max(apart[name], float(change.max(initial=0.0)))
+            apart[name] = np.maximum(apart[name], change)
     return Settled(outputs=outputs, apart=apart)
 
 
