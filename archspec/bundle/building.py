@@ -34,9 +34,9 @@ from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
 from archspec.passes.incremental.incremental import kept_values
 from archspec.quantising.activations import Grids, grids_of, planned_grids, read_grids
-from archspec.quantising.formats import STORED
+from archspec.quantising.formats import FLOATING, STORED
 from archspec.quantising.given import GivenIntegers, given_integers
-from archspec.quantising.plan import Plan, plan_of, planned, read_wishes
+from archspec.quantising.plan import Plan, plan_of, planned, read_wishes, written
 from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
@@ -100,6 +100,7 @@ def build(
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
     quantising = _suited(_quantising(checked, quantise, weights, weights_layout), tensor, layout)
     _check_kept(quantising, wanted, layout, dtype)
+    _check_numbers(quantising, wanted, read_dtype(dtype))
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
@@ -171,6 +172,21 @@ def _check_kept(quantising: Quantising | None, targets: Sequence[Target], layout
     what = f"`{floats[0]}`" if floats else "the layout `triton`" if layout == "triton" else dtype
     if floats or layout == "triton" or dtype != "float32":
         fail("E632", f"`--kv-cache` cannot be combined with {what}", None, help="leave one of the two out")
+
+
+def _check_numbers(quantising: Quantising | None, targets: Sequence[Target], dtype: DTypeName) -> None:
+    """Raise SpecError E603 for targets that cannot compute with the numbers of a plan, E632 for half precision."""
+    if quantising is None:
+        return
+    if quantising.grids and dtype != "float32":
+        message = f"rounded activations cannot be combined with {dtype}"
+        fail("E632", message, None, help="build in float32, or leave `--activations` out")
+    found = Collector()
+    if FLOATING in {*quantising.grids.values(), *written(quantising.plan).values()}:
+        for target in targets:
+            with found.catching():
+                engine_of(target).check_eights(target)
+    found.raise_if_errors()
 
 
 def _given(

@@ -109,6 +109,9 @@ class Engine(ABC):
     def check_profiles(self, target: Target, count: int) -> None:  # noqa: B027 - most engines take any number
         """Raise SpecError E625 for more profiles than one artifact can have."""
 
+    def check_eights(self, target: Target) -> None:  # noqa: B027 - most engines compute with floats of eight bits
+        """Raise SpecError E603 for a target that cannot compute with floats of eight bits."""
+
     @abstractmethod
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Build into the empty folder `folder`, in this process.
