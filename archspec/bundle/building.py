@@ -140,9 +140,18 @@ def _quantising(
         fail("E632", "a limit of the loss is given without inputs to measure it on", None, help="give `--evaluate`")
     if wish.evaluate is not None and not is_file(wish.evaluate):
         fail("E703", f"cannot read {wish.evaluate}", None, notes=["no such file"])
+    if wish.round_inputs and wish.evaluate is None:
+        message = "inputs are to be rounded without any to measure on what that costs"
+        fail("E632", message, None, help="give `--evaluate`")
     found = _given(checked, wish, weights, weights_layout)
-    plan = _plan(checked.spec.graph, wish, found)
-    return Quantising(floats=checked, plan=plan, given=found, data=wish.evaluate, at_most=limits)
+    return Quantising(
+        floats=checked,
+        plan=_plan(checked.spec.graph, wish, found),
+        given=found,
+        data=wish.evaluate,
+        at_most=limits,
+        round_inputs=wish.round_inputs,
+    )
 
 
 def _suited(quantising: Quantising | None, ranks: int | None, layout: Layout) -> Quantising | None:

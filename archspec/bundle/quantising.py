@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,11 @@ from archspec.bundle.manifest import LossEntry, QuantisedEntry, WeightsEntry
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.weights import Weights, put_weights
 from archspec.diagnostics import fail
+from archspec.engines.build import BuiltArtifact
+from archspec.engines.opening import rounds
 from archspec.engines.process import Progress, Stage, run_step
 from archspec.engines.program import Program
+from archspec.engines.registry import engine_of
 from archspec.ir.storage import SCALE
 from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
@@ -41,17 +44,21 @@ class Quantisation:
         keep: nodes whose weights stay floats.
         evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
+        round_inputs: let runtimes that multiply integers round what they multiply them with to eight bits, which is
+            fast; what that costs is measured, too, on the artifacts.
     """
 
     formats: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     evaluate: Path | None = None
     at_most: tuple[str, ...] = ()
+    round_inputs: bool = False
 
     @property
     def unused(self) -> str:
         """The first option that says nothing without a format."""
-        return "`--keep`" if self.keep else "`--evaluate`" if self.evaluate is not None else "`--at-most`"
+        given = {"--keep": self.keep, "--evaluate": self.evaluate is not None, "--at-most": self.at_most}
+        return f"`{next((name for name, one in given.items() if one), '--round-inputs')}`"
 
 
 @record(eq=False)
@@ -59,7 +66,8 @@ class Quantising:
     """What is rounded: the spec with floats as it was accepted, and the plan.
 
     `given` is what the weights are in their file: integers that the plan holds exactly are not rounded. What rounding
-    costs is measured on `data`, if given, and may be `at_most` so much, by measure.
+    costs is measured on `data`, if given, and may be `at_most` so much, by measure. With `round_inputs`, artifacts that
+    can round what they multiply are measured so, too.
     """
 
     floats: Checked
@@ -67,6 +75,7 @@ class Quantising:
     given: Mapping[str, GivenIntegers] = field(default_factory=dict)
     data: Path | None = None
     at_most: Mapping[str, float] = field(default_factory=dict)
+    round_inputs: bool = False
 
     @property
     def unrounded(self) -> Plan:
@@ -114,8 +123,8 @@ class Quantising:
                 fail("E632", message, None, help="give the weights that they were rounded from")
             return dict(file.items())
 
-    def finish(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
-        """Measure what is lost, once the weights are written, and remove what is no part of the bundle.
+    def measure(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
+        """Measure what is lost, once the weights are written.
 
         Returns the entry of the manifest. Raises SpecError E633 for data that cannot be used, E634 for too much loss.
         """
@@ -128,20 +137,45 @@ class Quantising:
         )
         stages: tuple[Stage, ...] = ()
         if self.data is not None:
-            job = {
-                "spec": SPEC,
-                "floats": self.program(program).to_json(),
-                "program": program.to_json(),
-                "data": str(self.data.resolve()),
-                "called": self.data.name,
-                "at_most": dict(self.at_most),
-            }
-            worker = "archspec.bundle.worker"
-            made = run_step(worker, "evaluate", job, folder=folder, stage="measure the loss", progress=progress)
-            entry = entry.model_copy(update={"loss": LossEntry.model_validate(made.result["loss"])})
-            stages = (made.stage,)
-        shutil.rmtree(folder / FLOATS, ignore_errors=True)
+            loss, stage = self._loss(folder, self._job(self.data, program), "measure the loss", progress)
+            entry, stages = entry.model_copy(update={"loss": loss}), (stage,)
         return entry, stages
+
+    def finish(
+        self, folder: Path, program: Program, built: Sequence[BuiltArtifact], entry: QuantisedEntry, progress: Progress
+    ) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
+        """Measure artifacts that round what they multiply, and remove what is no part of the bundle.
+
+        Returns the entry of the manifest with their loss. Raises SpecError E634 for too much of it.
+        """
+        losses, stages = dict[str, LossEntry](), list[Stage]()
+        for one in built if self.round_inputs and self.data is not None else ():
+            target, artifact = one.target, one.artifact
+            if not rounds(target) or engine_of(target).closed(target, artifact) is not None:
+                continue
+            assert self.data is not None
+            opened = {"target": str(target), "file": str(one.folder / artifact.files[0]), "dtype": artifact.dtype}
+            job = {**self._job(self.data, program), "artifact": opened}
+            losses[str(target)], stage = self._loss(folder, job, f"measure the loss of {target}", progress)
+            stages.append(stage)
+        shutil.rmtree(folder / FLOATS, ignore_errors=True)
+        return entry.model_copy(update={"rounding": losses}), tuple(stages)
+
+    def _job(self, data: Path, program: Program) -> dict[str, object]:
+        """What is evaluated, and how much it may lose."""
+        return {
+            "spec": SPEC,
+            "floats": self.program(program).to_json(),
+            "program": program.to_json(),
+            "data": str(data.resolve()),
+            "called": data.name,
+            "at_most": dict(self.at_most),
+        }
+
+    def _loss(self, folder: Path, job: Mapping[str, object], stage: str, progress: Progress) -> tuple[LossEntry, Stage]:
+        """Measure a loss in a process of its own."""
+        made = run_step("archspec.bundle.worker", "evaluate", job, folder=folder, stage=stage, progress=progress)
+        return LossEntry.model_validate(made.result["loss"]), made.stage
 
 
 def quantise_weights(spec: Path, floats: Path, weights: Path) -> None:

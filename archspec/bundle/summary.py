@@ -70,6 +70,7 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
         yield from (f"    {one}" for one in found.rounded)
         if found.loss is not None:
             yield f"  loss: {found.loss}"
+        yield from (f"  loss of {target}, inputs rounded: {loss}" for target, loss in found.rounding.items())
 
 
 def _ranks(bundle: Described) -> Iterator[str]:
