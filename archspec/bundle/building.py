@@ -17,11 +17,12 @@ from archspec.bundle.manifest import WeightsEntry
 from archspec.bundle.quantising import Quantisation, Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
+from archspec.bundle.sizing import sized
 from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
-from archspec.bundle.work import Work
+from archspec.bundle.work import Work, whole_program
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
@@ -34,7 +35,7 @@ from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
 from archspec.quantising.formats import STORED
 from archspec.quantising.given import GivenIntegers, given_integers
-from archspec.quantising.plan import Plan, plan_of, planned, read_wishes
+from archspec.quantising.plan import Plan, free_paths, plan_of, planned, read_wishes
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
@@ -102,12 +103,16 @@ def build(
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
+    told = progress or _silent
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
+        if quantising is not None:
+            program = whole_program(checked.spec, ranges)
+            quantising = sized(quantising, folder, program, weights, weights_layout, seed, told)
         work = make(
             folder=folder,
             checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
             dtype=read_dtype(dtype),
-            progress=progress or _silent,
+            progress=told,
             reference=reference,
             quantising=quantising,
         )
@@ -143,14 +148,21 @@ def _quantising(
     if wish.round_inputs and wish.evaluate is None:
         message = "inputs are to be rounded without any to measure on what that costs"
         fail("E632", message, None, help="give `--evaluate`")
+    if wish.size is not None and wish.evaluate is None:
+        message = "a size is given without inputs to measure on which weights cost most"
+        fail("E632", message, None, help="give `--evaluate`")
     found = _given(checked, wish, weights, weights_layout)
+    plan = _plan(checked.spec.graph, wish, found)
+    wishes = () if _is_file(wish) else read_wishes(wish.formats, wish.keep)
     return Quantising(
         floats=checked,
-        plan=_plan(checked.spec.graph, wish, found),
+        plan=plan,
         given=found,
         data=wish.evaluate,
         at_most=limits,
         round_inputs=wish.round_inputs,
+        size=wish.size,
+        free=free_paths({path: one for path, one in plan.items() if path not in found}, wishes),
     )
 
 
@@ -175,10 +187,15 @@ def _given(
 
 def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) -> Plan:
     """The plan of a file, or the one that formats ask for. Raises SpecError E630 or E631."""
-    if len(wish.formats) == 1 and wish.formats[0].endswith(".json") and not wish.keep:
+    if _is_file(wish):
         return planned(graph, read_formats(Path(wish.formats[0])))
     held = {path: one.storage for path, one in given.items() if one.storage is not None}
     return plan_of(graph, read_wishes(wish.formats, wish.keep), held)
+
+
+def _is_file(wish: Quantisation) -> bool:
+    """Whether the formats are those of a file."""
+    return len(wish.formats) == 1 and wish.formats[0].endswith(".json") and not wish.keep
 
 
 def _stored(quantising: Quantising) -> Spec:

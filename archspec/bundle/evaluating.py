@@ -23,17 +23,20 @@ from archspec.engines.opening import open_artifact
 from archspec.engines.program import Program
 from archspec.engines.registry import target_of
 from archspec.ir.graph import Parameter
+from archspec.ir.storage import Storage
 from archspec.model.archives import read_arrays
 from archspec.model.inputs import prepare
 from archspec.model.ports import DTypeName, sizes_of
 from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
 from archspec.quantising.loss import Loss, Tally, measures
+from archspec.quantising.rounding import suited
+from archspec.quantising.sizing import Option, read_option, stored_options
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec.claims import claims_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 LABELS = "labels"
 """The array of right classes among the inputs, if they are known."""
@@ -68,6 +71,21 @@ class Evaluation:
             found[parameter.path] = self._against(wanted, runner).kl
             self._put(module, kept)
         return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+    def alone(self, options: Mapping[str, Sequence[Option]]) -> dict[str, list[float]]:
+        """The divergence that each way to store a parameter causes alone, by path; floats cause none."""
+        module = load_module(self.floats, "float32")
+        runner = FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+        wanted, names = self._scores(runner), dict[str, list[str]]()
+        for name, parameter in expand(self.spec.graph).items():
+            names.setdefault(parameter.path, []).append(name)
+        found = {path: [0.0] * len(ways) for path, ways in options.items()}
+        for path, place, storage in stored_options(options):
+            own = module.state_dict()
+            kept = self._put(module, {name: _rounded(own[name], storage) for name in names[path]})
+            found[path][place] = self._against(wanted, runner).kl
+            self._put(module, kept)
+        return found
 
     def _quantised(self) -> Mapping[Parameter, list[str]]:
         """The parameters that are integers, with the names of their tensors."""
@@ -153,6 +171,25 @@ def _values(parameter: Parameter, name: str, stored: Mapping[str, Any]) -> Array
     assert parameter.scale is not None
     scales = stored[f"{name}{parameter.scale.path[len(parameter.path) :]}"]
     return parameter.stored.values(stored[name], scales).astype(np.float32)
+
+
+def _rounded(weight: Tensor, storage: Storage) -> Array:
+    """The numbers that a weight becomes, as float32."""
+    integers, scales = suited(weight, storage)
+    return storage.values(integers.numpy(), scales.numpy()).astype(np.float32)
+
+
+def losses(job: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Measure what each way to store a parameter loses alone.
+
+    The job has `spec`, the program `floats`, the `data` to evaluate on, what it is `called`, and `options` by path: the
+    bits, axes with scales of their own and block of each way, None for floats. Raises SpecError E633.
+    """
+    spec, floats = bundled_spec(Path(job["spec"])), Program.from_json(job["floats"])
+    types = {port.name: port.type for port in floats.interface.input_ports}
+    arrays = read_arrays(Path(job["data"]), types, job["called"])
+    ways = {path: [read_option(one) for one in each] for path, each in job["options"].items()}
+    return Evaluation(spec=spec, program=floats, floats=floats, arrays=arrays).alone(ways)
 
 
 def evaluate(job: Mapping[str, Any]) -> LossEntry:

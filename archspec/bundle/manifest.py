@@ -117,6 +117,7 @@ class LossEntry(_Model):
 class QuantisedEntry(_Model):
     """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats.
 
+    In `packed_bytes`, integers of four bits take half a byte each, as in artifacts; the file of weights has bytes.
     `unrounded` has those whose integers and scales are the ones of the given file, bit by bit, with their formats in
     it; `rounded` says what became of others that it does not have as floats. `loss` is what rounding costs; None if it
     was not measured. `rounding` has the loss of those artifacts, by target, that round what they multiply too.
@@ -125,6 +126,7 @@ class QuantisedEntry(_Model):
     formats: dict[str, str]
     bytes: int
     float_bytes: int
+    packed_bytes: int
     unrounded: dict[str, list[str]] = {}
     rounded: list[str] = []
     loss: LossEntry | None = None

@@ -24,6 +24,7 @@ from archspec.lower.emission import emit
 from archspec.model.checked import Checked
 from archspec.quantising.given import GivenIntegers, read_integers
 from archspec.quantising.plan import Plan, written
+from archspec.quantising.sizing import plan_bytes
 from archspec.quantising.spec import quantised
 from archspec.record import record
 from archspec.weights.files import read_weights
@@ -46,6 +47,8 @@ class Quantisation:
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
         round_inputs: let runtimes that multiply integers round what they multiply them with to eight bits, which is
             fast; what that costs is measured, too, on the artifacts.
+        size: the most bytes that all weights may take. The formats are then the fewest bits, and weights that cost much
+            get more as far as they fit, all but those of a `NODE=FORMAT`.
     """
 
     formats: tuple[str, ...] = ()
@@ -53,12 +56,18 @@ class Quantisation:
     evaluate: Path | None = None
     at_most: tuple[str, ...] = ()
     round_inputs: bool = False
+    size: int | None = None
 
     @property
     def unused(self) -> str:
         """The first option that says nothing without a format."""
-        given = {"--keep": self.keep, "--evaluate": self.evaluate is not None, "--at-most": self.at_most}
-        return f"`{next((name for name, one in given.items() if one), '--round-inputs')}`"
+        given = {
+            "--keep": self.keep,
+            "--evaluate": self.evaluate is not None,
+            "--at-most": self.at_most,
+            "--round-inputs": self.round_inputs,
+        }
+        return f"`{next((name for name, one in given.items() if one), '--size')}`"
 
 
 @record(eq=False)
@@ -67,7 +76,10 @@ class Quantising:
 
     `given` is what the weights are in their file: integers that the plan holds exactly are not rounded. What rounding
     costs is measured on `data`, if given, and may be `at_most` so much, by measure. With `round_inputs`, artifacts that
-    can round what they multiply are measured so, too.
+    can round what they multiply are measured so, too. With a `size` in bytes, the parameters `free` may be stored in
+    more bits than the plan says.
+
+    `entry` and `stages` are those of the floats, once these are written.
     """
 
     floats: Checked
@@ -76,6 +88,10 @@ class Quantising:
     data: Path | None = None
     at_most: Mapping[str, float] = field(default_factory=dict)
     round_inputs: bool = False
+    size: int | None = None
+    free: tuple[str, ...] = ()
+    entry: WeightsEntry | None = None
+    stages: tuple[Stage, ...] = ()
 
     @property
     def unrounded(self) -> Plan:
@@ -98,10 +114,8 @@ class Quantising:
         if integers is not None:
             _save(folder / program.weights, integers)
             return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
-        (folder / FLOATS).mkdir()
-        floats = self.program(program)
-        (folder / floats.source).write_text(emit(self.floats), encoding="utf-8")
-        entry, stages = put_weights(folder, self.floats, floats, weights, layout, seed, progress)
+        made, floats = self.with_floats(folder, program, weights, layout, seed, progress), self.program(program)
+        assert made.entry is not None
         if self.unrounded and isinstance(weights, (str, Path)):
             read = read_integers(self.floats.spec, weights, layout, self.unrounded)
             made = {f"{name}{end}": one for name, both in read for end, one in zip(("", SCALE), both, strict=True)}
@@ -109,7 +123,19 @@ class Quantising:
         job = {"spec": SPEC, "floats": str(floats.weights), "weights": str(program.weights)}
         worker = "archspec.bundle.worker"
         step = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
-        return entry.model_copy(update={"path": WEIGHTS}), (*stages, step.stage)
+        return made.entry.model_copy(update={"path": WEIGHTS}), (*made.stages, step.stage)
+
+    def with_floats(
+        self, folder: Path, program: Program, weights: Weights, layout: str | None, seed: int, progress: Progress
+    ) -> Quantising:
+        """The same, once the module and the weights are written as floats; see `begin` for the arguments."""
+        if self.entry is not None:
+            return self
+        (folder / FLOATS).mkdir()
+        floats = self.program(program)
+        (folder / floats.source).write_text(emit(self.floats), encoding="utf-8")
+        entry, stages = put_weights(folder, self.floats, floats, weights, layout, seed, progress)
+        return replace(self, entry=entry, stages=stages)
 
     def integers(self, weights: Weights) -> Mapping[str, Any] | None:
         """Weights that are stored by the plan already, as those of a bundle are; None for others."""
@@ -131,6 +157,7 @@ class Quantising:
         entry = QuantisedEntry(
             formats=written(self.plan),
             bytes=(folder / WEIGHTS).stat().st_size,
+            packed_bytes=plan_bytes(self.floats.spec.graph, self.plan),
             float_bytes=self.floats.cost.weight_bytes,
             unrounded={path: list(self.given[path].formats) for path in self.unrounded},
             rounded=[one.told(path, self.plan) for path, one in self.given.items() if path not in self.unrounded],

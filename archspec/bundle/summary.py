@@ -64,7 +64,8 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
     if found is not None:
         counts = Counter(found.formats.values())
         kinds = ", ".join(f"{count} as {format}" for format, count in sorted(counts.items()))
-        yield f"  weights quantised: {kinds}; as floats {_megabytes(found.float_bytes)}"
+        sizes = f"{_megabytes(found.packed_bytes)} in artifacts; as floats {_megabytes(found.float_bytes)}"
+        yield f"  weights quantised: {kinds}; {sizes}"
         if found.unrounded:
             yield f"  weights unrounded, as in their file: {len(found.unrounded)} of {len(found.formats)}"
         yield from (f"    {one}" for one in found.rounded)

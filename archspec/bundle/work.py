@@ -93,14 +93,7 @@ class Work:
     @property
     def program(self) -> Program:
         """The emitted module with its weights, interface and profiles; paths are relative to the folder."""
-        interface = interface_of(self.spec)
-        return Program(
-            source=Path(MODULE),
-            module=class_name(self.spec.name),
-            weights=Path(WEIGHTS),
-            interface=interface,
-            profiles=self.profiles,
-        )
+        return whole_program(self.spec, self.profiles)
 
     def write(self, texts: Mapping[str, str]) -> None:
         """Write text files by name."""
@@ -389,6 +382,17 @@ class Work:
         # Only TensorRT engines are bound to profiles; the others run at any size the spec admits.
         bound = engine_of(one.target).profiled
         return profiles if bound else (declared(self.spec.dims.values()),)
+
+
+def whole_program(spec: Spec, profiles: tuple[Profile, ...]) -> Program:
+    """The emitted module of a spec; paths are relative to the folder of a bundle."""
+    return Program(
+        source=Path(MODULE),
+        module=class_name(spec.name),
+        weights=Path(WEIGHTS),
+        interface=interface_of(spec),
+        profiles=profiles,
+    )
 
 
 def _stage_entry(stage: Stage) -> StageEntry:

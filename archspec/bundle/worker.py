@@ -55,6 +55,11 @@ def evaluate(job: dict[str, Any]) -> dict[str, Any]:
     return {"loss": evaluating.evaluate(job).model_dump(mode="json")}
 
 
+def weigh(job: dict[str, Any]) -> dict[str, Any]:
+    """Measure what ways to store parameters lose, each alone. Raises SpecError E633."""
+    return {"losses": evaluating.losses(job)}
+
+
 def hold(job: dict[str, Any]) -> dict[str, Any]:
     """Hold the module to a reference of the original. Raises SpecError E640 where it differs, E641 if it cannot be."""
     program, reference = Program.from_json(job["program"]), job["reference"]

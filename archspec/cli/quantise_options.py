@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from archspec.cli.sizes import bytes_of
+
 _OPTIONS = (
     click.option(
         "--quantise",
@@ -36,6 +38,12 @@ _OPTIONS = (
         help="With --evaluate, let runtimes round what they multiply with quantised weights to eight bits, which is "
         "fast; that loss is measured too.",
     ),
+    click.option(
+        "--size",
+        metavar="BYTES",
+        help="With --evaluate, let all weights take at most this, such as 113MB: formats are then the fewest bits, and "
+        "the weights that cost most get more.",
+    ),
 )
 
 
@@ -50,11 +58,19 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         evaluate: Path | None,
         at_most: tuple[str, ...],
         round_inputs: bool,
+        size: str | None,
         **rest: Any,
     ) -> Any:
         from archspec.bundle.quantising import Quantisation
 
-        wish = Quantisation(formats=quantise, keep=keep, evaluate=evaluate, at_most=at_most, round_inputs=round_inputs)
+        wish = Quantisation(
+            formats=quantise,
+            keep=keep,
+            evaluate=evaluate,
+            at_most=at_most,
+            round_inputs=round_inputs,
+            size=None if size is None else bytes_of(size, "--size"),
+        )
         return command(quantise=wish, **rest)
 
     for option in reversed(_OPTIONS):

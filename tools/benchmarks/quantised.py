@@ -211,11 +211,13 @@ def _scores(folder: Path, ids: Any) -> Any:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
-    given = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-    for one in session.get_inputs():
-        if one.name not in given:
-            # Keys and values [batch, heads, past, features] of no past.
-            given[one.name] = np.zeros((1, one.shape[1], 0, one.shape[3]), np.float32)
+    given = {"input_ids": ids, "attention_mask": np.ones_like(ids), "position_ids": np.arange(ids.shape[1])[None]}
+    asked = {one.name: one for one in session.get_inputs()}
+    given = {name: one for name, one in given.items() if name in asked}
+    features = json.loads((folder / "genai_config.json").read_text(encoding="utf-8"))["model"]["decoder"]["head_size"]
+    for name in asked.keys() - given.keys():
+        # Of keys and values [batch, heads, past, features] there is no past.
+        given[name] = np.zeros((1, asked[name].shape[1], 0, features), np.float32)
     (logits,) = session.run(["logits"], given)
     return logits[0]
 
