@@ -17,11 +17,12 @@ from archspec.bundle.manifest import WeightsEntry
 from archspec.bundle.quantising import Quantisation, Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
+from archspec.bundle.sizing import sized
 from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
-from archspec.bundle.work import Work
+from archspec.bundle.work import Work, whole_program
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
@@ -36,7 +37,7 @@ from archspec.passes.incremental.incremental import kept_values
 from archspec.quantising.activations import Grids, grids_of, planned_grids, read_grids
 from archspec.quantising.formats import FLOATING, STORED
 from archspec.quantising.given import GivenIntegers, given_integers
-from archspec.quantising.plan import Plan, plan_of, planned, read_wishes, written
+from archspec.quantising.plan import Plan, free_paths, plan_of, planned, read_wishes, written
 from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
@@ -104,12 +105,16 @@ def build(
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
+    told = progress or _silent
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
+        if quantising is not None:
+            program = whole_program(checked.spec, ranges)
+            quantising = sized(quantising, folder, program, weights, weights_layout, seed, told)
         work = make(
             folder=folder,
             checked=checked if quantising is None else accepted(quantising.rounded(quantising.plan), unproved=unproved),
             dtype=read_dtype(dtype),
-            progress=progress or _silent,
+            progress=told,
             reference=reference,
             quantising=quantising,
         )
@@ -143,16 +148,27 @@ def _quantising(
     for file in (wish.evaluate, wish.calibrate):
         if file is not None and not is_file(file):
             fail("E703", f"cannot read {file}", None, notes=["no such file"])
+    if wish.round_inputs and wish.evaluate is None:
+        message = "inputs are to be rounded without any to measure on what that costs"
+        fail("E632", message, None, help="give `--evaluate`")
+    if wish.size is not None and wish.evaluate is None:
+        message = "a size is given without inputs to measure on which weights cost most"
+        fail("E632", message, None, help="give `--evaluate`")
     found = _given(checked, wish, weights, weights_layout)
+    plan = _plan(checked.spec.graph, wish, found)
+    wishes = () if wish.file is not None else read_wishes(wish.formats, wish.keep)
     return Quantising(
         floats=checked,
-        plan=_plan(checked.spec.graph, wish, found),
+        plan=plan,
         grids=_grids(checked.spec.graph, wish),
         rounds_kept=_rounds_kept(checked, wish),
         given=found,
         data=wish.evaluate,
         inputs=wish.calibrate,
         at_most=limits,
+        round_inputs=wish.round_inputs,
+        size=wish.size,
+        free=free_paths({path: one for path, one in plan.items() if path not in found}, wishes),
     )
 
 

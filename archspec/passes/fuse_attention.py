@@ -116,7 +116,7 @@ class _Match:
         scales, (new_keys, new_values) = self._scales(rewriter, (keys, values))
         q, k, table = self._unrotated(self.node.inputs[0], new_keys)
         heads, _, size = self.node.inputs[0].type.axes[1:]
-        made = StepAttention(heads=heads, size=size, scale=op.scale, rotary=bool(table), integers=bool(scales))
+        made = StepAttention(heads=heads, size=size, scale=op.scale, rotary=bool(table), kept_integers=bool(scales))
         flat = [self._flat(rewriter, value) for value in (q, k, new_values)]
         operands = (*flat, keys.inputs[0], values.inputs[0], keys.inputs[2], *table)
         names = (self.node.outputs[0].name, keys.outputs[0].name, values.outputs[0].name)

@@ -65,8 +65,9 @@ class Calibration:
 
     def _keeps(self, name: str) -> Any:
         def keep(layer: nn.Module, arguments: tuple[Tensor, ...], result: Tensor) -> None:
-            if layer.scale.ndim:
-                found = _largest(arguments[0], layer.scale.shape)
+            scale = layer.get_buffer("scale")
+            if scale.ndim:
+                found = _largest(arguments[0], scale.shape)
                 self._largest[name] = found.maximum(self._largest.get(name, found))
             else:
                 self._kept[name].append(_some(arguments[0], self._each))

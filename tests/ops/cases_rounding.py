@@ -19,7 +19,7 @@ def step(*, rotary: bool) -> Case:
     """Attention of new positions to integers that are kept; every operand is read by nobody knows what."""
     table = (floats(2, BATCH, 1, SRC, 2),) if rotary else ()
     inputs = (QUERIES, NEW, NEW, KEPT, KEPT, integers(BATCH, bound=3), *table)
-    op = StepAttention(heads=axis(4), size=axis(4), rotary=rotary, integers=True)
+    op = StepAttention(heads=axis(4), size=axis(4), rotary=rotary, kept_integers=True)
     return Case(op=op, inputs=inputs, loose=frozenset(range(len(inputs))))
 
 

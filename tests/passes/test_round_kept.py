@@ -89,7 +89,7 @@ def test_attention_takes_integers_as_one_op(name: str) -> None:
     made = cached(spec, {})
     assert made is not None
     fused = FuseAttention().run(made.step).graph
-    assert [node.op.integers for node in fused.walk() if isinstance(node.op, StepAttention)] == [True]
+    assert [node.op.kept_integers for node in fused.walk() if isinstance(node.op, StepAttention)] == [True]
     assert [count(fused, op) for op in (Rounded, ToIntegers, FromIntegers, WritePositions)] == [0, 0, 0, 0]
     rng, sizes = np.random.default_rng(0), {"batch": 3, "new": 2, "length": 9}
     inputs = {}

@@ -67,7 +67,9 @@ def test_modules_compute_what_the_interpreter_does(name: str) -> None:
     # In float64, no number is so near the middle of two that it goes to the other one.
     module = class_in(emit(checked), made.name)().eval()
     own = module.state_dict()
-    stored = {key: torch.from_numpy(one).to(own[key].dtype) for key, one in drawn(made, np.random.default_rng(0)).items()}
+    stored = {
+        key: torch.from_numpy(one).to(own[key].dtype) for key, one in drawn(made, np.random.default_rng(0)).items()
+    }
     module.load_state_dict(stored)
     interface = interface_of(made)
     sizes = odd(interface.symbols)
@@ -131,7 +133,7 @@ def test_an_empty_plan_changes_nothing_and_an_unknown_product_is_refused() -> No
     assert not rounds(graph)
     assert RoundOperands(plan={}).run(graph).graph is graph
     assert "states.layers.*.feed_forward.up" in products(graph)
-    with pytest.raises(KeyError, match="states.layers"):
+    with pytest.raises(KeyError, match=r"states\.layers"):
         RoundOperands(plan={"states.layers": "int8"}).run(graph)
 
 

@@ -73,7 +73,7 @@ class StepAttention(Primitive):
 
     Operands: q [b n (h d)], k and v [b n (g d)], kept k and v [b g m d], past [b], and with `rotary` a table
     [2 b 1 n d/2] that rotates q and k in halves. Entry n of a row with p past positions is kept at p + n, if there is
-    room. With `integers` what is kept are int8, as `to_integers` makes them with the buffers `k_scale` and `v_scale`
+    room. With `kept_integers` these are int8, as `to_integers` makes them with the buffers `k_scale` and `v_scale`
     [g 1 d]. Results: [b n (h d)] and both kept ones.
     It is what `rotary`, `write_positions` and `attention` say, as one op, for runtimes that have a kernel for it.
     """
@@ -86,20 +86,20 @@ class StepAttention(Primitive):
     size: Axis
     scale: Scalar | None = None
     rotary: bool = False
-    integers: bool = False
+    kept_integers: bool = False
 
     def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
         """The scales of kept integers."""
         kept = inputs[3]
         own = ParameterSpec(type=scale_type(kept, (1, 3)), role="range")
-        return {"k_scale": own, "v_scale": own} if self.integers else {}
+        return {"k_scale": own, "v_scale": own} if self.kept_integers else {}
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The types of q, merged of its heads, and of what is kept. Raises ShapeError for sizes that do not fit."""
         if len(inputs) != 6 + self.rotary:
             raise ShapeError(f"needs {6 + self.rotary} operands, got {len(inputs)}")
         require(inputs[:3], FLOAT)
-        if any(x.dtype is not (DType.INT8 if self.integers else DType.FLOAT) for x in inputs[3:5]):
+        if any(x.dtype is not (DType.INT8 if self.kept_integers else DType.FLOAT) for x in inputs[3:5]):
             raise ShapeError(f"cannot keep {inputs[3]} and {inputs[4]}", (3, 4))
         q, k, _, kept, values, *_ = inputs
         bind(self.signature, inputs[:6])
@@ -116,7 +116,7 @@ class StepAttention(Primitive):
         """By rows; without scales, which heads have of their own, also by heads, or in terms of the values."""
         whole = (Copied(),) * len(inputs[5:])
         rows = (*(Shard(0) for _ in inputs[:6]), *(Shard(1) for _ in inputs[6:]))
-        if self.integers:
+        if self.kept_integers:
             return (Sharding(operands=rows, results=(Shard(0),) * 3),)
         heads: tuple[Placement, ...] = (Shard(2), Shard(2), Shard(2), Shard(1), Shard(1))
         values: tuple[Placement, ...] = (Copied(), Copied(), Partial(), Copied(), Partial())
@@ -129,7 +129,7 @@ class StepAttention(Primitive):
     def coefficients(self, inputs: Sequence[TensorType]) -> Coefficients:
         """The weights tell how much of the values is read, whatever these are; those that are rounded tell for them."""
         everything, values = frozenset(range(len(inputs))), frozenset((2, 4))
-        others = {number: values - {number} if self.integers else values for number in values}
+        others = {number: values - {number} if self.kept_integers else values for number in values}
         return tuple(everything - others.get(number, frozenset()) for number in range(len(inputs)))
 
     def reference(
@@ -150,7 +150,7 @@ class StepAttention(Primitive):
                 turns = [pairs[row, 0, n] for pairs in table[0]] if table else []
                 parts = [x[row, n].reshape(-1, features) for x in (q, k, v)]
                 heads, keys, own = _turned(parts[0], turns), _turned(parts[1], turns), parts[2]
-                if self.integers:
+                if self.kept_integers:
                     keys, own = (_whole(x, scale) for x, scale in zip((keys, own), scales, strict=True))
                 if start + n < kept.shape[2]:
                     kept[row, :, start + n], values[row, :, start + n] = keys, own
@@ -169,7 +169,7 @@ class StepAttention(Primitive):
         e.helper(HALF)
         scale = Scalar.of(1) / Scalar.of(self.size.size).sqrt() if self.scale is None else self.scale
         more = list(inputs[6:])
-        if self.integers:
+        if self.kept_integers:
             e.helper(TO)
             table = inputs[6] if self.rotary else "None"
             more = [table, f"({parameters['k_scale']}, {parameters['v_scale']})"]
