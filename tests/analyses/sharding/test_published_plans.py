@@ -1,8 +1,8 @@
 """Plans beside those that torchtitan publishes, written down from its files, with what each side exchanges.
 
 Source: github.com/pytorch/torchtitan, commit b5bcd76c6: `sharding.py` of `torchtitan/models/llama3` and
-`torchtitan/models/deepseek_v3`, `decoder_sharding.py` and `moe_sharding.py` of `torchtitan/models/common`, and for Mixtral
-`torchtitan/experiments/transformers_modeling_backend/hf_sharding.py`.
+`torchtitan/models/deepseek_v3`, `decoder_sharding.py` and `moe_sharding.py` of `torchtitan/models/common`, and
+for Mixtral `torchtitan/experiments/transformers_modeling_backend/hf_sharding.py`.
 """
 
 from __future__ import annotations
