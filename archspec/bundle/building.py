@@ -202,9 +202,10 @@ def _grids(graph: Graph, wish: Quantisation) -> Grids:
     if wish.file is not None and not wish.activations:
         return planned_grids(graph, read_plan(wish.file).activations)
     if bool(wish.activations) != (wish.calibrate is not None):
-        one, other = ("`--activations`", "inputs to calibrate on") if wish.activations else ("`--calibrate`", "a format")
-        help = "give `--calibrate inputs.npz`" if wish.activations else "give `--activations int8` too"
-        fail("E632", f"{one} is given without {other}", None, help=help)
+        if wish.activations:
+            message = "`--activations` is given without inputs to calibrate on"
+            fail("E632", message, None, help="give `--calibrate inputs.npz`")
+        fail("E632", "`--calibrate` is given without a format", None, help="give `--activations int8` too")
     return grids_of(graph, read_grids(wish.activations, wish.keep)) if wish.activations else {}
 
 

@@ -74,9 +74,10 @@ class Evaluation:
             return {}
         stored, found = StoredArrays(self.program.weights), dict[str, float]()
         wanted = self._scores(load_module(self.floats, "float32"))
-        module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in stored if name in self._scales})
+        module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in self._scales})
         for product, scale in readers(self.spec.graph).items():
-            with rounding_alone(module, [name.rpartition(".")[0] for name, one in self._scales.items() if one == scale]):
+            layers = [name.rpartition(".")[0] for name, path in self._scales.items() if path == scale]
+            with rounding_alone(module, layers):
                 found[product] = self._against(wanted, module).kl
         return dict(sorted(found.items(), key=lambda one: -one[1]))
 
@@ -168,8 +169,8 @@ def _values(parameter: Parameter, name: str, stored: Mapping[str, Any]) -> Array
 def evaluate(job: Mapping[str, Any]) -> LossEntry:
     """Measure what quantised weights cost, and compare it with limits.
 
-    The job has `spec`, the programs `floats`, `rounding` and `program`, the `data` to evaluate on, what it is `called`, and
-    `at_most` by measure. Raises SpecError E633 for data that cannot be used, E634 for more loss than is allowed.
+    The job has `spec`, the programs `floats`, `rounding` and `program`, the `data` to evaluate on, what it is `called`,
+    and `at_most` by measure. Raises SpecError E633 for data that cannot be used, E634 for more loss than is allowed.
     """
     program, data = Program.from_json(job["program"]), Path(job["data"])
     types = {port.name: port.type for port in program.interface.input_ports}

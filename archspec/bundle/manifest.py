@@ -131,9 +131,9 @@ class QuantisedEntry(_Model):
     """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats.
 
     `activations` are the grids of what products read, by the paths of these, with scales that were measured on the
-    inputs of the `calibration`; it is None where they came with the weights. `unrounded` has those whose integers and scales are the ones of the given file, bit by bit, with their formats in
-    it; `rounded` says what became of others that it does not have as floats. `loss` is what rounding costs; None if it
-    was not measured.
+    inputs of the `calibration`; it is None where they came with the weights. `unrounded` has those whose integers and
+    scales are the ones of the given file, bit by bit, with their formats in it; `rounded` says what became of others
+    that it does not have as floats. `loss` is what rounding costs; None if it was not measured.
     """
 
     formats: dict[str, str]

@@ -168,7 +168,9 @@ class Contest:
         differences = [measured(name, found[name], expected[name]) for name in self.program.interface.outputs]
         if apart:
             moved = {name: float(one.max(initial=0.0)) for name, one in apart.items()}
-            differences = [one.model_copy(update={"rounding": explained(moved[one.output], one)}) for one in differences]
+            differences = [
+                one.model_copy(update={"rounding": explained(moved[one.output], one)}) for one in differences
+            ]
         return ParityTrial(
             artifact=self.target,
             dtype=self.dtype,

@@ -80,8 +80,9 @@ class Quantisation:
 class Quantising:
     """What is rounded: the spec with floats as it was accepted, the plan of its weights and the grids of activations.
 
-    The scales of these are measured on `inputs`. `given` is what the weights are in their file: integers that the plan holds exactly are not rounded. What rounding
-    costs is measured on `data`, if given, and may be `at_most` so much, by measure.
+    The scales of these are measured on `inputs`. `given` is what the weights are in their file: integers that the plan
+    holds exactly are not rounded. What rounding costs is measured on `data`, if given, and may be `at_most` so much, by
+    measure.
     """
 
     floats: Checked

@@ -27,7 +27,7 @@ from archspec.engines.steps import BuiltSteps, open_steps
 from archspec.lower.step_programs import step_programs
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName, Interface, interface_of, sizes_of
-from archspec.model.runner import Array, Arrays, FunctionRunner
+from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
 from archspec.oracle.borders import settled
 from archspec.oracle.interpreter import interpret
 from archspec.passes.round_operands import rounds

@@ -67,15 +67,17 @@ def test_modules_compute_what_the_interpreter_does(name: str) -> None:
     # In float64, no number is so near the middle of two that it goes to the other one.
     module = class_in(emit(checked), made.name)().eval()
     own = module.state_dict()
-    stored = {key: torch.from_numpy(one).to(own[key].dtype) for key, one in drawn(made, np.random.default_rng(0)).items()}
+    stored = {
+        key: torch.from_numpy(one).to(own[key].dtype) for key, one in drawn(made, np.random.default_rng(0)).items()
+    }
     module.load_state_dict(stored)
     interface = interface_of(made)
     sizes = odd(interface.symbols)
     inputs = sample(interface, sizes, 1)
     tensors = [torch.from_numpy(inputs[port.name]) for port in interface.input_ports]
     with torch.inference_mode():
-        given = [one.double() if one.is_floating_point() else one for one in tensors]
-        found = named_outputs(module.double()(**named_arguments(module, given)), list(interface.outputs))
+        wide = [one.double() if one.is_floating_point() else one for one in tensors]
+        found = named_outputs(module.double()(**named_arguments(module, wide)), list(interface.outputs))
     floats = {key: one.float().numpy() if one.is_floating_point() else one.numpy() for key, one in stored.items()}
     for output, wanted in interpret(made.graph, inputs, floats, sizes).items():
         assert difference(found[output].numpy(), wanted).share() < 1e-8
@@ -131,7 +133,7 @@ def test_an_empty_plan_changes_nothing_and_an_unknown_product_is_refused() -> No
     assert not rounds(graph)
     assert RoundOperands(plan={}).run(graph).graph is graph
     assert "states.layers.*.feed_forward.up" in products(graph)
-    with pytest.raises(KeyError, match="states.layers"):
+    with pytest.raises(KeyError, match=r"states\.layers"):
         RoundOperands(plan={"states.layers": "int8"}).run(graph)
 
 

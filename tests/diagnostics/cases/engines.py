@@ -18,8 +18,8 @@ import archspec
 from archspec.bundle import evaluating, inspection, network
 from archspec.bundle.quantising import Quantisation
 from archspec.bundle.rank_work import check_split
-from archspec.bundle.rows import rows_of
 from archspec.bundle.report import OutputDifference, ParityTrial
+from archspec.bundle.rows import rows_of
 from archspec.bundle.triton import check_served
 from archspec.engines import process
 from archspec.engines.dynamic import affine
@@ -153,7 +153,9 @@ CASES: dict[str, Case] = {
     "E630": lambda folder: read_wishes(["int4"]),
     "E631": lambda folder: plan_of(decoder(folder).graph, read_wishes(["int8"], ["state"])),
     "E632": lambda folder: archspec.build("gpt2", folder / "out", quantise=Quantisation(keep=("source",))),
-    "E633": lambda folder: list(rows_of(_NO_PORTS, {"x": np.ones((2, 3)), "y": np.ones((3, 3))}, "the inputs to evaluate on")),
+    "E633": lambda folder: list(
+        rows_of(_NO_PORTS, {"x": np.ones((2, 3)), "y": np.ones((3, 3))}, "the inputs to evaluate on")
+    ),
     "E634": lambda folder: evaluating._judge(_LOSS, {"kl": 0.02}, _ALONE),
     "E635": lambda folder: evaluating.read_limits(["0.02"]),
     "E626": lambda folder: check_served([Target(engine="inductor")]),
