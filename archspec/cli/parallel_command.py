@@ -74,8 +74,10 @@ def bytes_of(text: str) -> int:
     import re
     from fractions import Fraction
 
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B\s*", text)
+    # Python refuses to read numbers of thousands of digits.
+    found = re.fullmatch(r"\s*([0-9]{1,400}(?:\.[0-9]{1,400})?)\s*([kMGT]?)(i?)B\s*", text)
     if found is None:
-        raise click.BadParameter(f"`{text}` is not a size such as 80GB", param_hint="--memory")
+        shown = text if len(text) <= 40 else f"{text[:40]}..."
+        raise click.BadParameter(f"`{shown}` is not a size such as 80GB", param_hint="--memory")
     power = " kMGT".index(found[2] or " ")
     return int(Fraction(found[1]) * (1024 if found[3] else 1000) ** power)
