@@ -83,11 +83,12 @@ class Evaluation:
         if self.rounding is None:
             return {}
         stored, found = StoredArrays(self.program.weights), dict[str, float]()
-        wanted, scales = self._scores(module_runner(self.floats)), self._scales
-        module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in stored if name in scales})
+        wanted = self._scores(module_runner(self.floats))
+        module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in self._scales})
         runner = self._runner(module)
         for product, scale in readers(self.spec.graph).items():
-            with rounding_alone(module, [name.rpartition(".")[0] for name, one in scales.items() if one == scale]):
+            layers = [name.rpartition(".")[0] for name, path in self._scales.items() if path == scale]
+            with rounding_alone(module, layers):
                 found[product] = self._against(wanted, runner).kl
         return dict(sorted(found.items(), key=lambda one: -one[1]))
 

@@ -1,4 +1,4 @@
-"""Values that are rounded, in ONNX: `QuantizeLinear` and `DequantizeLinear`, which runtimes join with their readers."""
+"""Values that are rounded, in ONNX: pairs of `QuantizeLinear` and `DequantizeLinear`."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def test_modules_compute_what_the_interpreter_does(name: str) -> None:
     inputs = sample(interface, sizes, 1)
     tensors = [torch.from_numpy(inputs[port.name]) for port in interface.input_ports]
     with torch.inference_mode():
-        given = [one.double() if one.is_floating_point() else one for one in tensors]
-        found = named_outputs(module.double()(**named_arguments(module, given)), list(interface.outputs))
+        wide = [one.double() if one.is_floating_point() else one for one in tensors]
+        found = named_outputs(module.double()(**named_arguments(module, wide)), list(interface.outputs))
     floats = {key: one.float().numpy() if one.is_floating_point() else one.numpy() for key, one in stored.items()}
     for output, wanted in interpret(made.graph, inputs, floats, sizes).items():
         assert difference(found[output].numpy(), wanted).share() < 1e-8

@@ -29,9 +29,9 @@ def array_of(weights: Any) -> NDArray[Any] | None:
     """Return a flat view of the weights, None for a type that has no view.
 
     bfloat16 is returned as uint16, since NumPy has no such type, floats of eight bits as float8_e4m3fn of ml_dtypes,
-    and integers of four bits each as int8. TensorRT's
-    Python interface gives no access to either: the memory is found through the structure behind the object, and only
-    if that structure agrees with the type and size that the object reports.
+    and integers of four bits each as int8. TensorRT's Python interface gives no access to these: the memory is found
+    through the structure behind the object, and only if that structure agrees with the type and size that the object
+    reports.
     """
     import numpy as np
 
