@@ -99,8 +99,7 @@ def build(
     """
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
-    quantising = _suited(_quantising(checked, quantise, weights, weights_layout), tensor, layout)
-    _check_numbers(quantising, wanted, read_dtype(dtype))
+    quantising = _suited(_quantising(checked, quantise, weights, weights_layout), tensor, layout, wanted, dtype)
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
@@ -155,19 +154,20 @@ def _quantising(
     )
 
 
-def _suited(quantising: Quantising | None, ranks: int | None, layout: Layout) -> Quantising | None:
-    """What is stored as integers, once it is checked. Raises SpecError E632 for what is written from floats alone."""
-    if quantising is not None and (ranks is not None or layout == "genai"):
+def _suited(
+    quantising: Quantising | None, ranks: int | None, layout: Layout, targets: Sequence[Target], dtype: str
+) -> Quantising | None:
+    """What is stored as integers, once it is checked.
+
+    Raises SpecError E632 for what is written from floats alone and for half precision, E603 for targets that cannot
+    compute with the numbers of the plan.
+    """
+    if quantising is None:
+        return None
+    if ranks is not None or layout == "genai":
         what = "the layout `genai`" if ranks is None else "`--tensor`"
         fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
-    return quantising
-
-
-def _check_numbers(quantising: Quantising | None, targets: Sequence[Target], dtype: DTypeName) -> None:
-    """Raise SpecError E603 for targets that cannot compute with the numbers of a plan, E632 for half precision."""
-    if quantising is None:
-        return
-    if quantising.grids and dtype != "float32":
+    if quantising.grids and read_dtype(dtype) != "float32":
         message = f"rounded activations cannot be combined with {dtype}"
         fail("E632", message, None, help="build in float32, or leave `--activations` out")
     found = Collector()
@@ -176,6 +176,7 @@ def _check_numbers(quantising: Quantising | None, targets: Sequence[Target], dty
             with found.catching():
                 engine_of(target).check_eights(target)
     found.raise_if_errors()
+    return quantising
 
 
 def _given(
