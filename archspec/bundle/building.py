@@ -143,10 +143,11 @@ def _quantising(
         if file is not None and not is_file(file):
             fail("E703", f"cannot read {file}", None, notes=["no such file"])
     found = _given(checked, wish, weights, weights_layout)
+    plan = _plan(checked.spec.graph, wish, found)
     return Quantising(
         floats=checked,
-        plan=_plan(checked.spec.graph, wish, found),
-        grids=_grids(checked.spec.graph, wish),
+        plan=plan,
+        grids=_grids(checked.spec.graph, wish, plan),
         given=found,
         data=wish.evaluate,
         inputs=wish.calibrate,
@@ -198,7 +199,7 @@ def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) 
     return plan_of(graph, read_wishes(wish.formats, wish.keep), held)
 
 
-def _grids(graph: Graph, wish: Quantisation) -> Grids:
+def _grids(graph: Graph, wish: Quantisation, plan: Plan) -> Grids:
     """What products read rounded. Raises SpecError E630 or E631, and E632 where there is nothing to calibrate on."""
     if wish.file is not None and not wish.activations:
         return planned_grids(graph, read_plan(wish.file).activations)
@@ -207,7 +208,7 @@ def _grids(graph: Graph, wish: Quantisation) -> Grids:
             message = "`--activations` is given without inputs to calibrate on"
             fail("E632", message, None, help="give `--calibrate inputs.npz`")
         fail("E632", "`--calibrate` is given without a format", None, help="give `--activations int8` too")
-    return grids_of(graph, read_grids(wish.activations, wish.keep)) if wish.activations else {}
+    return grids_of(graph, read_grids(wish.activations, wish.keep), plan) if wish.activations else {}
 
 
 def _stored(quantising: Quantising) -> Spec:

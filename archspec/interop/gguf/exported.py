@@ -90,11 +90,8 @@ def export_gguf(
         fail("E809", f"`{spec.name}` has no layout `{LAYOUT}` in `weights`", None, help=help)
     shapes, stored = parameter_shapes(spec.graph), StoredWeights(tensors=weights, storages=storages)
     made = integer_blocks(shapes, layout, stored) if storages else IntegerBlocks()
-    floats = {
-        name: stored.shape_alone(name) if name in made.ours else stored.values(name)
-        for name in stored.names
-        if name in shapes
-    }
+    names = [name for name in stored.names if name in shapes]
+    floats = {name: stored.shape_alone(name) if name in made.ours else stored.values(name) for name in names}
     tensors = export_weights(shapes, layout, floats)
     plan = _planned(spec, tensors, path)
     kept = write_gguf(path, plan.word, plan.metadata, plan.tensors, format, made.blocks)
