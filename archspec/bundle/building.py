@@ -99,9 +99,8 @@ def build(
     """
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
-    quantising = _suited(_quantising(checked, quantise, weights, weights_layout), tensor, layout)
+    quantising = _suited(_quantising(checked, quantise, weights, weights_layout), tensor, layout, wanted, dtype)
     _check_kept(quantising, wanted, layout, dtype)
-    _check_numbers(quantising, wanted, read_dtype(dtype))
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
@@ -160,7 +159,7 @@ def _quantising(
     return Quantising(
         floats=checked,
         plan=plan,
-        grids=_grids(checked.spec.graph, wish),
+        grids=_grids(checked.spec.graph, wish, plan),
         rounds_kept=_rounds_kept(checked, wish),
         given=found,
         data=wish.evaluate,
@@ -172,29 +171,20 @@ def _quantising(
     )
 
 
-def _suited(quantising: Quantising | None, ranks: int | None, layout: Layout) -> Quantising | None:
-    """What is stored as integers, once it is checked. Raises SpecError E632 for what is written from floats alone."""
-    if quantising is not None and (ranks is not None or layout == "genai"):
+def _suited(
+    quantising: Quantising | None, ranks: int | None, layout: Layout, targets: Sequence[Target], dtype: str
+) -> Quantising | None:
+    """What is stored as integers, once it is checked.
+
+    Raises SpecError E632 for what is written from floats alone and for half precision, E603 for targets that cannot
+    compute with the numbers of the plan.
+    """
+    if quantising is None:
+        return None
+    if ranks is not None or layout == "genai":
         what = "the layout `genai`" if ranks is None else "`--tensor`"
         fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
-    return quantising
-
-
-def _check_kept(quantising: Quantising | None, targets: Sequence[Target], layout: Layout, dtype: str) -> None:
-    """Raise SpecError E632 for what keeps no integers."""
-    if quantising is None or not quantising.rounds_kept:
-        return
-    floats = [target.engine for target in targets if not engine_of(target).keeps_integers]
-    what = f"`{floats[0]}`" if floats else "the layout `triton`" if layout == "triton" else dtype
-    if floats or layout == "triton" or dtype != "float32":
-        fail("E632", f"`--kv-cache` cannot be combined with {what}", None, help="leave one of the two out")
-
-
-def _check_numbers(quantising: Quantising | None, targets: Sequence[Target], dtype: DTypeName) -> None:
-    """Raise SpecError E603 for targets that cannot compute with the numbers of a plan, E632 for half precision."""
-    if quantising is None:
-        return
-    if quantising.grids and dtype != "float32":
+    if quantising.grids and read_dtype(dtype) != "float32":
         message = f"rounded activations cannot be combined with {dtype}"
         fail("E632", message, None, help="build in float32, or leave `--activations` out")
     found = Collector()
@@ -203,6 +193,7 @@ def _check_numbers(quantising: Quantising | None, targets: Sequence[Target], dty
             with found.catching():
                 engine_of(target).check_eights(target)
     found.raise_if_errors()
+    return quantising
 
 
 def _given(
@@ -226,7 +217,7 @@ def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) 
     return plan_of(graph, read_wishes(wish.formats, wish.keep), held)
 
 
-def _grids(graph: Graph, wish: Quantisation) -> Grids:
+def _grids(graph: Graph, wish: Quantisation, plan: Plan) -> Grids:
     """What products read rounded. Raises SpecError E630 or E631, and E632 where there is nothing to calibrate on."""
     if wish.file is not None and not wish.activations:
         return planned_grids(graph, read_plan(wish.file).activations)
@@ -237,7 +228,7 @@ def _grids(graph: Graph, wish: Quantisation) -> Grids:
             one = "`--activations`" if wish.activations else "`--kv-cache`"
             message, help = f"{one} is given without inputs to calibrate on", "give `--calibrate inputs.npz`"
         fail("E632", message, None, help=help)
-    return grids_of(graph, read_grids(wish.activations, wish.keep)) if wish.activations else {}
+    return grids_of(graph, read_grids(wish.activations, wish.keep), plan) if wish.activations else {}
 
 
 def _rounds_kept(checked: Checked, wish: Quantisation) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.algebra.symbol import Symbol
 from archspec.analyses.cost import cost
 from archspec.bundle.bundled_spec import bundled_spec
-from archspec.bundle.report import TOLERANCE, OutputDifference, ParityTrial, Reference
+from archspec.bundle.report import OutputDifference, ParityTrial, Reference
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.difference import difference
 from archspec.contract.report import shown
@@ -24,7 +24,7 @@ from archspec.model.ports import DTypeName
 from archspec.model.runner import FunctionRunner, Runner
 from archspec.model.samples import sample
 from archspec.model.sizes import minimum, odd, typical
-from archspec.oracle.borders import Settled, settled
+from archspec.oracle.borders import MOST, TWICE, Settled, settled
 from archspec.oracle.interpreter import interpret
 from archspec.passes.round_operands import rounds
 from archspec.weights.files import read_weights
@@ -232,8 +232,7 @@ def float_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 def explained(moved: float, one: OutputDifference) -> float:
     """How far an output may be off where what it is rounded from leaves open so much, relative to its largest value."""
-    # Twice, since it is not known which of several numbers go which way.
-    return min(2 * moved / max(1.0, one.scale), TOLERANCE["bfloat16"])
+    return min(TWICE * moved / max(1.0, one.scale), MOST)
 
 
 def measured(name: str, found: NDArray[Any], expected: NDArray[Any]) -> OutputDifference:

@@ -204,6 +204,14 @@ class Quantising:
             if self.data is not None:
                 message = "the loss of weights that are integers already cannot be measured"
                 fail("E632", message, None, help="give the weights that they were rounded from")
+            if self.inputs is not None:
+                message = "the weights have scales of activations already"
+                fail(
+                    "E632",
+                    message,
+                    None,
+                    help="leave `--calibrate` out, or give the weights that they were rounded from",
+                )
             return dict(file.items())
 
     def measure(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:

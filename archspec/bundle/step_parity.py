@@ -27,8 +27,8 @@ from archspec.engines.steps import BuiltSteps, open_steps
 from archspec.lower.step_programs import step_programs
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName, Interface, interface_of, sizes_of
-from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
-from archspec.oracle.borders import settled
+from archspec.model.runner import Array, Arrays, FunctionRunner
+from archspec.oracle.borders import MOST, TWICE, nudged
 from archspec.oracle.interpreter import interpret
 from archspec.passes.round_operands import rounds
 from archspec.record import record
@@ -117,8 +117,8 @@ class StepContest:
             if self._reference == "module":
                 yield f"{self.artifact}: too large for float64, which tells what rounding leaves open"
                 return
-            # Twice, since it is not known which of several numbers go which way.
-            wanted.round(self._nudged, share=2.0, most=TOLERANCE["bfloat16"])
+            off = nudged(self.checked.spec.graph, StoredArrays(self.program.weights))
+            wanted.round(FunctionRunner(function=off), share=TWICE, most=MOST)
         outcomes = self._outcomes(wanted)
         if self.twin is not None and any(one.witness for one in outcomes.values()):
             yield from self._excused(wanted)
@@ -137,17 +137,6 @@ class StepContest:
         # A model that half precision moves that far everywhere is refused.
         if not found.witness and typical < TOLERANCE[self.dtype] / 2:
             wanted.round(rounded)
-
-    @property
-    def _nudged(self) -> Runner:
-        """The full forward where every entry is as far off as what is rounded leaves open."""
-        graph, parameters = self.checked.spec.graph, StoredArrays(self.program.weights)
-
-        def run(arrays: Arrays) -> dict[str, Array]:
-            made = settled(graph, arrays, parameters)
-            return {name: one + made.apart[name] for name, one in made.outputs.items()}
-
-        return FunctionRunner(function=run)
 
     @cached_property
     def _reference(self) -> Reference:

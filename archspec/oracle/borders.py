@@ -7,7 +7,7 @@ those that there are explain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from archspec.ir.graph import Graph, Node, Value
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 NOISE = 5e-7
 """How far float32 may be off, relative to the largest value of a tensor."""
+TWICE = 2.0
+"""What a border explains may be doubled, since it is not known which of several numbers go which way."""
+MOST = 0.2
+"""The largest difference that borders may explain, relative to the largest value of an output or to 1."""
 
 
 @record(eq=False)
@@ -57,6 +61,16 @@ def settled(
             change = np.abs(result.astype(np.float64) - outputs[name].astype(np.float64))
             apart[name] = np.maximum(apart[name], change)
     return Settled(outputs=outputs, apart=apart)
+
+
+def nudged(graph: Graph, parameters: Mapping[str, Array]) -> Callable[[Mapping[str, Array]], dict[str, Array]]:
+    """A function of inputs that gives outputs of which every entry is as far off as `settled` says."""
+
+    def run(arrays: Mapping[str, Array]) -> dict[str, Array]:
+        made = settled(graph, arrays, parameters)
+        return {name: one + made.apart[name] for name, one in made.outputs.items()}
+
+    return run
 
 
 class _Nudged(Interpretation):

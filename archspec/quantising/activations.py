@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import NoReturn
 
 from archspec.diagnostics import did_you_mean, fail
-from archspec.ir.graph import Graph
+from archspec.ir.graph import Graph, Node
 from archspec.ops.elementwise.rounded import LARGEST, Grid
 from archspec.passes.round_operands import products
 from archspec.quantising.formats import KEPT
-from archspec.quantising.plan import inside, prefixes
+from archspec.quantising.plan import Plan, inside, prefixes
 from archspec.record import record
 
 Grids = Mapping[str, Grid]
@@ -44,8 +45,10 @@ def _refuse(word: str) -> NoReturn:
     fail("E630", f"cannot round activations to `{word}`", None, notes=["it is no format of activations"], help=help)
 
 
-def grids_of(graph: Graph, wishes: Iterable[GridWish]) -> Grids:
+def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxyType({})) -> Grids:
     """The grid of what every product reads that is rounded; the wish for the innermost node counts, then the last.
+
+    Engines multiply numbers of one kind: where the plan stores a weight in eight bits, its product reads what it is.
 
     Raises SpecError E631 for a node without products whose operands could be rounded, or if nothing is left to round.
     """
@@ -61,10 +64,18 @@ def grids_of(graph: Graph, wishes: Iterable[GridWish]) -> Grids:
         mine = [wish for wish in given if inside(path, wish.node)]
         grid = max(reversed(mine), key=lambda wish: len(wish.node)).grid if mine else None
         if grid is not None:
-            found[path] = grid
+            found[path] = _kind(known[path], plan) or grid
     if not found:
         fail("E631", "no activations are left to round", None, help="keep fewer nodes")
     return found
+
+
+def _kind(node: Node, plan: Plan) -> Grid | None:
+    """The grid that goes with the stored weights of a product; None where any does."""
+    storages = [plan[one.path] for one in node.parameters.values() if one.path in plan]
+    if not storages or storages[0].block is not None:
+        return None
+    return "fp8" if storages[0].floating else "int8"
 
 
 def planned_grids(graph: Graph, words: Mapping[str, str]) -> Grids:

@@ -128,6 +128,16 @@ def test_products_on_several_grids_do_not_share_a_scale() -> None:
     assert "states.layers.*.attention.v" not in found
 
 
+def test_a_product_reads_numbers_of_the_kind_of_its_weight() -> None:
+    spec = load("gpt2", reduced=True)
+    plan = plan_of(spec.graph, read_wishes(["fp8"]))
+    # Rows of a table are looked up of integers, and the head is tied to it.
+    assert str(plan["source.table"]) == "int8"
+    found = grids_of(spec.graph, read_grids(["fp8"]), plan)
+    assert found.pop("logits") == "int8"
+    assert set(found.values()) == {"fp8"}
+
+
 def test_an_empty_plan_changes_nothing_and_an_unknown_product_is_refused() -> None:
     graph = load("gpt2", reduced=True).graph
     assert not rounds(graph)
