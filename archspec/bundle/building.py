@@ -18,11 +18,11 @@ from archspec.bundle.quantising import Quantisation, Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sizing import sized
-from archspec.bundle.sources import texts_of
+from archspec.bundle.sources import texts_of, whole_program
 from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
-from archspec.bundle.work import Work, whole_program
+from archspec.bundle.work import Work
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
