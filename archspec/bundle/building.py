@@ -18,7 +18,7 @@ from archspec.bundle.quantising import Quantisation, Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sizing import sized
-from archspec.bundle.sources import texts_of, whole_program
+from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
@@ -105,9 +105,7 @@ def build(
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
     told = progress or _silent
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
-        if quantising is not None:
-            program = whole_program(checked.spec, ranges)
-            quantising = sized(quantising, folder, program, weights, weights_layout, seed, told)
+        quantising = sized(quantising, folder, ranges, weights, weights_layout, seed, told)
         work = make(
             folder=folder,
             checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
