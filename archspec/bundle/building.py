@@ -22,7 +22,7 @@ from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
-from archspec.bundle.work import Work, whole_program
+from archspec.bundle.work import Work
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
@@ -106,9 +106,7 @@ def build(
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
     told = progress or _silent
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
-        if quantising is not None:
-            program = whole_program(checked.spec, ranges)
-            quantising = sized(quantising, folder, program, weights, weights_layout, seed, told)
+        quantising = sized(quantising, folder, ranges, weights, weights_layout, seed, told)
         work = make(
             folder=folder,
             checked=checked if quantising is None else accepted(quantising.rounded(quantising.plan), unproved=unproved),

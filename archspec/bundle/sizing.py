@@ -6,41 +6,41 @@ from dataclasses import replace
 from pathlib import Path
 
 from archspec.bundle.quantising import FLOATS, Quantising
-from archspec.bundle.sources import SPEC, texts_of
+from archspec.bundle.sources import SPEC, texts_of, whole_program
 from archspec.bundle.weights import Weights
 from archspec.diagnostics import fail
 from archspec.engines.process import Progress, run_step
-from archspec.engines.program import Program
+from archspec.engines.profiles import Profile
 from archspec.quantising.sizing import chosen, options, plan_bytes, written_option
 
 
 def sized(
-    quantising: Quantising,
+    quantising: Quantising | None,
     folder: Path,
-    program: Program,
+    profiles: tuple[Profile, ...],
     weights: Weights,
     layout: str | None,
     seed: int,
     progress: Progress,
-) -> Quantising:
+) -> Quantising | None:
     """Give the weights that cost most more bits, as far as all weights take at most the size that is asked for.
 
-    `program` is that of the bundle; the floats that are written for this are those that are rounded later. Parameters
-    that a wish for a node is about stay as they are. The losses of single weights are summed: what they cost together
-    is measured later.
+    The floats that are written in the folder for this are those that are rounded later. Parameters that a wish for a
+    node is about stay as they are. The losses of single weights are summed: what they cost together is measured later.
 
     Raises:
         SpecError: E636 if the plan takes more already, and those of `put_weights`.
     """
-    graph, size = quantising.floats.spec.graph, quantising.size
-    if size is None or quantising.data is None:
+    if quantising is None or quantising.size is None or quantising.data is None:
         return quantising
+    graph, size = quantising.floats.spec.graph, quantising.size
     ways = options(graph, quantising.plan, quantising.free)
     fixed = plan_bytes(graph, quantising.plan) - sum(each[0].bytes for each in ways.values())
     if chosen(ways, size - fixed) is None:
         least = fixed + sum(min(one.bytes for one in each) for each in ways.values())
         help = "ask for fewer bits, or for a larger size"
         fail("E636", f"the weights take {least:,} bytes at least, more than {size:,}", None, help=help)
+    program = whole_program(quantising.floats.spec, profiles)
     made = quantising.with_floats(folder, program, weights, layout, seed, progress)
     (folder / FLOATS / SPEC).write_text(texts_of(quantising.floats)[SPEC], encoding="utf-8")
     job = {

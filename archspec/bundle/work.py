@@ -31,7 +31,7 @@ from archspec.bundle.manifest import (
 from archspec.bundle.quantising import FLOATS, Quantising
 from archspec.bundle.rank_work import RankWork
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
-from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
+from archspec.bundle.sources import SPEC, whole_program
 from archspec.bundle.step_targets import build_steps
 from archspec.bundle.step_work import BuiltProgram, StepWork
 from archspec.bundle.triton import Layout, arrange, served
@@ -46,11 +46,10 @@ from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
 from archspec.ir.graph import Graph
 from archspec.ir.op import Primitive
-from archspec.lower.naming import class_name
 from archspec.lower.rank_programs import RankPlan
 from archspec.lower.step_programs import step_programs
 from archspec.model.checked import Checked
-from archspec.model.ports import DTypeName, interface_of
+from archspec.model.ports import DTypeName
 from archspec.model.written import written
 from archspec.spec import Spec
 
@@ -382,17 +381,6 @@ class Work:
         # Only TensorRT engines are bound to profiles; the others run at any size the spec admits.
         bound = engine_of(one.target).profiled
         return profiles if bound else (declared(self.spec.dims.values()),)
-
-
-def whole_program(spec: Spec, profiles: tuple[Profile, ...]) -> Program:
-    """The emitted module of a spec; paths are relative to the folder of a bundle."""
-    return Program(
-        source=Path(MODULE),
-        module=class_name(spec.name),
-        weights=Path(WEIGHTS),
-        interface=interface_of(spec),
-        profiles=profiles,
-    )
 
 
 def _stage_entry(stage: Stage) -> StageEntry:
