@@ -79,7 +79,7 @@ def build(
     Args:
         spec: a loaded spec, a file, the name of a shipped one, or one that was accepted before.
         out: the folder to write. An existing bundle there is replaced as a whole, once the new one is complete.
-        weights: a safetensors or GGUF file, a folder, tensors by name, or None for fresh ones under `seed`.
+        weights: a safetensors or GGUF file, a folder, tensors by name, or None for ones initialised under `seed`.
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
@@ -87,7 +87,6 @@ def build(
         files: files to copy into the bundle, such as a tokenizer's.
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
         tensor: the number of tensor ranks over which the model is split, with an engine each; None for whole artifacts.
-        seed: the seed under which a fresh module is initialised.
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
@@ -103,14 +102,13 @@ def build(
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
-    told = progress or _silent
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
-        quantising = sized(quantising, folder, ranges, weights, weights_layout, seed, told)
+        quantising = sized(quantising, folder, ranges, weights, weights_layout, seed, progress or _silent)
         work = make(
             folder=folder,
             checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
             dtype=read_dtype(dtype),
-            progress=told,
+            progress=progress or _silent,
             reference=reference,
             quantising=quantising,
         )
