@@ -72,7 +72,7 @@ def build(
     Args:
         spec: a loaded spec, a file, the name of a shipped one, or one that was accepted before.
         out: the folder to write. An existing bundle there is replaced as a whole, once the new one is complete.
-        weights: a safetensors or GGUF file, a folder, tensors by name, or None for fresh ones under `seed`.
+        weights: a safetensors or GGUF file, a folder, tensors by name, or None for ones initialised under `seed`.
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
@@ -80,7 +80,6 @@ def build(
         files: files to copy into the bundle, such as a tokenizer's.
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
         tensor: the number of tensor ranks over which the model is split, with an engine each; None for whole artifacts.
-        seed: the seed under which a fresh module is initialised.
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.

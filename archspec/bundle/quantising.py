@@ -153,8 +153,8 @@ class Quantising:
         if integers is not None:
             _save(folder / program.weights, integers)
             return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
-        made, floats = self.with_floats(folder, program, weights, layout, seed, progress), self.program(program)
-        assert made.entry is not None
+        own, floats = self.with_floats(folder, program, weights, layout, seed, progress), self.program(program)
+        assert own.entry is not None
         if self.unrounded and isinstance(weights, (str, Path)):
             read = read_integers(self.floats.spec, weights, layout, self.unrounded)
             kept = {f"{name}{end}": one for name, both in read for end, one in zip(("", SCALE), both, strict=True)}
@@ -167,7 +167,7 @@ class Quantising:
         }
         worker = "archspec.bundle.worker"
         step = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
-        return made.entry.model_copy(update={"path": WEIGHTS}), (*made.stages, step.stage)
+        return own.entry.model_copy(update={"path": WEIGHTS}), (*own.stages, step.stage)
 
     def with_floats(
         self, folder: Path, program: Program, weights: Weights, layout: str | None, seed: int, progress: Progress
