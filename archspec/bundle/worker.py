@@ -45,14 +45,19 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def quantise(job: dict[str, Any]) -> dict[str, Any]:
-    """Round the weights of a file by the plan of the bundle."""
-    quantise_weights(Path(job["spec"]), Path(job["floats"]), Path(job["weights"]))
+    """Round the weights of a file by the plan of the bundle. Raises SpecError E633."""
+    quantise_weights(Path(job["spec"]), Path(job["floats"]), Path(job["weights"]), job["calibration"])
     return {}
 
 
 def evaluate(job: dict[str, Any]) -> dict[str, Any]:
     """Measure what quantised weights cost. Raises SpecError E633 or E634."""
     return {"loss": evaluating.evaluate(job).model_dump(mode="json")}
+
+
+def weigh(job: dict[str, Any]) -> dict[str, Any]:
+    """Measure what ways to store parameters lose, each alone. Raises SpecError E633."""
+    return {"losses": evaluating.losses(job)}
 
 
 def hold(job: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +134,7 @@ def verify_rank_networks(job: dict[str, Any]) -> dict[str, Any]:
 def time_all(job: dict[str, Any]) -> dict[str, Any]:
     """Time artifacts that this host can open. Raises SpecError as `time_artifacts` does."""
     files = {target: Path(file) for target, file in job["files"].items()}
-    timings = time_artifacts(files, Program.from_json(job["program"]), job["dtype"])
+    timings = time_artifacts(files, Program.from_json(job["program"]), job["dtype"], job["rounding"])
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 
@@ -140,7 +145,7 @@ def time_steps(job: dict[str, Any]) -> dict[str, Any]:
     programs = step_programs(checked)
     # Steps were built, so that there are programs.
     assert programs is not None
-    timings = step_timing.time_steps(files, checked, programs, job["dtype"])
+    timings = step_timing.time_steps(files, checked, programs, job["dtype"], job["rounding"])
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 

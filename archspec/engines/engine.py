@@ -89,6 +89,8 @@ class Engine(ABC):
     """The module that opens the artifacts."""
     steps: ClassVar[bool] = False
     """Whether the engine builds the cached step of a decoder too."""
+    keeps_integers: ClassVar[bool] = False
+    """Whether such a step may keep int8."""
     step_form: ClassVar[Form | None] = None
     """What it builds the step from, if that is not what it builds models from."""
     ranks: ClassVar[bool] = False
@@ -106,6 +108,9 @@ class Engine(ABC):
 
     def check_profiles(self, target: Target, count: int) -> None:  # noqa: B027 - most engines take any number
         """Raise SpecError E625 for more profiles than one artifact can have."""
+
+    def check_eights(self, target: Target) -> None:  # noqa: B027 - most engines compute with floats of eight bits
+        """Raise SpecError E603 for a target that cannot compute with floats of eight bits."""
 
     @abstractmethod
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
@@ -144,6 +149,24 @@ class Engine(ABC):
         `updates` gives the output that replaces each input of the state that changes. Raises SpecError E610.
         """
         return FunctionalSession(runner=self.open(path, interface), updates=updates)
+
+
+class RoundingEngine(Engine):
+    """An engine whose runtime multiplies integers, and rounds to eight bits what it multiplies them with.
+
+    Where it is opened with `rounded`, each group of inputs of a product with quantised weights is rounded as it comes,
+    symmetric around zero: that is fast, and moves a product by half a percent or so. Otherwise it computes in float32.
+    """
+
+    @abstractmethod
+    def open(self, path: Path, interface: Interface, *, rounded: bool = False) -> Runner:
+        """Open an artifact; see `Engine.open`."""
+
+    def open_step(
+        self, path: Path, interface: Interface, updates: Mapping[str, str], *, rounded: bool = False
+    ) -> StepSession:
+        """Open the step of a decoder; see `Engine.open_step`."""
+        return FunctionalSession(runner=self.open(path, interface, rounded=rounded), updates=updates)
 
 
 class NetworkEngine(Engine):

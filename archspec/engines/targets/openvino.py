@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import OPSET_REASON, Artifact, Engine, Target
+from archspec.engines.engine import OPSET_REASON, Artifact, RoundingEngine, Target
 from archspec.engines.openvino_slices import keep_slices
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
@@ -19,21 +19,20 @@ if TYPE_CHECKING:
     from archspec.engines.program import Program
 
 _DEVICE = "CPU"
-PROPERTIES = {
-    "INFERENCE_PRECISION_HINT": "f32",
-    "PERFORMANCE_HINT": "LATENCY",
-    "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-}
+_GROUP = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
+PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", _GROUP: "0"}
 """By default, OpenVINO computes in bfloat16 where the processor supports it, whatever the network declares, and rounds
 the inputs of products with quantised weights to eight bits.
 """
+_ROUNDED = {**PROPERTIES, _GROUP: "32"}
 
 
-class OpenVINO(Engine):
+class OpenVINO(RoundingEngine):
     """The network as `model.xml`, its weights as `model.bin`; computed in float32."""
 
     word = "openvino"
     steps = True
+    keeps_integers = True
     runtime = "openvino"
     speed = 2
     extra = "openvino"
@@ -53,6 +52,11 @@ class OpenVINO(Engine):
             fail("E603", message, None, help=help)
         if find_spec("openvino") is None:
             fail("E604", f"the target `{self.word}` needs the package openvino", None, help=self._install())
+
+    def check_eights(self, target: Target) -> None:
+        """Raise SpecError E603: OpenVINO 2026.4 gives other values where it rounds to them."""
+        help = "round to `int8`, or leave `openvino` out"
+        fail("E603", f"`{target}` does not support fp8: OpenVINO rounds to other values", None, help=help)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Convert the ONNX file to OpenVINO's format. Raises SpecError E606 if OpenVINO rejects it."""
@@ -89,13 +93,13 @@ class OpenVINO(Engine):
             return f"it was written by openvino {artifact.version.partition('-')[0]}; this host has the older {here}"
         return None
 
-    def open(self, path: Path, interface: Interface) -> Runner:
+    def open(self, path: Path, interface: Interface, *, rounded: bool = False) -> Runner:
         """Compile for the processor. Raises SpecError E610 for a file that OpenVINO rejects."""
         import openvino
 
         core = openvino.Core()
         try:
-            return _Compiled(core.compile_model(core.read_model(path), _DEVICE, PROPERTIES))
+            return _Compiled(core.compile_model(core.read_model(path), _DEVICE, _ROUNDED if rounded else PROPERTIES))
         except RuntimeError as error:
             fail("E610", f"OpenVINO cannot open {path.name}", None, notes=_lines(error))
 
