@@ -45,7 +45,7 @@ class Passes(Counter[Passed]):
         )
 
 
-class Walk(ABC, Generic[Known]):
+class LayerWalk(ABC, Generic[Known]):
     """Runs a graph with what is known of its values."""
 
     def __init__(self, boundaries: Boundaries) -> None:

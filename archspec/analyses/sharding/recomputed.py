@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.gradients import GradientWires, senders
-from archspec.analyses.sharding.passing import Passed, Passes, Walk
+from archspec.analyses.sharding.passing import LayerWalk, Passed, Passes
 from archspec.analyses.sharding.wiring import WiredGraph, WiredOp
 from archspec.ir.graph import Graph, Node
 
@@ -22,7 +22,7 @@ def recomputed(graph: Graph, wiring: WiredGraph, gradients: GradientWires, bound
     return walk.found
 
 
-class _Walk(Walk[None]):
+class _Walk(LayerWalk[None]):
     """What happens in a layer: `since` are the values that passed since the last op that keeps something.
 
     It is None outside of layers.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.gradients import sends
-from archspec.analyses.sharding.passing import Passed, Passes, Walk
+from archspec.analyses.sharding.passing import LayerWalk, Passed, Passes
 from archspec.analyses.sharding.wiring import WiredGraph
 from archspec.ir.graph import Graph, Node
 from archspec.ir.types import DType
@@ -25,7 +25,7 @@ def untrained(graph: Graph, wiring: WiredGraph, boundaries: Boundaries, received
     return walk.found
 
 
-class _Walk(Walk[bool]):
+class _Walk(LayerWalk[bool]):
     """Whether values depend on something trained."""
 
     def __init__(self, wiring: WiredGraph, boundaries: Boundaries) -> None:
