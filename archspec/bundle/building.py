@@ -17,6 +17,7 @@ from archspec.bundle.manifest import WeightsEntry
 from archspec.bundle.quantising import Quantisation, Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
+from archspec.bundle.sizing import sized
 from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
@@ -35,7 +36,7 @@ from archspec.model.ports import DTypeName
 from archspec.quantising.activations import Grids, grids_of, planned_grids, read_grids
 from archspec.quantising.formats import FLOATING, STORED
 from archspec.quantising.given import GivenIntegers, given_integers
-from archspec.quantising.plan import Plan, plan_of, planned, read_wishes, written
+from archspec.quantising.plan import Plan, free_paths, plan_of, planned, read_wishes, written
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
@@ -79,7 +80,7 @@ def build(
     Args:
         spec: a loaded spec, a file, the name of a shipped one, or one that was accepted before.
         out: the folder to write. An existing bundle there is replaced as a whole, once the new one is complete.
-        weights: a safetensors or GGUF file, a folder, tensors by name, or None for fresh ones under `seed`.
+        weights: a safetensors or GGUF file, a folder, tensors by name, or None for ones initialised under `seed`.
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
@@ -87,7 +88,6 @@ def build(
         files: files to copy into the bundle, such as a tokenizer's.
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
         tensor: the number of tensor ranks over which the model is split, with an engine each; None for whole artifacts.
-        seed: the seed under which a fresh module is initialised.
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
@@ -104,6 +104,7 @@ def build(
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
+        quantising = sized(quantising, folder, ranges, weights, weights_layout, seed, progress or _silent)
         work = make(
             folder=folder,
             checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
@@ -142,8 +143,17 @@ def _quantising(
     for file in (wish.evaluate, wish.calibrate):
         if file is not None and not is_file(file):
             fail("E703", f"cannot read {file}", None, notes=["no such file"])
+    if wish.round_inputs and wish.evaluate is None:
+        message = "inputs are to be rounded without any to measure on what that costs"
+        fail("E632", message, None, help="give `--evaluate`")
+    if wish.size is not None and wish.evaluate is None:
+        message = "a size is given without inputs to measure on which weights cost most"
+        fail("E632", message, None, help="give `--evaluate`")
     found = _given(checked, wish, weights, weights_layout)
     plan = _plan(checked.spec.graph, wish, found)
+    if wish.size is not None and any(one.floating for one in plan.values()):
+        fail("E632", f"a size is given with `{FLOATING}`", None, help="ask for integers, or leave the size out")
+    wishes = () if wish.file is not None else read_wishes(wish.formats, wish.keep)
     return Quantising(
         floats=checked,
         plan=plan,
@@ -152,6 +162,9 @@ def _quantising(
         data=wish.evaluate,
         inputs=wish.calibrate,
         at_most=limits,
+        round_inputs=wish.round_inputs,
+        size=wish.size,
+        free=free_paths({path: one for path, one in plan.items() if path not in found}, wishes),
     )
 
 

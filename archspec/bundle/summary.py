@@ -64,7 +64,8 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
     if found is not None:
         counts = Counter(found.formats.values())
         kinds = ", ".join(f"{count} as {format}" for format, count in sorted(counts.items()))
-        yield f"  weights quantised: {kinds}; as floats {_megabytes(found.float_bytes)}"
+        sizes = f"{_megabytes(found.packed_bytes)} in artifacts; as floats {_megabytes(found.float_bytes)}"
+        yield f"  weights quantised: {kinds}; {sizes}"
         if found.activations:
             counts = Counter(found.activations.values())
             kinds = ", ".join(f"{count} to {grid}" for grid, count in sorted(counts.items()))
@@ -75,6 +76,7 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
         yield from (f"    {one}" for one in found.rounded)
         if found.loss is not None:
             yield f"  loss: {found.loss}"
+        yield from (f"  loss of {target}, inputs rounded: {loss}" for target, loss in found.rounding.items())
 
 
 def _ranks(bundle: Described) -> Iterator[str]:

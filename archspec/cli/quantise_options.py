@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from archspec.cli.sizes import bytes_of
+
 _OPTIONS = (
     click.option(
         "--quantise",
@@ -47,11 +49,23 @@ _OPTIONS = (
         metavar="MEASURE=LIMIT",
         help="Refuse to lose more: kl=0.02, disagreement, perplexity or accuracy; repeatable.",
     ),
+    click.option(
+        "--round-inputs",
+        is_flag=True,
+        help="With --evaluate, let runtimes round what they multiply with quantised weights to eight bits, which is "
+        "fast; that loss is measured too.",
+    ),
+    click.option(
+        "--size",
+        metavar="BYTES",
+        help="With --evaluate, let all weights take at most this, such as 113MB: formats are then the fewest bits, and "
+        "the weights that cost most get more.",
+    ),
 )
 
 
 def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options; the command gets them as `quantise`."""
+    """Add `--quantise`, `--keep`, `--evaluate` and more; the command gets them as `quantise`."""
 
     @wraps(command)
     def call(
@@ -62,6 +76,8 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         calibrate: Path | None,
         evaluate: Path | None,
         at_most: tuple[str, ...],
+        round_inputs: bool,
+        size: str | None,
         **rest: Any,
     ) -> Any:
         from archspec.bundle.quantising import Quantisation
@@ -73,6 +89,8 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
             calibrate=calibrate,
             evaluate=evaluate,
             at_most=at_most,
+            round_inputs=round_inputs,
+            size=None if size is None else bytes_of(size, "--size"),
         )
         return command(quantise=wish, **rest)
 
