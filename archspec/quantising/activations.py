@@ -51,7 +51,8 @@ def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxy
 
     Engines multiply numbers of one kind: the product with a table that is stored as `int8` reads what that is.
 
-    Raises SpecError E632 for another grid than that of the weight, E631 for a node without products whose operands could be rounded, or if nothing is left to round.
+    Raises SpecError E632 for another grid than that of the weight, E631 for a node without products whose operands
+    could be rounded, or if nothing is left to round.
     """
     known, found = products(graph), dict[str, Grid]()
     given, tables = tuple(wishes), {path for path, one in storable(graph).items() if one.rows}

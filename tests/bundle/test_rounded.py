@@ -184,7 +184,7 @@ def test_too_much_loss_names_what_reads_rounded_values(folder: Path) -> None:
         ({}, {"dtype": "float16"}, "E632"),
         ({"activations": ("fp8",)}, {}, "E632"),
         ({"formats": ("fp8",), "activations": ("fp8",)}, {"targets": ["openvino", "onnx"]}, "E603"),
-        ({"formats": ("fp8",)}, {"targets": ["tensorrt-rtx:sm86,sm89"]}, "E603"),
+        ({"formats": ("fp8",), "activations": ("fp8",)}, {"targets": ["tensorrt-rtx:sm86,sm89"]}, "E603"),
     ],
     ids=str,
 )
