@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.algebra.dim import Dim
-from archspec.analyses.cost import cost
+from archspec.analyses.cost import flops, parameter_counts
 from archspec.analyses.figures import grouped, scaled
 from archspec.analyses.memory import in_words
 from archspec.checking.decoding_cache import DecodingCache, decoding_cache
@@ -17,15 +17,15 @@ from archspec.spec import Spec
 
 def cost_changes(before: Spec, after: Spec, sizes: JointSizes) -> Iterator[Change]:
     """One change with all counts that differ; FLOPs at the typical sizes of the second spec."""
-    old, new = cost(before.graph), cost(after.graph)
+    (old, old_trains), (new, new_trains) = parameter_counts(before.graph), parameter_counts(after.graph)
     parts = []
-    if old.parameters != new.parameters:
-        more = new.parameters - old.parameters
-        parts.append(f"{grouped(old.parameters)} -> {grouped(new.parameters)} parameters ({more:+,})")
-    if old.parameters - old.trainable != new.parameters - new.trainable:
-        parts.append(f"{grouped(old.trainable)} -> {grouped(new.trainable)} trainable")
-    if sizes.before.of(old.flops) != sizes.after.of(new.flops):
-        parts.append(_flops(old.flops, new.flops, sizes))
+    if old != new:
+        parts.append(f"{grouped(old)} -> {grouped(new)} parameters ({new - old:+,})")
+    if old - old_trains != new - new_trains:
+        parts.append(f"{grouped(old_trains)} -> {grouped(new_trains)} trainable")
+    computed = flops(before.graph), flops(after.graph)
+    if sizes.before.of(computed[0]) != sizes.after.of(computed[1]):
+        parts.append(_flops(*computed, sizes))
     if parts:
         yield Change(kind="cost", places=(), text=", ".join(parts))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from math import lcm
 from typing import Any, TypeVar
 
@@ -51,10 +52,11 @@ class Over:
             changed = any(new is not old for new, old in zip(parts, thing, strict=True))
             return type(thing)(parts) if changed else thing
         # What is compared by identity is no plain data: the terms that relations name, for one.
-        if not field_names(thing) or not _is_compared(type(thing)):
+        names = field_names(thing)
+        if not names or not _is_compared(type(thing)):
             return thing
-        fields = {name: getattr(thing, name) for name in field_names(thing)}
-        new = {name: made for name, old in fields.items() if (made := self.of(old)) is not old}
+        fields = ((name, getattr(thing, name)) for name in names)
+        new = {name: made for name, old in fields if (made := self.of(old)) is not old}
         return replace(thing, **new) if new else thing
 
     def _of(self, found: Iterable[Symbol]) -> dict[Symbol, Symbol]:
@@ -62,6 +64,7 @@ class Over:
         return {old: new for old, new in named if new != old}
 
 
+@cache
 def _is_compared(cls: type) -> bool:
     """Whether objects of a class are compared by what they hold."""
     return any("__eq__" in vars(base) for base in cls.__mro__[:-1])
