@@ -25,7 +25,7 @@ def family(path: Path, name: NameOf, others: Iterable[Path], library: Library) -
     found = {same_file(path): own}
     for other in (*above, *others):
         key = same_file(other)
-        if key not in found and not roots.isdisjoint(map(same_file, library.glance(other).seen)):
+        if key not in found and not roots.isdisjoint(map(same_file, library.through(other).seen)):
             reading = library.reading(other)
             if reading.names is not None:
                 found[key] = reading

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 @record
-class Glance:
+class ReadThrough:
     """What is kept of every file that was read: the files that it was read through, and whether its text parses."""
 
     seen: Mapping[Path, Version]
@@ -31,7 +31,7 @@ class Library:
         self.desk = Desk() if desk is None else desk
         self._readings: dict[Path, FileReading] = {}
         self._analyses: dict[Path, Analysis] = {}
-        self._glances: dict[Path, Glance] = {}
+        self._through: dict[Path, ReadThrough] = {}
 
     def reading(self, path: Path) -> FileReading:
         """The reading of a file as it is now."""
@@ -41,12 +41,12 @@ class Library:
             _keep(self._readings, path, known)
         return known
 
-    def glance(self, path: Path) -> Glance:
+    def through(self, path: Path) -> ReadThrough:
         """What a file is read through: a folder may hold more files than readings are kept of."""
-        known = self._glances.get(path)
+        known = self._through.get(path)
         if known is None or not self.desk.unchanged(known.seen):
             reading = self.reading(path)
-            known = self._glances[path] = Glance(seen=reading.seen, parses=reading.own is not None)
+            known = self._through[path] = ReadThrough(seen=reading.seen, parses=reading.own is not None)
         return known
 
     def analysis(self, path: Path) -> Analysis:

@@ -93,10 +93,10 @@ def _shared(path: Path, name: NameOf, library: Library) -> dict[Path, FileReadin
     found = family(path, name, others, library)
     for reading in found.values():
         for file in reading.seen:
-            if not library.glance(file).parses:
+            if not library.through(file).parses:
                 raise RenameRefusedError(f"{file.name}, which {Path(reading.source.name).name} names, cannot be read")
     for other in others:
-        if library.glance(other).parses:
+        if library.through(other).parses:
             continue
         if named := _EXTENDS.search(library.desk.text(other) or ""):
             parent = other.parent / named[2]
