@@ -17,6 +17,7 @@ from archspec.bundle.manifest import WeightsEntry
 from archspec.bundle.quantising import Quantisation, Quantising
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
+from archspec.bundle.sizing import sized
 from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
@@ -34,7 +35,7 @@ from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
 from archspec.quantising.formats import STORED
 from archspec.quantising.given import GivenIntegers, given_integers
-from archspec.quantising.plan import Plan, plan_of, planned, read_wishes
+from archspec.quantising.plan import Plan, free_paths, plan_of, planned, read_wishes
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
@@ -78,7 +79,7 @@ def build(
     Args:
         spec: a loaded spec, a file, the name of a shipped one, or one that was accepted before.
         out: the folder to write. An existing bundle there is replaced as a whole, once the new one is complete.
-        weights: a safetensors or GGUF file, a folder, tensors by name, or None for fresh ones under `seed`.
+        weights: a safetensors or GGUF file, a folder, tensors by name, or None for ones initialised under `seed`.
         targets: `onnx`, `openvino`, `inductor`, `tensorrt-rtx:sm86,sm89` (`sm86+sm89` is one engine for both).
         dtype: `float32`, `float16` or `bfloat16`: the precision of the artifacts.
         weights_layout: which of the spec's weight layouts the checkpoint has; without it, the one that fits.
@@ -86,7 +87,6 @@ def build(
         files: files to copy into the bundle, such as a tokenizer's.
         profiles: sizes that engines are built for, `batch=1,tokens=1:64:128` each; without any, all declared sizes.
         tensor: the number of tensor ranks over which the model is split, with an engine each; None for whole artifacts.
-        seed: the seed under which a fresh module is initialised.
         cache: reuse artifacts built before from the same parts by the same tools, and store what is built.
         benchmark: time every artifact that this host can run, at typical sizes: `run` then prefers the fastest.
         unproved: build although something in the spec does not hold; the manifest lists it, and `run` repeats it.
@@ -103,6 +103,7 @@ def build(
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
     make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
+        quantising = sized(quantising, folder, ranges, weights, weights_layout, seed, progress or _silent)
         work = make(
             folder=folder,
             checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
@@ -140,9 +141,25 @@ def _quantising(
         fail("E632", "a limit of the loss is given without inputs to measure it on", None, help="give `--evaluate`")
     if wish.evaluate is not None and not is_file(wish.evaluate):
         fail("E703", f"cannot read {wish.evaluate}", None, notes=["no such file"])
+    if wish.round_inputs and wish.evaluate is None:
+        message = "inputs are to be rounded without any to measure on what that costs"
+        fail("E632", message, None, help="give `--evaluate`")
+    if wish.size is not None and wish.evaluate is None:
+        message = "a size is given without inputs to measure on which weights cost most"
+        fail("E632", message, None, help="give `--evaluate`")
     found = _given(checked, wish, weights, weights_layout)
     plan = _plan(checked.spec.graph, wish, found)
-    return Quantising(floats=checked, plan=plan, given=found, data=wish.evaluate, at_most=limits)
+    wishes = () if _is_file(wish) else read_wishes(wish.formats, wish.keep)
+    return Quantising(
+        floats=checked,
+        plan=plan,
+        given=found,
+        data=wish.evaluate,
+        at_most=limits,
+        round_inputs=wish.round_inputs,
+        size=wish.size,
+        free=free_paths({path: one for path, one in plan.items() if path not in found}, wishes),
+    )
 
 
 def _suited(quantising: Quantising | None, ranks: int | None, layout: Layout) -> Quantising | None:
@@ -166,10 +183,15 @@ def _given(
 
 def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) -> Plan:
     """The plan of a file, or the one that formats ask for. Raises SpecError E630 or E631."""
-    if len(wish.formats) == 1 and wish.formats[0].endswith(".json") and not wish.keep:
+    if _is_file(wish):
         return planned(graph, read_formats(Path(wish.formats[0])))
     held = {path: one.storage for path, one in given.items() if one.storage is not None}
     return plan_of(graph, read_wishes(wish.formats, wish.keep), held)
+
+
+def _is_file(wish: Quantisation) -> bool:
+    """Whether the formats are those of a file."""
+    return len(wish.formats) == 1 and wish.formats[0].endswith(".json") and not wish.keep
 
 
 def _stored(quantising: Quantising) -> Spec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,8 @@ from archspec.bundle.sources import SPEC
 from archspec.bundle.summary import summary
 from archspec.checking.checks import accepted
 from archspec.diagnostics import did_you_mean, fail
-from archspec.engines.registry import engine_of, target_of
+from archspec.engines.opening import open_artifact
+from archspec.engines.registry import target_of
 from archspec.model.checked import Checked
 from archspec.model.inputs import prepare
 from archspec.model.ports import Interface
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
 class Bundle:
     """A bundle whose files were all found unchanged.
 
-    `artifact` is the target that runs if none is named; None chooses the best for this host.
+    `artifact` is the target that runs if none is named; None chooses the best for this host. With `exact`, none rounds
+    what it multiplies with quantised weights, whatever the bundle was built for.
     """
 
     path: Path
     manifest: Manifest
     report: BundleReport
     artifact: str | None = None
+    exact: bool = False
     _runners: dict[str, Runner] = field(default_factory=dict, repr=False, compare=False)
 
     def run(self, inputs: Mapping[str, NDArray[Any]], artifact: str | None = None) -> dict[str, NDArray[Any]]:
@@ -97,5 +100,14 @@ class Bundle:
         if entry.target not in self._runners:
             target = target_of(entry.target)
             path = self.path / entry.files[0]
-            self._runners[entry.target] = engine_of(target).open(path, self.interface)
+            rounded = self.rounds(entry.target)
+            self._runners[entry.target] = open_artifact(target, path, self.interface, rounded=rounded)
         return self._runners[entry.target]
+
+    def exactly(self) -> Bundle:
+        """The same bundle, none of whose artifacts rounds what it multiplies with quantised weights."""
+        return replace(self, exact=True, _runners={})
+
+    def rounds(self, target: str) -> bool:
+        """Whether the artifacts of a target round what they multiply with quantised weights."""
+        return not self.exact and target in self.manifest.rounded

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,24 +14,29 @@ import numpy as np
 from archspec.analyses.parameters import expand
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.manifest import LossEntry
-from archspec.bundle.parity import run_module
+from archspec.bundle.parity import module_runner, run_module
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.counted import counted, over
 from archspec.diagnostics import did_you_mean, fail
 from archspec.engines.module import load_module
+from archspec.engines.opening import open_artifact
 from archspec.engines.program import Program
+from archspec.engines.registry import target_of
 from archspec.ir.graph import Parameter
+from archspec.ir.storage import Storage
 from archspec.model.archives import read_arrays
 from archspec.model.inputs import prepare
-from archspec.model.ports import sizes_of
-from archspec.model.runner import Array, Arrays
+from archspec.model.ports import DTypeName, sizes_of
+from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
 from archspec.quantising.loss import Loss, Tally, measures
+from archspec.quantising.rounding import suited
+from archspec.quantising.sizing import Option, read_option, stored_options
 from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec.claims import claims_of
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 LABELS = "labels"
 """The array of right classes among the inputs, if they are known."""
@@ -48,20 +53,39 @@ class Evaluation:
     floats: Program
     arrays: Arrays
 
-    def loss(self) -> Loss:
-        """Compare the module with quantised weights with the one with floats. Raises SpecError E633."""
-        wanted = self._scores(load_module(self.floats, "float32"))
-        return self._against(wanted, load_module(self.program, "float32"))
+    def loss(self, opened: Callable[[], Runner] | None = None, dtype: DTypeName = "float32") -> Loss:
+        """Compare the module with quantised weights, or else what is `opened`, with the module with floats.
+
+        An artifact takes floats in `dtype`. Raises SpecError E633.
+        """
+        wanted = self._scores(module_runner(self.floats))
+        return self._against(wanted, (opened or partial(module_runner, self.program))(), dtype)
 
     def by_parameter(self) -> dict[str, float]:
         """The divergence that each parameter causes alone, by path, the largest first."""
         module, stored = load_module(self.floats, "float32"), StoredArrays(self.program.weights)
-        wanted, found = self._scores(module), dict[str, float]()
+        runner = FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+        wanted, found = self._scores(runner), dict[str, float]()
         for parameter, names in self._quantised().items():
             kept = self._put(module, {name: _values(parameter, name, stored) for name in names})
-            found[parameter.path] = self._against(wanted, module).kl
+            found[parameter.path] = self._against(wanted, runner).kl
             self._put(module, kept)
         return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+    def alone(self, options: Mapping[str, Sequence[Option]]) -> dict[str, list[float]]:
+        """The divergence that each way to store a parameter causes alone, by path; floats cause none."""
+        module = load_module(self.floats, "float32")
+        runner = FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+        wanted, names = self._scores(runner), dict[str, list[str]]()
+        for name, parameter in expand(self.spec.graph).items():
+            names.setdefault(parameter.path, []).append(name)
+        found = {path: [0.0] * len(ways) for path, ways in options.items()}
+        for path, place, storage in stored_options(options):
+            own = module.state_dict()
+            kept = self._put(module, {name: _rounded(own[name], storage) for name in names[path]})
+            found[path][place] = self._against(wanted, runner).kl
+            self._put(module, kept)
+        return found
 
     def _quantised(self) -> Mapping[Parameter, list[str]]:
         """The parameters that are integers, with the names of their tensors."""
@@ -82,9 +106,9 @@ class Evaluation:
                 own[name].copy_(torch.from_numpy(array))
         return kept
 
-    def _against(self, wanted: Sequence[Array], module: nn.Module) -> Loss:
+    def _against(self, wanted: Sequence[Array], runner: Runner, dtype: DTypeName = "float32") -> Loss:
         tally = Tally()
-        for row, (floats, integers) in enumerate(zip(wanted, self._scores(module), strict=True)):
+        for row, (floats, integers) in enumerate(zip(wanted, self._scores(runner, dtype), strict=True)):
             inputs = self._rows[row]
             places = counted(claims_of(self.spec), inputs, sizes_of(self.program.interface, inputs))[self._output]
             positions = over(places, floats.shape[:-1]).reshape(-1)
@@ -94,8 +118,10 @@ class Evaluation:
             fail("E633", "no position of the inputs to evaluate on counts", None)
         return tally.loss
 
-    def _scores(self, module: nn.Module) -> list[Array]:
-        return [run_module(module, self.program, inputs)[self._output] for inputs in self._rows]
+    def _scores(self, runner: Runner, dtype: DTypeName = "float32") -> list[Array]:
+        interface = self.program.interface
+        rows = self._rows if dtype == "float32" else [prepare(interface, one, dtype) for one in self._rows]
+        return [runner.run(inputs)[self._output] for inputs in rows]
 
     @cached_property
     def _rows(self) -> list[dict[str, Array]]:
@@ -147,11 +173,31 @@ def _values(parameter: Parameter, name: str, stored: Mapping[str, Any]) -> Array
     return parameter.stored.values(stored[name], scales).astype(np.float32)
 
 
+def _rounded(weight: Tensor, storage: Storage) -> Array:
+    """The numbers that a weight becomes, as float32."""
+    integers, scales = suited(weight, storage)
+    return storage.values(integers.numpy(), scales.numpy()).astype(np.float32)
+
+
+def losses(job: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Measure what each way to store a parameter loses alone.
+
+    The job has `spec`, the program `floats`, the `data` to evaluate on, what it is `called`, and `options` by path: the
+    bits, axes with scales of their own and block of each way, None for floats. Raises SpecError E633.
+    """
+    spec, floats = bundled_spec(Path(job["spec"])), Program.from_json(job["floats"])
+    types = {port.name: port.type for port in floats.interface.input_ports}
+    arrays = read_arrays(Path(job["data"]), types, job["called"])
+    ways = {path: [read_option(one) for one in each] for path, each in job["options"].items()}
+    return Evaluation(spec=spec, program=floats, floats=floats, arrays=arrays).alone(ways)
+
+
 def evaluate(job: Mapping[str, Any]) -> LossEntry:
     """Measure what quantised weights cost, and compare it with limits.
 
     The job has `spec`, the programs `floats` and `program`, the `data` to evaluate on, what it is `called`, and
-    `at_most` by measure. Raises SpecError E633 for data that cannot be used, E634 for more loss than is allowed.
+    `at_most` by measure. With an `artifact`, it is that which is measured, rounding what it multiplies. Raises
+    SpecError E633 for data that cannot be used, E634 for more loss than is allowed.
     """
     program, data = Program.from_json(job["program"]), Path(job["data"])
     types = {port.name: port.type for port in program.interface.input_ports}
@@ -161,8 +207,15 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
         floats=Program.from_json(job["floats"]),
         arrays=read_arrays(data, types, job["called"]),
     )
-    loss = evaluation.loss()
-    _judge(loss, job["at_most"], evaluation)
+    artifact = job.get("artifact")
+    if artifact is None:
+        loss = evaluation.loss()
+    else:
+        target, file = target_of(artifact["target"]), Path(artifact["file"])
+        opened = partial(open_artifact, target, file, program.interface, rounded=True)
+        loss = evaluation.loss(opened, artifact["dtype"])
+    what = "quantised weights lose" if artifact is None else f"`{artifact['target']}` with rounded inputs loses"
+    _judge(what, loss, job["at_most"], evaluation)
     return LossEntry(
         data=job["called"],
         sha256=hashlib.sha256(data.read_bytes()).hexdigest(),
@@ -177,7 +230,7 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
     )
 
 
-def _judge(loss: Loss, limits: Mapping[str, float], evaluation: Evaluation) -> None:
+def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evaluation) -> None:
     """Raise SpecError with E634 if a measure exceeds its limit, and name the nodes that cost most."""
     found = measures(loss)
     for name in limits:
@@ -191,7 +244,7 @@ def _judge(loss: Loss, limits: Mapping[str, float], evaluation: Evaluation) -> N
     told = ", ".join(f"{name} is {value:.3g}, allowed {limits[name]:g}" for name, value in over_limit.items())
     notes = [f"`{path}` alone: kl {kl:.3g}" for path, kl in worst]
     help = f"keep the worst as floats, `--keep {worst[0][0].rpartition('.')[0]}`, or give it more bits"
-    fail("E634", f"quantised weights lose too much: {told}", None, notes=notes, help=help)
+    fail("E634", f"{what} too much: {told}", None, notes=notes, help=help)
 
 
 def read_limits(texts: Sequence[str]) -> dict[str, float]:

@@ -117,17 +117,20 @@ class LossEntry(_Model):
 class QuantisedEntry(_Model):
     """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats.
 
+    In `packed_bytes`, integers of four bits take half a byte each, as in artifacts; the file of weights has bytes.
     `unrounded` has those whose integers and scales are the ones of the given file, bit by bit, with their formats in
     it; `rounded` says what became of others that it does not have as floats. `loss` is what rounding costs; None if it
-    was not measured.
+    was not measured. `rounding` has the loss of those artifacts, by target, that round what they multiply too.
     """
 
     formats: dict[str, str]
     bytes: int
     float_bytes: int
+    packed_bytes: int
     unrounded: dict[str, list[str]] = {}
     rounded: list[str] = []
     loss: LossEntry | None = None
+    rounding: dict[str, LossEntry] = {}
 
 
 class ArtifactEntry(_Model):
@@ -269,6 +272,11 @@ class Manifest(_Model):
     command: str
     tools: dict[str, str]
     files: dict[str, FileEntry]
+
+    @property
+    def rounded(self) -> dict[str, LossEntry]:
+        """The loss of the artifacts, by target, that round what they multiply with quantised weights."""
+        return self.quantised.rounding if self.quantised is not None else {}
 
     @property
     def of_ranks(self) -> list[ArtifactEntry]:

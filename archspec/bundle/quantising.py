@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,18 @@ from archspec.bundle.manifest import LossEntry, QuantisedEntry, WeightsEntry
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.weights import Weights, put_weights
 from archspec.diagnostics import fail
+from archspec.engines.build import BuiltArtifact
+from archspec.engines.opening import rounds
 from archspec.engines.process import Progress, Stage, run_step
 from archspec.engines.program import Program
+from archspec.engines.registry import engine_of
 from archspec.ir.storage import SCALE
 from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
 from archspec.quantising.given import GivenIntegers, read_integers
 from archspec.quantising.plan import Plan, written
+from archspec.quantising.sizing import plan_bytes
 from archspec.quantising.spec import quantised
 from archspec.record import record
 from archspec.weights.files import read_weights
@@ -41,17 +45,29 @@ class Quantisation:
         keep: nodes whose weights stay floats.
         evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
+        round_inputs: let runtimes that multiply integers round what they multiply them with to eight bits, which is
+            fast; what that costs is measured, too, on the artifacts.
+        size: the most bytes that all weights may take. The formats are then the fewest bits, and weights that cost much
+            get more as far as they fit, all but those of a `NODE=FORMAT`.
     """
 
     formats: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     evaluate: Path | None = None
     at_most: tuple[str, ...] = ()
+    round_inputs: bool = False
+    size: int | None = None
 
     @property
     def unused(self) -> str:
         """The first option that says nothing without a format."""
-        return "`--keep`" if self.keep else "`--evaluate`" if self.evaluate is not None else "`--at-most`"
+        given = {
+            "--keep": self.keep,
+            "--evaluate": self.evaluate is not None,
+            "--at-most": self.at_most,
+            "--round-inputs": self.round_inputs,
+        }
+        return f"`{next((name for name, one in given.items() if one), '--size')}`"
 
 
 @record(eq=False)
@@ -59,7 +75,11 @@ class Quantising:
     """What is rounded: the spec with floats as it was accepted, and the plan.
 
     `given` is what the weights are in their file: integers that the plan holds exactly are not rounded. What rounding
-    costs is measured on `data`, if given, and may be `at_most` so much, by measure.
+    costs is measured on `data`, if given, and may be `at_most` so much, by measure. With `round_inputs`, artifacts that
+    can round what they multiply are measured so, too. With a `size` in bytes, the parameters `free` may be stored in
+    more bits than the plan says.
+
+    `entry` and `stages` are those of the floats, once these are written.
     """
 
     floats: Checked
@@ -67,6 +87,11 @@ class Quantising:
     given: Mapping[str, GivenIntegers] = field(default_factory=dict)
     data: Path | None = None
     at_most: Mapping[str, float] = field(default_factory=dict)
+    round_inputs: bool = False
+    size: int | None = None
+    free: tuple[str, ...] = ()
+    entry: WeightsEntry | None = None
+    stages: tuple[Stage, ...] = ()
 
     @property
     def unrounded(self) -> Plan:
@@ -89,10 +114,8 @@ class Quantising:
         if integers is not None:
             _save(folder / program.weights, integers)
             return WeightsEntry(path=WEIGHTS, origin="given", layout=layout), ()
-        (folder / FLOATS).mkdir()
-        floats = self.program(program)
-        (folder / floats.source).write_text(emit(self.floats), encoding="utf-8")
-        entry, stages = put_weights(folder, self.floats, floats, weights, layout, seed, progress)
+        own, floats = self.with_floats(folder, program, weights, layout, seed, progress), self.program(program)
+        assert own.entry is not None
         if self.unrounded and isinstance(weights, (str, Path)):
             read = read_integers(self.floats.spec, weights, layout, self.unrounded)
             made = {f"{name}{end}": one for name, both in read for end, one in zip(("", SCALE), both, strict=True)}
@@ -100,7 +123,19 @@ class Quantising:
         job = {"spec": SPEC, "floats": str(floats.weights), "weights": str(program.weights)}
         worker = "archspec.bundle.worker"
         step = run_step(worker, "quantise", job, folder=folder, stage="quantise weights", progress=progress)
-        return entry.model_copy(update={"path": WEIGHTS}), (*stages, step.stage)
+        return own.entry.model_copy(update={"path": WEIGHTS}), (*own.stages, step.stage)
+
+    def with_floats(
+        self, folder: Path, program: Program, weights: Weights, layout: str | None, seed: int, progress: Progress
+    ) -> Quantising:
+        """The same, once the module and the weights are written as floats; see `begin` for the arguments."""
+        if self.entry is not None:
+            return self
+        (folder / FLOATS).mkdir()
+        floats = self.program(program)
+        (folder / floats.source).write_text(emit(self.floats), encoding="utf-8")
+        entry, stages = put_weights(folder, self.floats, floats, weights, layout, seed, progress)
+        return replace(self, entry=entry, stages=stages)
 
     def integers(self, weights: Weights) -> Mapping[str, Any] | None:
         """Weights that are stored by the plan already, as those of a bundle are; None for others."""
@@ -114,34 +149,60 @@ class Quantising:
                 fail("E632", message, None, help="give the weights that they were rounded from")
             return dict(file.items())
 
-    def finish(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
-        """Measure what is lost, once the weights are written, and remove what is no part of the bundle.
+    def measure(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
+        """Measure what is lost, once the weights are written.
 
         Returns the entry of the manifest. Raises SpecError E633 for data that cannot be used, E634 for too much loss.
         """
         entry = QuantisedEntry(
             formats=written(self.plan),
             bytes=(folder / WEIGHTS).stat().st_size,
+            packed_bytes=plan_bytes(self.floats.spec.graph, self.plan),
             float_bytes=self.floats.cost.weight_bytes,
             unrounded={path: list(self.given[path].formats) for path in self.unrounded},
             rounded=[one.told(path, self.plan) for path, one in self.given.items() if path not in self.unrounded],
         )
         stages: tuple[Stage, ...] = ()
         if self.data is not None:
-            job = {
-                "spec": SPEC,
-                "floats": self.program(program).to_json(),
-                "program": program.to_json(),
-                "data": str(self.data.resolve()),
-                "called": self.data.name,
-                "at_most": dict(self.at_most),
-            }
-            worker = "archspec.bundle.worker"
-            made = run_step(worker, "evaluate", job, folder=folder, stage="measure the loss", progress=progress)
-            entry = entry.model_copy(update={"loss": LossEntry.model_validate(made.result["loss"])})
-            stages = (made.stage,)
-        shutil.rmtree(folder / FLOATS, ignore_errors=True)
+            loss, stage = self._loss(folder, self._job(self.data, program), "measure the loss", progress)
+            entry, stages = entry.model_copy(update={"loss": loss}), (stage,)
         return entry, stages
+
+    def finish(
+        self, folder: Path, program: Program, built: Sequence[BuiltArtifact], entry: QuantisedEntry, progress: Progress
+    ) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
+        """Measure artifacts that round what they multiply, and remove what is no part of the bundle.
+
+        Returns the entry of the manifest with their loss. Raises SpecError E634 for too much of it.
+        """
+        losses, stages = dict[str, LossEntry](), list[Stage]()
+        for one in built if self.round_inputs and self.data is not None else ():
+            target, artifact = one.target, one.artifact
+            if not rounds(target) or engine_of(target).closed(target, artifact) is not None:
+                continue
+            assert self.data is not None
+            opened = {"target": str(target), "file": str(one.folder / artifact.files[0]), "dtype": artifact.dtype}
+            job = {**self._job(self.data, program), "artifact": opened}
+            losses[str(target)], stage = self._loss(folder, job, f"measure the loss of {target}", progress)
+            stages.append(stage)
+        shutil.rmtree(folder / FLOATS, ignore_errors=True)
+        return entry.model_copy(update={"rounding": losses}), tuple(stages)
+
+    def _job(self, data: Path, program: Program) -> dict[str, object]:
+        """What is evaluated, and how much it may lose."""
+        return {
+            "spec": SPEC,
+            "floats": self.program(program).to_json(),
+            "program": program.to_json(),
+            "data": str(data.resolve()),
+            "called": data.name,
+            "at_most": dict(self.at_most),
+        }
+
+    def _loss(self, folder: Path, job: Mapping[str, object], stage: str, progress: Progress) -> tuple[LossEntry, Stage]:
+        """Measure a loss in a process of its own."""
+        made = run_step("archspec.bundle.worker", "evaluate", job, folder=folder, stage=stage, progress=progress)
+        return LossEntry.model_validate(made.result["loss"]), made.stage
 
 
 def quantise_weights(spec: Path, floats: Path, weights: Path) -> None:

@@ -1,9 +1,16 @@
-"""The text files that a bundle takes from a spec, and the names of its files."""
+"""What a bundle takes from a spec: its text files and its module, and the names of its files."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from archspec.engines.profiles import Profile
+from archspec.engines.program import Program
 from archspec.lower.emission import emit
+from archspec.lower.naming import class_name
 from archspec.model.checked import Checked
+from archspec.model.ports import interface_of
+from archspec.spec import Spec
 from archspec.spec.files import text_of
 from archspec.spec.printing import printed
 
@@ -11,6 +18,17 @@ SPEC = "spec.yaml"
 ORIGINAL = "spec.original.yaml"
 MODULE = "model.py"
 WEIGHTS = "model.safetensors"
+
+
+def whole_program(spec: Spec, profiles: tuple[Profile, ...]) -> Program:
+    """The emitted module of a spec; paths are relative to the folder of a bundle."""
+    return Program(
+        source=Path(MODULE),
+        module=class_name(spec.name),
+        weights=Path(WEIGHTS),
+        interface=interface_of(spec),
+        profiles=profiles,
+    )
 
 
 def texts_of(checked: Checked) -> dict[str, str]:

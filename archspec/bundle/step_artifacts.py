@@ -53,7 +53,9 @@ def opened_steps(bundle: Bundle, checked: Checked, artifact: str | None = None) 
         return error.diagnostics[0]
     files = {part: bundle.path / _entry(found, choice.target).files[0] for part, found in entries.items()}
     dtype = _entry(entries["step"], choice.target).dtype
-    return OpenedSteps(steps=open_steps(programs, target_of(choice.target), dtype, files), choice=choice)
+    rounded = bundle.rounds(choice.target)
+    steps = open_steps(programs, target_of(choice.target), dtype, files, rounded=rounded)
+    return OpenedSteps(steps=steps, choice=choice)
 
 
 def _chosen(

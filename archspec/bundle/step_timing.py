@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from statistics import median
 
@@ -25,7 +25,11 @@ from archspec.spec.claims import claims_of
 
 
 def time_steps(
-    files: Mapping[str, Mapping[str, Path]], checked: Checked, programs: StepPrograms, dtype: DTypeName
+    files: Mapping[str, Mapping[str, Path]],
+    checked: Checked,
+    programs: StepPrograms,
+    dtype: DTypeName,
+    rounding: Collection[str] = (),
 ) -> list[Timing]:
     """Time steps, given by target as the first file of each part; see `time_artifacts` for the turns they take.
 
@@ -40,7 +44,7 @@ def time_steps(
     rows = rows_at(known, sizes, patterns(known.claims)[0], SEED)
 
     def run(target: str, parts: Mapping[str, Path]) -> Run:
-        opened = open_steps(programs, target_of(target), dtype, parts)
+        opened = open_steps(programs, target_of(target), dtype, parts, rounded=target in rounding)
         return _again(ContractSteps(steps=opened, interface=interface_of(checked.spec)), rows, sizes)
 
     taken = alternating({target: run(target, parts) for target, parts in files.items()})

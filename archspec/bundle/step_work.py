@@ -107,14 +107,19 @@ class StepWork:
             stages.append(StageEntry(name=s.name, seconds=s.seconds, peak_bytes=s.peak_bytes))
         return report.model_copy(update={"trials": trials, "skipped": skipped, "stages": stages})
 
-    def timed(self, report: BundleReport, programs: Sequence[BuiltProgram]) -> BundleReport:
-        """The report with the time of every step that this host can run. Raises SpecError E610."""
+    def timed(
+        self, report: BundleReport, programs: Sequence[BuiltProgram], rounding: Sequence[str] = ()
+    ) -> BundleReport:
+        """The report with the time of every step that this host can run. Raises SpecError E610.
+
+        Those of the targets `rounding` round what they multiply.
+        """
         # A time says nothing of a step whose values were not compared.
         ran = {trial.artifact for trial in report.trials}
         files = {str(target): parts for target, parts in _files(programs).items() if step_of(target) in ran}
         if not files:
             return report
-        job = {"files": files, "spec": SPEC, "dtype": self.dtype}
+        job = {"files": files, "spec": SPEC, "dtype": self.dtype, "rounding": rounding}
         outcome = self._run("time_steps", job, "time the steps")
         timings = [*report.timings, *map(Timing.model_validate, outcome.result["timings"])]
         s = outcome.stage

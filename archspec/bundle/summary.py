@@ -64,12 +64,14 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
     if found is not None:
         counts = Counter(found.formats.values())
         kinds = ", ".join(f"{count} as {format}" for format, count in sorted(counts.items()))
-        yield f"  weights quantised: {kinds}; as floats {_megabytes(found.float_bytes)}"
+        sizes = f"{_megabytes(found.packed_bytes)} in artifacts; as floats {_megabytes(found.float_bytes)}"
+        yield f"  weights quantised: {kinds}; {sizes}"
         if found.unrounded:
             yield f"  weights unrounded, as in their file: {len(found.unrounded)} of {len(found.formats)}"
         yield from (f"    {one}" for one in found.rounded)
         if found.loss is not None:
             yield f"  loss: {found.loss}"
+        yield from (f"  loss of {target}, inputs rounded: {loss}" for target, loss in found.rounding.items())
 
 
 def _ranks(bundle: Described) -> Iterator[str]:

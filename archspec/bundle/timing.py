@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from archspec.bundle.parity import SEED
 from archspec.bundle.report import Timing
+from archspec.engines.opening import open_artifact
 from archspec.engines.profiles import declared
 from archspec.engines.program import Program
-from archspec.engines.registry import engine_of, target_of
+from archspec.engines.registry import target_of
 from archspec.model.inputs import prepare
 from archspec.model.ports import DTypeName
 from archspec.model.samples import sample
@@ -23,9 +24,12 @@ SLOW = 2.0
 Run = Callable[[], Any]
 
 
-def time_artifacts(files: Mapping[str, Path], program: Program, dtype: DTypeName) -> list[Timing]:
+def time_artifacts(
+    files: Mapping[str, Path], program: Program, dtype: DTypeName, rounding: Collection[str] = ()
+) -> list[Timing]:
     """Time artifacts, given by target, from arrays to arrays at the typical sizes of the first profile.
 
+    Those of the targets `rounding` round what they multiply with quantised weights.
     The artifacts take turns, so that changes of the machine's load affect all of them. Each turn begins with a run that
     is not counted, after which the threads of the previous artifact are idle. Returns the median time in milliseconds
     for each. Raises SpecError E610 for one that does not open or run.
@@ -35,7 +39,7 @@ def time_artifacts(files: Mapping[str, Path], program: Program, dtype: DTypeName
     inputs = prepare(program.interface, sample(program.interface, sizes, SEED), dtype)
 
     def run(target: str, path: Path) -> Run:
-        runner = engine_of(target_of(target)).open(path, program.interface)
+        runner = open_artifact(target_of(target), path, program.interface, rounded=target in rounding)
         return lambda: runner.run(inputs)
 
     taken = alternating({target: run(target, path) for target, path in files.items()})

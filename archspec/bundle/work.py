@@ -31,7 +31,7 @@ from archspec.bundle.manifest import (
 from archspec.bundle.quantising import FLOATS, Quantising
 from archspec.bundle.rank_work import RankWork
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
-from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
+from archspec.bundle.sources import SPEC, whole_program
 from archspec.bundle.step_targets import build_steps
 from archspec.bundle.step_work import BuiltProgram, StepWork
 from archspec.bundle.triton import Layout, arrange, served
@@ -46,11 +46,10 @@ from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
 from archspec.ir.graph import Graph
 from archspec.ir.op import Primitive
-from archspec.lower.naming import class_name
 from archspec.lower.rank_programs import RankPlan
 from archspec.lower.step_programs import step_programs
 from archspec.model.checked import Checked
-from archspec.model.ports import DTypeName, interface_of
+from archspec.model.ports import DTypeName
 from archspec.model.written import written
 from archspec.spec import Spec
 
@@ -93,14 +92,7 @@ class Work:
     @property
     def program(self) -> Program:
         """The emitted module with its weights, interface and profiles; paths are relative to the folder."""
-        interface = interface_of(self.spec)
-        return Program(
-            source=Path(MODULE),
-            module=class_name(self.spec.name),
-            weights=Path(WEIGHTS),
-            interface=interface,
-            profiles=self.profiles,
-        )
+        return whole_program(self.spec, self.profiles)
 
     def write(self, texts: Mapping[str, str]) -> None:
         """Write text files by name."""
@@ -125,7 +117,15 @@ class Work:
         """What is said of quantised weights, and the measured steps. Raises SpecError E633 or E634."""
         if self.quantising is None:
             return None, ()
-        return self.quantising.finish(self.folder, self.program, self.progress)
+        return self.quantising.measure(self.folder, self.program, self.progress)
+
+    def _rounded(
+        self, entry: QuantisedEntry | None, built: Sequence[BuiltArtifact]
+    ) -> tuple[QuantisedEntry | None, tuple[Stage, ...]]:
+        """The entry with what artifacts lose that round what they multiply. Raises SpecError E634."""
+        if self.quantising is None or entry is None:
+            return entry, ()
+        return self.quantising.finish(self.folder, self.program, built, entry, self.progress)
 
     @property
     def _reference(self) -> dict[str, str] | None:
@@ -156,7 +156,10 @@ class Work:
         # Moved before the comparison, so that what is compared is what Triton serves.
         if self.layout == "triton":
             built = arrange(self.folder, self.spec.name, built, served(self.program), self.dtype)
-        report, steps = inspection.added(self.report(built, (*before, *stages))), self.step_work
+        quantised, more = self._rounded(quantised, built)
+        rounding = () if quantised is None else tuple(quantised.rounding)
+        report = inspection.added(self.report(built, (*before, *stages, *more), rounding))
+        steps = self.step_work
         programs, rejected = tuple[BuiltProgram, ...](), tuple[RejectedStep, ...]()
         if steps is not None:
             made = build_steps(steps, self.spec, targets, report)
@@ -164,7 +167,7 @@ class Work:
             if self.layout == "triton":
                 programs, reasons = self._served(steps).arranged(self.folder, programs)
                 report = report.model_copy(update={"skipped": [*report.skipped, *reasons]})
-            report = steps.timed(report, programs) if self.benchmark else report
+            report = steps.timed(report, programs, rounding) if self.benchmark else report
         if self.layout == "genai":
             report = self._with_genai(report, carried)
         self._write_report(report, carried)
@@ -227,8 +230,13 @@ class Work:
         whole = served(self.program)
         return ServedStep(name=self.spec.name, programs=steps.programs, whole=whole, dtype=self.dtype)
 
-    def report(self, built: Sequence[BuiltArtifact], before: Sequence[Stage]) -> BundleReport:
-        """Compare every artifact that this host can run, and time them if requested. Raises SpecError E609."""
+    def report(
+        self, built: Sequence[BuiltArtifact], before: Sequence[Stage], rounding: Sequence[str] = ()
+    ) -> BundleReport:
+        """Compare every artifact that this host can run, and time them if requested. Raises SpecError E609.
+
+        `rounding` are the targets that are timed as they run, rounding what they multiply.
+        """
         trials: list[ParityTrial] = []
         skipped: list[str] = []
         stages = list(before)
@@ -245,7 +253,8 @@ class Work:
             stages.append(outcome.stage)
         timings: list[Timing] = []
         if self.benchmark and opened:
-            outcome = self._step("time_all", self._timing(opened), "time the artifacts")
+            job = {**self._timing(opened), "rounding": rounding}
+            outcome = self._step("time_all", job, "time the artifacts")
             timings = [Timing.model_validate(timing) for timing in outcome.result["timings"]]
             stages.append(outcome.stage)
         return BundleReport(trials=trials, skipped=skipped, timings=timings, stages=list(map(_stage_entry, stages)))

@@ -55,6 +55,11 @@ def evaluate(job: dict[str, Any]) -> dict[str, Any]:
     return {"loss": evaluating.evaluate(job).model_dump(mode="json")}
 
 
+def weigh(job: dict[str, Any]) -> dict[str, Any]:
+    """Measure what ways to store parameters lose, each alone. Raises SpecError E633."""
+    return {"losses": evaluating.losses(job)}
+
+
 def hold(job: dict[str, Any]) -> dict[str, Any]:
     """Hold the module to a reference of the original. Raises SpecError E640 where it differs, E641 if it cannot be."""
     program, reference = Program.from_json(job["program"]), job["reference"]
@@ -129,7 +134,7 @@ def verify_rank_networks(job: dict[str, Any]) -> dict[str, Any]:
 def time_all(job: dict[str, Any]) -> dict[str, Any]:
     """Time artifacts that this host can open. Raises SpecError as `time_artifacts` does."""
     files = {target: Path(file) for target, file in job["files"].items()}
-    timings = time_artifacts(files, Program.from_json(job["program"]), job["dtype"])
+    timings = time_artifacts(files, Program.from_json(job["program"]), job["dtype"], job["rounding"])
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 
@@ -140,7 +145,7 @@ def time_steps(job: dict[str, Any]) -> dict[str, Any]:
     programs = step_programs(checked)
     # Steps were built, so that there are programs.
     assert programs is not None
-    timings = step_timing.time_steps(files, checked, programs, job["dtype"])
+    timings = step_timing.time_steps(files, checked, programs, job["dtype"], job["rounding"])
     return {"timings": [timing.model_dump(mode="json") for timing in timings]}
 
 

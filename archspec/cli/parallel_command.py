@@ -11,6 +11,7 @@ from archspec.cli.options import UNPROVED, spec_options
 from archspec.cli.output import print_json
 from archspec.cli.parallel_data import proposal_data
 from archspec.cli.parallel_table import show_proposal
+from archspec.cli.sizes import bytes_of
 from archspec.cli.verdicts import note_unproved
 from archspec.parallel.proposal import propose
 
@@ -61,21 +62,9 @@ def command(
         raise click.UsageError("stages of a pipeline hold the whole length; leave out --sequence or --pipeline")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     note_unproved(checked.faults)
-    size = None if memory is None else bytes_of(memory)
+    size = None if memory is None else bytes_of(memory, "--memory")
     found = propose(checked, tensor, data, pipeline, size, dtype, sequence=sequence)
     if as_json:
         print_json(proposal_data(found))
     else:
         show_proposal(found)
-
-
-def bytes_of(text: str) -> int:
-    """A size in bytes: `80GB`, `640 MB`, `24GiB`. Raises click.BadParameter for anything else."""
-    import re
-    from fractions import Fraction
-
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kMGT]?)(i?)B\s*", text)
-    if found is None:
-        raise click.BadParameter(f"`{text}` is not a size such as 80GB", param_hint="--memory")
-    power = " kMGT".index(found[2] or " ")
-    return int(Fraction(found[1]) * (1024 if found[3] else 1000) ** power)

@@ -10,11 +10,11 @@ from archspec.parallel.proposal import Proposal
 
 def proposal_data(found: Proposal) -> dict[str, object]:
     """A proposal as JSON-compatible data; bytes and FLOPs are those at the typical dims."""
-    share, plan = found.share, found.plan
+    share = found.share
     return {
         "name": found.spec.name,
         "sizes": {name: symbol.typical for name, symbol in found.spec.dims.items()},
-        "ranks": {"tensor": plan.ranks, "data": found.data, "pipeline": found.pipeline},
+        "ranks": {"tensor": found.tensor, "data": found.data, "pipeline": found.pipeline},
         "dtype": found.dtype,
         "elements": {"rank": found.stored, "model": share.all_parameters},
         "flops": {
@@ -28,12 +28,12 @@ def proposal_data(found: Proposal) -> dict[str, object]:
             "cache_row": None if found.cache is None else found.cache[1],
         },
         "dropout": found.draws,
-        "parameters": [_parameter(one) for one in plan.parameters],
-        "conversions": [_conversion(one) for one in plan.conversions],
+        "parameters": [_parameter(one) for one in found.parameters],
+        "conversions": [_conversion(one) for one in found.conversions],
         "collectives": [_collective(found, one) for one in found.exchanged],
         **_pipeline(found),
-        "not_split": [_unsplit(one) for one in plan.unsplit],
-        "sequence": [_stack(one) for one in plan.stacks],
+        "not_split": [_unsplit(one) for one in found.unsplit],
+        "sequence": [_stack(one) for one in found.model.plan.stacks],
     }
 
 

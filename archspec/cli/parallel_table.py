@@ -41,7 +41,7 @@ def said(placement: Placement, ranks: int) -> str:
 
 
 def _head(found: Proposal) -> Iterator[str]:
-    share, tensor = found.share, found.plan.ranks
+    share, tensor = found.share, found.tensor
     ranks = tensor * found.data * found.pipeline
     sizes = ", ".join(f"{name} {symbol.typical}" for name, symbol in found.spec.dims.items())
     product = f"{tensor} tensor x {found.data} data x {found.pipeline} pipeline"
@@ -58,8 +58,8 @@ def _head(found: Proposal) -> Iterator[str]:
 
 def _stacks(found: Proposal) -> Iterator[str]:
     """Where the length is cut, and what keeps it from that elsewhere."""
-    ranks = found.plan.ranks
-    for stack in found.plan.stacks:
+    ranks = found.tensor
+    for stack in found.model.plan.stacks:
         if stack.reason is None:
             known = "" if stack.length.constant is not None else f", which {ranks} must divide"
             yield f"  {stack.path}: norms and residuals on 1/{ranks} of `{stack.length}`{known}"
@@ -70,14 +70,14 @@ def _stacks(found: Proposal) -> Iterator[str]:
 
 def _parameters(found: Proposal) -> Iterator[str]:
     """The tables and matrices by name, and all others in one line a placement."""
-    ranks = found.plan.ranks
+    ranks = found.tensor
     if ranks == 1:
         return
     yield ""
     yield f"{'parameter':{_PATH}} {'shape':>16}  {'on each tensor rank':24} {'elements':>9}"
     cut: dict[tuple[str, str, str], list[StoredParameter]] = {}
     small: dict[str, list[StoredParameter]] = {}
-    for stored in found.plan.parameters:
+    for stored in found.parameters:
         words, shape = said(stored.placement, ranks), "x".join(map(str, stored.parameter.type.shape))
         if isinstance(stored.placement, Shard) and stored.parameter.type.rank > 1:
             cut.setdefault((_starred(stored.parameter.path), shape, words), []).append(stored)
@@ -169,7 +169,7 @@ def _memory(found: Proposal) -> Iterator[str]:
 
 def _seeds(found: Proposal) -> Iterator[str]:
     """Which ranks drop alike in training."""
-    tensor, groups = found.plan.ranks, found.data * found.pipeline
+    tensor, groups = found.tensor, found.data * found.pipeline
     if not found.draws or tensor * groups == 1:
         return
     alike = f"the same on the {tensor} tensor ranks{' of a group' if groups > 1 else ''}" if tensor > 1 else ""
@@ -180,12 +180,12 @@ def _seeds(found: Proposal) -> Iterator[str]:
 
 def _unsplit(found: Proposal) -> Iterator[str]:
     """What is not split, with its share, the line of the spec and the reason."""
-    if found.plan.ranks == 1 or not found.plan.unsplit:
+    if found.tensor == 1 or not found.unsplit:
         return
     total = found.share.all_flops.typical()
     yield ""
     yield f"{'not split':38} {'FLOP':>6} {'weights':>8}  why"
-    for path, members in _by_path(found.plan.unsplit).items():
+    for path, members in _by_path(found.unsplit).items():
         share = sum(one.flops.typical() for one in members)
         elements = sum(one.elements for one in members)
         percent = f"{100 * share / total:.1f}%" if total and share else ""

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from archspec.cli.sizes import bytes_of
+
 _OPTIONS = (
     click.option(
         "--quantise",
@@ -30,11 +32,23 @@ _OPTIONS = (
         metavar="MEASURE=LIMIT",
         help="Refuse to lose more: kl=0.02, disagreement, perplexity or accuracy; repeatable.",
     ),
+    click.option(
+        "--round-inputs",
+        is_flag=True,
+        help="With --evaluate, let runtimes round what they multiply with quantised weights to eight bits, which is "
+        "fast; that loss is measured too.",
+    ),
+    click.option(
+        "--size",
+        metavar="BYTES",
+        help="With --evaluate, let all weights take at most this, such as 113MB: formats are then the fewest bits, and "
+        "the weights that cost most get more.",
+    ),
 )
 
 
 def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--quantise`, `--keep`, `--evaluate` and `--at-most`; the command gets them as `quantise`."""
+    """Add `--quantise`, `--keep`, `--evaluate` and more; the command gets them as `quantise`."""
 
     @wraps(command)
     def call(
@@ -43,11 +57,20 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         keep: tuple[str, ...],
         evaluate: Path | None,
         at_most: tuple[str, ...],
+        round_inputs: bool,
+        size: str | None,
         **rest: Any,
     ) -> Any:
         from archspec.bundle.quantising import Quantisation
 
-        wish = Quantisation(formats=quantise, keep=keep, evaluate=evaluate, at_most=at_most)
+        wish = Quantisation(
+            formats=quantise,
+            keep=keep,
+            evaluate=evaluate,
+            at_most=at_most,
+            round_inputs=round_inputs,
+            size=None if size is None else bytes_of(size, "--size"),
+        )
         return command(quantise=wish, **rest)
 
     for option in reversed(_OPTIONS):

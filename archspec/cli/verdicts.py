@@ -38,3 +38,5 @@ def note_quantised(entry: QuantisedEntry | None) -> None:
     if entry is not None:
         lost = "their loss was not measured" if entry.loss is None else str(entry.loss)
         click.echo(f"note: quantised weights: {lost}", err=True)
+        for target, loss in entry.rounding.items():
+            click.echo(f"note: {target} also rounds what it multiplies: {loss}", err=True)

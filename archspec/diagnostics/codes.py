@@ -155,6 +155,7 @@ _TITLES = {
     "E633": "loss cannot be measured",
     "E634": "quantised weights lose too much",
     "E635": "unknown limit of the loss",
+    "E636": "no formats within the size",
     "E640": "outputs differ from the original",
     "E641": "reference cannot be compared",
     "E642": "original cannot be opened",

@@ -13,6 +13,7 @@ from archspec.engines.engine import OPSET
 from archspec.engines.exchanges import name_exchanges
 from archspec.engines.folded import keep_dtype
 from archspec.engines.module import example_inputs, load_module, named_arguments
+from archspec.engines.ort.products import product
 from archspec.engines.program import Program
 from archspec.engines.scopes import SCOPES
 from archspec.model.ports import DTypeName, Interface, Port
@@ -33,14 +34,26 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     written to a second file next to `path`. Raises SpecError E607 for weights that do not fit, E527 for weights that
     overflow, E608 for an axis that cannot be exported.
     """
+    import torch
+
     module = load_module(program, dtype)
     if program.ranks > 1:
         name_exchanges(module, program.ranks)
     ports, partial = program.interface.input_ports, program.partial
     stored = name_weights(module)
-    change = look_up_values if stored else None
+    # Runtimes join a quantised weight with `MatMul` alone, where the exporter writes `Gemm` for x [b, i].
+    translations = {torch.ops.aten.linear.default: product} if stored else None
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
-    write_onnx(exported, program.interface, dtype, path, weight_bytes(module), change=change, stored=stored)
+    write_onnx(
+        exported,
+        program.interface,
+        dtype,
+        path,
+        weight_bytes(module),
+        translations=translations,
+        change=look_up_values if stored else None,
+        stored=stored,
+    )
 
 
 def write_onnx(

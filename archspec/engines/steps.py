@@ -10,7 +10,7 @@ import numpy as np
 from archspec.algebra.dim import Dim
 from archspec.diagnostics import fail
 from archspec.engines.engine import Target
-from archspec.engines.registry import engine_of
+from archspec.engines.opening import open_artifact, open_step
 from archspec.engines.step_cache import StepCache, check_counts, check_room, store
 from archspec.engines.step_groups import groups
 from archspec.engines.step_parts import StepPart, parts
@@ -141,11 +141,14 @@ class BuiltSteps:
         return array[tuple(slice(new) if one == size else slice(None) for one in shape)]
 
 
-def open_steps(programs: StepPrograms, target: Target, dtype: DTypeName, files: Mapping[str, Path]) -> BuiltSteps:
-    """Open the artifacts of a target, given by part. Raises SpecError E610 for one that is rejected."""
-    engine = engine_of(target)
-    step = engine.open_step(files["step"], programs.step.interface, programs.updates)
-    once = None if programs.once is None else engine.open(files["once"], programs.once.interface)
+def open_steps(
+    programs: StepPrograms, target: Target, dtype: DTypeName, files: Mapping[str, Path], *, rounded: bool = False
+) -> BuiltSteps:
+    """Open the artifacts of a target, given by part; see `open_artifact`. Raises SpecError E610 for a rejected one."""
+    step = open_step(target, files["step"], programs.step.interface, programs.updates, rounded=rounded)
+    once = None
+    if programs.once is not None:
+        once = open_artifact(target, files["once"], programs.once.interface, rounded=rounded)
     return BuiltSteps(programs=programs, dtype=dtype, step=step, once=once)
 
 

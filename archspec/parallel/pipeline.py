@@ -4,11 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from archspec.analyses.sharding.planner import plan
-from archspec.analyses.sharding.splits import check_splits, splits
-from archspec.diagnostics import fail
-from archspec.ir.placement import Placement
-from archspec.lower.boundaries import boundaries
 from archspec.lower.emission import emit_graph, header_of, with_masks
 from archspec.lower.layout import statement
 from archspec.lower.naming import class_name
@@ -16,6 +11,7 @@ from archspec.lower.syntax import parse
 from archspec.model.checked import Checked
 from archspec.model.exposing import exposed
 from archspec.parallel.cutting import StageGraph
+from archspec.parallel.parts import stage_parts
 from archspec.parallel.staging import StagedModel, staged
 from archspec.parallel.text import mapping, parallelize_text, repr_of, tuple_of, with_tables
 from archspec.spec import Spec
@@ -70,20 +66,9 @@ def tables(name: str, made: StagedModel) -> list[str]:
 
 def _split_texts(spec: Spec, made: StagedModel, ranks: int, origin: str) -> Iterator[str]:
     """The files that split each stage over tensor ranks. Raises SpecError E900 and E920."""
-    placements: dict[str, Placement] = {}
-    ties = made.tied
-    hooks = [boundaries(stage.graph) for stage in made.graphs]
-    plans = [plan(stage.graph, ranks, found) for stage, found in zip(made.graphs, hooks, strict=True)]
-    if not any(map(splits, plans)):
-        check_splits(spec.name, plans[0])
-    for number, (stage, found, split) in enumerate(zip(made.graphs, hooks, plans, strict=True)):
-        for one in split.parameters:
-            name = one.group.pattern
-            if name in ties and placements.setdefault(name, one.placement) != one.placement:
-                message = f"`{name}` is tied, and stages split it differently over {ranks} tensor ranks"
-                fail("E920", message, one.parameter.span, help="leave out `--parallel`, or untie the parameter")
+    for number, (stage, part) in enumerate(zip(made.graphs, stage_parts(spec.name, made, ranks), strict=True)):
         about = f"How stage {number} of {spec.name} runs on {ranks} tensor ranks, and on ranks with data of their own."
-        yield parallelize_text(split, stage.graph, found, about + origin, stage.first_layers)
+        yield parallelize_text(part.plan, part.graph, part.boundaries, about + origin, stage.first_layers)
 
 
 def _stage_text(spec: Spec, checked: Checked, number: int, stage: StageGraph) -> str:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import product
 
+from archspec.algebra.dim import Dim
 from archspec.analyses.cache import cache_size
-from archspec.analyses.cost import BYTES
+from archspec.analyses.cost import BYTES, flops
 from archspec.analyses.memory import in_words
-from archspec.analyses.parameters import expand, numbered
 from archspec.analyses.sharding.collectives import Collective, collectives
 from archspec.analyses.sharding.fully_sharded import data_collectives, data_elements, gathered_elements
 from archspec.analyses.sharding.held import (
@@ -17,20 +16,18 @@ from archspec.analyses.sharding.held import (
     TRAINING_BYTES,
     ActivationDType,
     RankShare,
-    activations,
+    kept_elements,
     rank_share,
 )
-from archspec.analyses.sharding.plan import Plan
-from archspec.analyses.sharding.planner import plan
+from archspec.analyses.sharding.plan import Conversion, StoredParameter, Unsplit
 from archspec.analyses.sharding.splits import check_splits, splits
 from archspec.analyses.sharding.state import cache_share
 from archspec.diagnostics import Diagnostic, SpecError
-from archspec.ir.graph import Graph
 from archspec.ir.op import Primitive
 from archspec.ir.types import DType, TensorType
-from archspec.lower.boundaries import boundaries
 from archspec.lower.emission import with_masks
 from archspec.model.checked import Checked
+from archspec.parallel.parts import RankPart, model_part, stage_parts, together
 from archspec.parallel.staging import StagedModel, staged
 from archspec.passes.incremental.incremental import incremental
 from archspec.record import record
@@ -44,30 +41,65 @@ _INSTEAD = "give a number of ranks that divides heads and features, or split the
 
 @record(eq=False)
 class Proposal:
-    """A plan and its sizes.
+    """Plans and their sizes.
 
-    `graph` is the emitted one, `dtype` the type of activations and of what is exchanged; `data` and `pipeline` are the
-    numbers of ranks besides the tensor ranks of `plan`; `staged` is None without a pipeline.
+    `model` is all of it on `tensor` ranks, `parts` are what groups of them run: the model itself, or the stages of
+    `staged`, which is None without a pipeline. `data` and `pipeline` are the numbers of ranks besides the tensor ranks,
+    `dtype` is the type of activations and of what is exchanged.
     """
 
     spec: Spec
-    graph: Graph
-    plan: Plan
+    model: RankPart
+    parts: tuple[RankPart, ...]
     data: int
     pipeline: int
     staged: StagedModel | None
     dtype: ActivationDType
 
+    @property
+    def tensor(self) -> int:
+        """The number of tensor ranks."""
+        return self.model.plan.ranks
+
     @cached_property
     def share(self) -> RankShare:
-        """What one tensor rank holds and computes."""
-        return rank_share(self.graph, self.plan)
+        """What one tensor rank computes of all stages, and stores of each parameter once."""
+        shares = [rank_share(part.graph, part.plan) for part in self.parts]
+        stored = [one for one in self.parameters if not one.parameter.buffer]
+        return RankShare(
+            parameters=sum(one.group.count * one.rank_elements for one in stored),
+            all_parameters=sum(one.group.count * one.group.elements for one in stored),
+            flops=sum((one.flops for one in shares), Dim.of(0)),
+            all_flops=flops(self.model.graph),
+            whole_flops=sum((one.whole_flops for one in shares), Dim.of(0)),
+        )
+
+    @cached_property
+    def parameters(self) -> tuple[StoredParameter, ...]:
+        """How the parameters and buffers of the model are stored; layers of a list together where they are alike."""
+        return together(self.parts)
+
+    @property
+    def conversions(self) -> tuple[Conversion, ...]:
+        """What hooks convert, stage by stage."""
+        return tuple(one for part in self.parts for one in part.plan.conversions)
+
+    @property
+    def unsplit(self) -> tuple[Unsplit, ...]:
+        """What is not split, stage by stage."""
+        return tuple(one for part in self.parts for one in part.plan.unsplit)
 
     @cached_property
     def exchanged(self) -> tuple[Collective, ...]:
         """Everything that ranks of one stage exchange in a step, of all stages together."""
-        over_data = data_collectives(self.graph, self.plan, self.data) if self.data > 1 else ()
-        return (*collectives(self.plan), *over_data)
+        return tuple(
+            one
+            for part in self.parts
+            for one in (
+                *collectives(part.plan),
+                *(data_collectives(part.graph, part.plan, self.data) if self.data > 1 else ()),
+            )
+        )
 
     def bytes(self, one: Collective) -> int:
         """Bytes that each rank gives to all exchanges of one kind at one place, at the typical dims."""
@@ -84,27 +116,22 @@ class Proposal:
     @property
     def draws(self) -> bool:
         """Whether the model draws random numbers in training, so that seeds matter."""
-        return any(isinstance(node.op, Primitive) and node.op.draws for node in self.graph.walk())
+        return any(isinstance(node.op, Primitive) and node.op.draws for node in self.model.graph.walk())
 
     @cached_property
     def stored(self) -> int:
         """Elements of parameters that a rank of the largest stage stores."""
-        if self.staged is None:
-            return sum(self.elements.values())
-        return max(
-            sum(self.elements.get(stage.name_in_model(name), 0) for name in expand(stage.graph))
-            for stage in self.staged.graphs
-        )
+        return max(sum(self.elements.get(name, 0) for name in part.names) for part in self.parts)
 
     @cached_property
     def elements(self) -> Mapping[str, int]:
         """The elements that a rank stores of each parameter, by its name in the model."""
-        found: dict[str, int] = {}
-        for one in self.plan.parameters:
-            if not one.parameter.buffer:
-                names = (numbered(one.group.pattern, layers) for layers in product(*one.group.layers))
-                found.update(dict.fromkeys(names, data_elements(one, self.plan.ranks, self.data)))
-        return found
+        return {
+            name: data_elements(one, self.tensor, self.data)
+            for part in self.parts
+            for name, one in part.stored
+            if not one.parameter.buffer
+        }
 
     def tied_bytes(self, name: str) -> int:
         """Bytes of the gradient that a stage sends, and receives, of a parameter that several stages hold."""
@@ -113,14 +140,17 @@ class Proposal:
     @cached_property
     def memory(self) -> Mapping[str, int]:
         """Bytes of a rank at the typical dims, by what takes them."""
-        everything, again = (elements.typical() for elements in activations(self.graph, self.plan))
+        kept = [kept_elements(part.graph, part.plan) for part in self.parts]
+        # A stage works on several parts of a batch at a time, which together are about one batch of all stages.
+        everything, between = (
+            sum(sizes) for sizes in zip(*((a.everything.typical(), a.between.typical()) for a in kept), strict=True)
+        )
         width = ELEMENT_BYTES[self.dtype]
-        # A stage works on several parts of a batch at a time, which together are about one batch of the whole.
         return {
             "training_state": TRAINING_BYTES * self.stored,
-            "gathered": width * gathered_elements(self.graph, self.plan, self.data),
+            "gathered": width * max(gathered_elements(part.graph, part.plan, self.data) for part in self.parts),
             "activations": width * everything,
-            "activations_checkpointed": width * again,
+            "activations_checkpointed": width * (between + max(one.layer.typical() for one in kept)),
         }
 
     @property
@@ -142,7 +172,7 @@ class Proposal:
             return None
         size = cache_size(found.state)
         most = (size.position.maximum() * found.length.max + size.row.maximum()) * ELEMENT_BYTES[self.dtype] // 4
-        return most, round(most * cache_share(found.state, self.graph, self.plan))
+        return most, round(most * cache_share(found.state, self.model.graph, self.model.plan))
 
 
 def propose(
@@ -188,21 +218,32 @@ def _proposals(
 ) -> Iterator[Proposal]:
     """Proposals, fewest ranks first."""
     graph = with_masks(spec)
-    hooks = boundaries(graph)
-    known: dict[int, Plan] = {}
+    cut = staged(spec.name, graph, pipeline) if pipeline > 1 else None
+    known: dict[int, tuple[RankPart, tuple[RankPart, ...]]] = {}
     for ranks, copies in _sizes(tensor, data, memory):
-        found = known[ranks] = known.get(ranks) or plan(graph, ranks, hooks, sequence=sequence)
-        if ranks == 1 or splits(found):
-            yield _proposal(spec, graph, found, copies, pipeline, dtype)
-        elif tensor is not None:
-            check_splits(spec.name, found, _INSTEAD)
+        if ranks not in known:
+            model = model_part(graph, ranks, sequence=sequence)
+            known[ranks] = model, _parts(spec.name, model, cut, required=tensor is not None)
+        model, parts = known[ranks]
+        if parts:
+            yield Proposal(spec=spec, model=model, parts=parts, data=copies, pipeline=pipeline, staged=cut, dtype=dtype)
+
+
+def _parts(name: str, model: RankPart, cut: StagedModel | None, *, required: bool) -> tuple[RankPart, ...]:
+    """What groups of tensor ranks run; nothing where they split nothing, or E900 if it is `required` that they do."""
+    ranks = model.plan.ranks
+    if ranks > 1 and not splits(model.plan):
+        if required:
+            check_splits(name, model.plan, _INSTEAD)
+        return ()
+    return (model,) if cut is None else stage_parts(name, cut, ranks)
 
 
 def _too_large(made: Proposal | None, memory: int) -> SpecError:
     """E902: the largest proposal does not fit."""
     # Without tensor ranks every model is proposed, and with numbers of these the first that splits nothing is refused.
     assert made is not None
-    sizes = f"{made.plan.ranks} tensor and {made.data} data ranks"
+    sizes = f"{made.tensor} tensor and {made.data} data ranks"
     taken = tuple(f"{name.replace('_', ' ')}: {in_words(size)}" for name, size in made.memory.items())
     message = f"`{made.spec.name}` does not fit in {in_words(memory)}: one of {sizes} takes {in_words(made.total)}"
     help = "give devices with more memory, more ranks, or smaller typical dims"
@@ -219,8 +260,3 @@ def _sizes(tensor: int | None, data: int | None, memory: int | None) -> Iterator
     datas = [data] if data is not None else powers
     pairs = ((t, d) for t in tensors for d in datas if t * d <= max(_MOST_RANKS, (tensor or 1) * (data or 1)))
     yield from sorted(pairs, key=lambda pair: (pair[0] * pair[1], pair[0]))
-
-
-def _proposal(spec: Spec, graph: Graph, made: Plan, data: int, pipeline: int, dtype: ActivationDType) -> Proposal:
-    cut = staged(spec.name, graph, pipeline) if pipeline > 1 else None
-    return Proposal(spec=spec, graph=graph, plan=made, data=data, pipeline=pipeline, staged=cut, dtype=dtype)

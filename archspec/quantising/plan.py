@@ -45,8 +45,8 @@ def plan_of(graph: Graph, wishes: Sequence[Wish], given: Plan | None = None) -> 
     Of several wishes for a parameter, the one for the innermost node counts, and the last of these. `stored` counts
     before others for the same node, and is no wish for what is not in `given`, the storages of given integers.
 
-    A weight whose last axis has no whole blocks, a kernel and a table of which rows are looked up are stored as `int8`
-    with a scale for each channel where a format with blocks is wished.
+    A weight whose last axis has no whole blocks, a kernel and, with four bits, a table of which rows are looked up are
+    stored as `int8` with a scale for each channel where a format with blocks is wished.
 
     Raises:
         SpecError: E631 for a node that has no weights that could be integers, or if nothing is left to store so.
@@ -63,10 +63,15 @@ def plan_of(graph: Graph, wishes: Sequence[Wish], given: Plan | None = None) -> 
         if wish.stored:
             plan[path] = (given or {})[path]
         elif wish.format is not None:
-            plan[path] = _stored(one, wish.format)
+            plan[path] = suited_storage(one, wish.format)
     if not plan:
         fail("E631", "no weights are left that could be stored as integers", None, help="keep fewer nodes")
     return plan
+
+
+def free_paths(plan: Plan, wishes: Sequence[Wish], given: Plan | None = None) -> tuple[str, ...]:
+    """The parameters of a plan that no wish for a node is about."""
+    return tuple(path for path in plan if not _wished(path, wishes, given or {}).node)
 
 
 def _wished(path: str, wishes: Sequence[Wish], given: Plan) -> Wish:
@@ -87,10 +92,12 @@ def _prefixes(path: str) -> Iterable[str]:
     return (".".join(parts[:count]) for count in range(1, len(parts)))
 
 
-def _stored(one: Storable, format: Format) -> Storage:
+def suited_storage(one: Storable, format: Format) -> Storage:
     """The storage of a parameter, which is `int8` where the format does not suit it."""
     shape = shape_of(one.parameter.type)
-    suits = format.block is None or (not one.rows and len(shape) == one.channels + 1 and shape[-1] % format.block == 0)
+    whole = len(shape) == one.channels + 1 and format.block is not None and shape[-1] % format.block == 0
+    # Runtimes look up rows of bytes.
+    suits = format.block is None or (whole and not (one.rows and format.bits == 4))
     return (format if suits else BYTE).stored(one.channels)
 
 

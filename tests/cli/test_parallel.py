@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.conftest import Command
@@ -127,7 +129,10 @@ def test_the_fewest_ranks_that_fit(archspec: Command) -> None:
     [
         ((), "give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)"),
         (("--memory", "much"), "`much` is not a size such as 80GB"),
+        (("--memory", f"{'9' * 5000}GB"), f"`{'9' * 40}...` is not a size such as 80GB"),
         (("--data", "2", "--sequence"), "`--sequence` cuts the length over tensor ranks; give their number"),
+        (("--tensor", "1", "--sequence"), "`--sequence` cuts the length over tensor ranks; give their number"),
+        (("--tensor", "2", "--pipeline", "2", "--sequence"), "stages of a pipeline hold the whole length"),
         (("--tensor", "0"), "0 is not in the range 1<=x<=1000000"),
         (("--tensor", "1000000000"), "1000000000 is not in the range 1<=x<=1000000"),
     ],
@@ -142,3 +147,103 @@ def test_what_cannot_be_split_is_refused(archspec: Command) -> None:
     ran = archspec("parallel", "small.yaml", "--tensor", "7")
     assert ran.status == 1
     assert "error[E900]: nothing in `small` can be split over 7 tensor ranks" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("size", "fits"), [("9" * 300, True), (f"{'9' * 300}.{'9' * 300}", True), (f"0.{'0' * 300}1", False)]
+)
+def test_memory_of_300_digits(archspec: Command, size: str, fits: bool) -> None:
+    ran = archspec("parallel", "small.yaml", "--memory", f"{size}GB")
+    if fits:
+        assert ran.status == 0
+        assert ran.out.startswith("small on 1 rank: 1 tensor x 1 data x 1 pipeline\n")
+    else:
+        assert ran.status == 1
+        assert "error[E902]: `small` does not fit in 0 bytes: one of " in ran.err
+
+
+# Nothing in it has weights, or FLOPs: it only chooses entries.
+CHOOSES = """
+archspec: 1
+name: chooses
+dims: {batch: [1, 2, 4], length: [1, 5, 9]}
+inputs:
+  x: float[batch, length, 8]
+graph:
+  y: {block: argmax, input: x, axis: -1}
+outputs:
+  y: int64[batch, length]
+"""
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("parallel", "--tensor", "2"),
+        ("parallel", "--tensor", "2", "--memory", "80GB"),
+        ("parallel", "--tensor", "2", "--sequence"),
+        ("compile", "--parallel", "2", "-o", "model.py"),
+        ("compile", "--parallel", "2", "--sequence", "-o", "model.py"),
+    ],
+)
+def test_what_has_no_weights_and_no_flops_is_refused(archspec: Command, folder: Path, command: tuple[str, ...]) -> None:
+    (folder / "chooses.yaml").write_text(CHOOSES, encoding="utf-8")
+    ran = archspec(command[0], "chooses.yaml", *command[1:])
+    assert ran.status == 1
+    assert "error[E900]: nothing in `chooses` can be split over 2 tensor ranks\n" in ran.err
+    assert "it has no weights and no FLOPs" in ran.err
+    assert not (folder / "model.py").exists()
+
+
+def test_what_has_no_flops_has_no_stages_and_needs_no_second_rank(archspec: Command, folder: Path) -> None:
+    (folder / "chooses.yaml").write_text(CHOOSES, encoding="utf-8")
+    for command in (("parallel",), ("compile", "-o", "model.py")):
+        ran = archspec(command[0], "chooses.yaml", "--pipeline", "2", *command[1:])
+        assert ran.status == 1
+        assert "error[E901]: `chooses` has nothing that computes: too few for 2 pipeline stages\n" in ran.err
+    data = archspec("parallel", "chooses.yaml", "--memory", "80GB", "--json").data
+    assert data["ranks"] == {"tensor": 1, "data": 1, "pipeline": 1}
+    assert data["flops"] == {"tensor_rank": 0, "model": 0, "not_split": 0}
+    assert data["elements"] == {"rank": 0, "model": 0}
+
+
+# The first axis of the features is a size that two ranks do not divide.
+NORMS = """
+archspec: 1
+name: odd
+defaults: {norm: layer_norm}
+dims: {batch: [1, 2, 4]}
+inputs:
+  x: float[batch, 7, 32]
+graph:
+  states:
+    block: encoder
+    input: x
+    layers: 2
+    residual: pre
+    final_norm: true
+    attention: {heads: 4, mask: all}
+    feed_forward: {hidden: 64, activation: relu}
+outputs:
+  states: float[batch, 7, 32]
+"""
+
+
+def test_sequence_without_effect_is_told_and_not_written(archspec: Command, folder: Path) -> None:
+    """Seven positions on two ranks: the plan is that without `--sequence`, which says so; a file would hide it."""
+    (folder / "odd.yaml").write_text(NORMS, encoding="utf-8")
+    cut, whole = (
+        archspec("parallel", "odd.yaml", "--tensor", "2", "--json", *more).data for more in (("--sequence",), ())
+    )
+    (stack,) = cut.pop("sequence")
+    assert (stack["layers"], stack["cut"], stack["reason"]) == ("states.layers", False, "7 is not divisible by 2")
+    assert whole.pop("sequence") == []
+    assert cut == whole
+    shown = archspec("parallel", "odd.yaml", "--tensor", "2", "--sequence").out.splitlines()
+    assert "  states.layers: `7` is not cut: 7 is not divisible by 2 (line 9)" in shown
+    ran = archspec("compile", "odd.yaml", "--parallel", "2", "--sequence", "-o", "model.py")
+    assert ran.status == 1
+    assert "error[E900]: no length in `odd` can be cut over 2 tensor ranks\n" in ran.err
+    assert "states.layers: `7` is not cut: 7 is not divisible by 2" in ran.err
+    assert not (folder / "model.py").exists()
+    assert archspec("compile", "odd.yaml", "--parallel", "2", "-o", "model.py").status == 0

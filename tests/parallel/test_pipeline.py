@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -16,14 +18,16 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 
 import archspec
 from archspec.checking import accepted
+from archspec.cli.parallel_data import proposal_data
 from archspec.diagnostics import SpecError
 from archspec.lower.emission import with_masks
 from archspec.parallel import initialise
 from archspec.parallel.pipeline import emit_pipeline
+from archspec.parallel.proposal import Proposal, propose
 from archspec.parallel.staging import StagedModel, staged
 from archspec.spec import load
 from tests.parallel.emitted import class_name, differs, emitted, loaded, outputs, whole
-from tests.parallel.pipelined import Compared, Pipelined, compared
+from tests.parallel.pipelined import PARTS, Compared, Pipelined, compared
 from tests.parallel.ranks import Ranks
 from tests.parallel.test_loading import counting, published, reduced
 
@@ -35,23 +39,70 @@ MORE = {
     "modernbert-base": "GPipe",
     "mixtral-8x7b": "1F1B",
 }
+# A stage that begins with attention, one that reads what an encoder gave, and a cut where the whole model has channels
+# in parts: these are split otherwise than the whole model, or exchange gradients that only a stage before them has.
+SPLIT = {
+    "llama-3-8b": {"vocab": "96"},
+    "gpt2": {"vocab": "96"},
+    "bert-base": {},
+    "bart-base": {},
+    "mobilenet-v2": {},
+    "mpnet-base": {},
+}
 
 
-def pipelined(name: str, schedule: str, stages: int, tensor: int | None = None, **dims: str) -> Pipelined:
-    spec = load(name, reduced=True, set=dims)
+def pipelined(
+    name: str, schedule: str, stages: int, tensor: int | None = None, **dims: str
+) -> tuple[Pipelined, Proposal]:
+    spec = load(name, reduced=True, set={**dims})
     sizes = {dim: one.typical for dim, one in spec.dims.items()} | {"batch": 4}
     texts, _ = emitted(spec, 2, sizes)
     files = emit_pipeline(accepted(spec), stages, tensor=tensor)
-    return Pipelined(name=name, files=files, texts=texts, schedule=schedule)
+    # The table is that of one micro-batch.
+    told = propose(accepted(load(name, reduced=True, set={**dims, "dims.batch.1": "1"})), tensor, None, stages, None)
+    return Pipelined(name=name, files=files, texts=texts, schedule=schedule), told
 
 
-def check(jobs: list[Pipelined], found: list[list[Compared]]) -> None:
-    """Every rank agrees with one process, and the stages hold all of the model."""
-    for number, job in enumerate(jobs):
+def check(jobs: list[tuple[Pipelined, Proposal]], found: list[list[Compared]]) -> None:
+    """Every rank agrees with one process, the stages hold all of the model, and what they do is what the table says."""
+    for number, (job, told) in enumerate(jobs):
         parts = [rank[number] for rank in found]
+        check_told(job.name, told, parts)
         assert max(one.losses for one in parts) < 1e-10, job.name
         assert max(one.gradients for one in parts) < 1e-10, job.name
         assert frozenset[str]().union(*(one.names for one in parts)) == set(whole(job.texts).state_dict()), job.name
+
+
+def check_told(name: str, told: Proposal, ranks: list[Compared]) -> None:
+    """What `archspec parallel --pipeline` tells of each stage is what each of its ranks holds, gives and sends."""
+    data: Any = proposal_data(told)
+    # The table tells bytes of float32, and the step was in float64, of several micro-batches.
+    wider, times = 8 // 4, PARTS
+    counts: Counter[str] = Counter()
+    given: Counter[str] = Counter()
+    for one in data["collectives"]:
+        counts[one["kind"]] += times * one["times"]
+        given[one["kind"]] += times * one["bytes"] // 4
+    firsts = [next(one for one in ranks if one.stage == number) for number in range(len(data["stages"]))]
+    assert sum((one.counts for one in firsts), Counter()) == counts, name
+    assert sum((one.given for one in firsts), Counter()) == given, name
+    assert max(one.stored for one in ranks) == data["elements"]["rank"], name
+    every = set[str]().union(*(one.names for one in ranks))
+    tied = {one["parameter"]: one for one in data["tied"]}
+    for one in ranks:
+        assert (one.counts, one.given) == (firsts[one.stage].counts, firsts[one.stage].given), name
+        stage = data["stages"][one.stage]
+        assert one.sent == stage["sends_bytes"] * wider * times, name
+        own = {key for key, entry in tied.items() if one.stage in entry["stages"]}
+        assert one.tied == sum(wider * tied[key]["bytes"] for key in own), name
+        alone = {key for key in every - tied.keys() if _unit(key, data["stages"]) in stage["units"]}
+        assert one.names == own | alone, name
+
+
+def _unit(tensor: str, stages: list[Any]) -> str:
+    """The layer or other part that a tensor belongs to."""
+    units = (unit for stage in stages for unit in stage["units"])
+    return max((unit for unit in units if tensor.startswith(f"{unit}.")), key=len)
 
 
 def stages_of(name: str, count: int) -> StagedModel:
@@ -110,12 +161,12 @@ def test_stages_in_a_row_are_the_model_and_send_what_is_told(name: str, count: i
 @pytest.mark.parametrize("schedules", [FIRST, pytest.param(MORE, marks=pytest.mark.slow)], ids=["first", "more"])
 def test_gradients_of_two_stages(schedules: Mapping[str, str], ranks: Ranks, tmp_path: Path) -> None:
     jobs = [pipelined(name, schedule, 2) for name, schedule in schedules.items()]
-    check(jobs, ranks.run(2, compared, jobs, str(tmp_path), 2))
+    check(jobs, ranks.run(2, compared, [job for job, _ in jobs], str(tmp_path), 2))
 
 
 def test_gradients_of_two_stages_on_two_tensor_ranks_each(ranks: Ranks, tmp_path: Path) -> None:
-    jobs = [pipelined(name, "1F1B", 2, 2, vocab="96") for name in ("llama-3-8b", "gpt2")]
-    check(jobs, ranks.run(4, compared, jobs, str(tmp_path), 2))
+    jobs = [pipelined(name, "1F1B", 2, 2, **dims) for name, dims in SPLIT.items()]
+    check(jobs, ranks.run(4, compared, [job for job, _ in jobs], str(tmp_path), 2))
 
 
 @contextmanager

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor
-from torch.distributed.tensor.debug import CommDebugMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from archspec.analyses.sharding.collectives import collectives
 from archspec.analyses.sharding.plan import Plan
@@ -20,6 +17,7 @@ from archspec.record import record
 from archspec.spec import Spec, load
 from archspec.spec.shipped import shipped_specs_dir
 from tests.parallel.emitted import Emitted, differs, emitted, gradients, loaded, loss, outputs, whole
+from tests.parallel.exchanges import Exchanges, by_torch
 from tests.parallel.ranks import Ranks
 from tests.parallel.variants import variant
 
@@ -46,7 +44,6 @@ CASES = [
 # With a table of angles, one of buckets for two stacks, positions that are added, and norms after the sums.
 SEQUENCES = {"llama-3.2-1b": {"length": 8}, "t5-small": {"src": 8, "tgt": 8}}
 MORE_SEQUENCES = {"gpt2": {"length": 8}, "bert-base": {"length": 8}}
-KINDS = {"all_reduce": "all-reduce", "all_gather_into_tensor": "all-gather", "reduce_scatter_tensor": "reduce-scatter"}
 
 
 @record
@@ -59,29 +56,6 @@ class Found:
     counted_by_torch: int
     given: Counter[str]
     stored: int
-
-
-class Exchanges(TorchDispatchMode):
-    """Counts collectives, and adds up the elements of their operands."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-        self.given: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func.namespace == "_c10d_functional" and (kind := KINDS.get(func._opname)) is not None:
-            self.counts[kind] += 1
-            self.given[kind] += args[0].numel()
-        return func(*args, **(kwargs or {}))
-
-
-def by_torch() -> CommDebugMode:
-    """The mode of torch, without its tracking of modules, which fails where a module is called twice."""
-    counted = CommDebugMode()
-    tracker = counted.advanced_module_tracker
-    tracker._fw_set_module_hook = lambda *_: None
-    return counted
 
 
 def parities(jobs: list[Emitted], count: int, dtype: torch.dtype) -> list[Found]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from check import check_rows
@@ -22,6 +23,7 @@ from imports import import_rows
 from layers import layer_rows
 from lsp import lsp_rows
 from prover import prover_rows
+from quantised import quantised_rows
 from rich.console import Console
 from rich.table import Table
 from row import Row
@@ -40,6 +42,7 @@ SECTIONS: dict[str, Callable[[], list[Row]]] = {
     "experts": expert_rows,
     "decode": decode_rows,
     "steps": step_rows,
+    "quantised": quantised_rows,
     "import": import_rows,
     "build": stage_rows,
     "serve": serve_rows,

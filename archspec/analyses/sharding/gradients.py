@@ -10,7 +10,8 @@ from archspec.record import record
 
 @record(eq=False)
 class GradientWires:
-    """Wires with a gradient: `trained` of those that depend on a parameter, `possible` also on a float input.
+    """Wires with a gradient: `trained` of those that depend on a parameter, of this stage or of one before it;
+    `possible` also on a float input.
 
     `received` are those on which a float output depends, so that a backward pass comes to them.
     """
@@ -20,13 +21,17 @@ class GradientWires:
     received: frozenset[int]
 
 
-def gradients(graph: Graph, wiring: WiredGraph) -> GradientWires:
-    """The wires of a graph that have a gradient."""
-    given = zip(graph.inputs, wiring.inputs, strict=True)
-    inputs = frozenset(wire for value, wire in given if value.type.dtype is DType.FLOAT)
-    parameters = frozenset(wire for one, wire in wiring.parameters.items() if one.trainable and not one.buffer)
+def gradients(graph: Graph, wiring: WiredGraph, received: int = 0) -> GradientWires:
+    """The wires of a graph that have a gradient; the first `received` inputs come from a stage before it."""
+    given = tuple(zip(graph.inputs, wiring.inputs, strict=True))
+    inputs, before = (
+        frozenset(wire for value, wire in some if value.type.dtype is DType.FLOAT) for some in (given, given[:received])
+    )
+    own = frozenset(wire for one, wire in wiring.parameters.items() if one.trainable and not one.buffer)
     return GradientWires(
-        possible=_reached(wiring, inputs | parameters), trained=_reached(wiring, parameters), received=_received(wiring)
+        possible=_reached(wiring, inputs | own),
+        trained=_reached(wiring, before | own),
+        received=_received(wiring),
     )
 
 

@@ -83,11 +83,21 @@ def primitives(graph: Graph, times: int) -> Iterator[tuple[Node, int]]:
             yield from primitives(region, times * runs)
 
 
-def activations(graph: Graph, plan: Plan) -> tuple[Dim, Dim]:
-    """Elements of floats that a rank keeps for the backward pass: of everything, and with layers computed again.
+@record
+class KeptElements:
+    """Elements of floats that a rank keeps for the backward pass.
 
-    With layers computed again, what repeated layers are given is kept, and all of the largest one while it runs back.
+    With layers computed again, `between` is kept, what repeated layers are given and what is in none, and `layer`, all
+    of the largest one, while it runs back; else `everything`.
     """
+
+    everything: Dim
+    between: Dim
+    layer: Dim
+
+
+def kept_elements(graph: Graph, plan: Plan) -> KeptElements:
+    """What a rank keeps for the backward pass under a plan."""
     keeping = _Keeping(plan)
     keeping.body(graph, 1, ())
     everything = keeping.total(keeping.times.keys())
@@ -96,7 +106,7 @@ def activations(graph: Graph, plan: Plan) -> tuple[Dim, Dim]:
     one_layer = [keeping.total(_of(keeping, layer), one=True) for layer in layers]
     carried = sum(keeping.carried, Dim.of(0))
     largest = max(one_layer, key=Dim.typical, default=Dim.of(0))
-    return everything, around + carried + largest
+    return KeptElements(everything=everything, between=around + carried, layer=largest)
 
 
 def _of(keeping: _Keeping, layer: tuple[Graph, ...]) -> list[Value]:

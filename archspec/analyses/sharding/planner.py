@@ -42,7 +42,7 @@ _GATHERED = Budget(gathers=True)
 _LOOSE = Budget(gathers=True, cuts=True)
 
 
-def plan(graph: Graph, ranks: int, boundaries: Boundaries, *, sequence: bool = False) -> Plan:
+def plan(graph: Graph, ranks: int, boundaries: Boundaries, *, sequence: bool = False, received: int = 0) -> Plan:
     """How a graph runs on `ranks` tensor ranks.
 
     Args:
@@ -50,19 +50,20 @@ def plan(graph: Graph, ranks: int, boundaries: Boundaries, *, sequence: bool = F
         ranks: the number of ranks; with 1, nothing is split.
         boundaries: where hooks may stand on the emitted module.
         sequence: whether ranks hold parts of the length in repeated layers, where nothing else is split.
+        received: how many of the first inputs come from a stage before: floats have a gradient that goes back to it.
 
     Returns:
         the plan; what it does not split is listed in it with the reason.
     """
     is_cut = sequence and ranks > 1
     wired = wiring(graph, boundaries, by_layer=is_cut)
-    planner = _Planner(graph, wired, boundaries, ranks)
+    planner = _Planner(graph, wired, boundaries, ranks, received)
     planner.run()
     if is_cut:
         planner.cut_lengths()
     made = planner.plan()
     if is_cut and not made.lengths:
-        return replace(plan(graph, ranks, boundaries), stacks=made.stacks)
+        return replace(plan(graph, ranks, boundaries, received=received), stacks=made.stacks)
     faults = check_plan(graph, made, boundaries)
     # The checker shares no code with the search, so that a fault in either ends here and not in a wrong gradient.
     assert not faults, faults[0]
@@ -77,6 +78,7 @@ class _Planner:
     wiring: WiredGraph
     boundaries: Boundaries
     ranks: int
+    received: int
     labels: Labels = field(default_factory=Labels)
     reasons: dict[int, Reason] = field(default_factory=dict)
     stacks: tuple[LengthStack, ...] = ()
@@ -88,7 +90,7 @@ class _Planner:
         none = Ways(possible=(), refused=())
         made = (ways(wired, self.ranks, copies) if self.ranks > 1 else none for wired in self.wiring.ops)
         self.ways: dict[int, Ways] = dict(enumerate(made))
-        self.gradients: GradientWires = gradients(self.graph, self.wiring)
+        self.gradients: GradientWires = gradients(self.graph, self.wiring, self.received)
         possible = {number: found.possible for number, found in self.ways.items()}
         self.growth = Growth(self.wiring, possible, self.gradients.trained, self.ranks)
 
@@ -209,7 +211,7 @@ class _Planner:
     def conversions(self, placement: _Placed) -> Iterator[Conversion]:
         """What hooks convert."""
         again = Recomputed(self.graph, self.wiring, self.gradients, self.boundaries)
-        untrained = Untrained(self.graph, self.wiring, self.boundaries)
+        untrained = Untrained(self.graph, self.wiring, self.boundaries, self.received)
         for link in self.wiring.links:
             source, target = placement(link.source), placement(link.target)
             has_gradient = link.target in self.gradients.possible

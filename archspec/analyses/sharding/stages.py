@@ -65,6 +65,8 @@ def stages(graph: Graph, count: int) -> list[PipelineStage] | None:
 def parts_that_compute(graph: Graph) -> str:
     """What stages may be made of, in words: `12 layers and 1 part beside them`."""
     found = [unit for unit in units(graph) if unit.flops.typical()]
+    if not found:
+        return "nothing that computes"
     layers = sum(unit.is_layer for unit in found)
     others = len(found) - layers
     named = f"{layers} layer{'' if layers == 1 else 's'}"

@@ -18,14 +18,15 @@ class Untrained:
     """How often values pass hooks that depend on nothing trained, layer by layer.
 
     Repeated layers share one body, in which a value has a gradient if it has one in any layer. A constant that enters
-    the first layer, as DETR's queries, has none there, nor has an input of the model.
+    the first layer, as DETR's queries, has none there, nor has an input of the model; what a stage receives has one.
     """
 
-    def __init__(self, graph: Graph, wiring: WiredGraph, boundaries: Boundaries) -> None:
+    def __init__(self, graph: Graph, wiring: WiredGraph, boundaries: Boundaries, received: int) -> None:
         self._boundaries = boundaries
         self._ops = {wired.node: wired for wired in wiring.ops}
         self._found: Counter[tuple[Boundary, TensorType, int | None]] = Counter()
-        given = [False] * len(graph.inputs)
+        inputs = enumerate(graph.inputs)
+        given = [number < received and value.type.dtype is DType.FLOAT for number, value in inputs]
         self._pass(None, "input", graph.inputs, given)
         self._pass(None, "output", graph.outputs, self._run(graph, given))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import OPSET_REASON, Artifact, Engine, Target
+from archspec.engines.engine import OPSET_REASON, Artifact, RoundingEngine, Target
 from archspec.engines.onnx_step import BoundStep
 from archspec.engines.step_session import StepSession
 from archspec.model.ports import DTypeName, Interface
@@ -16,12 +16,12 @@ from archspec.model.runner import Runner
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
     from archspec.engines.program import Program
 
 
-class Onnx(Engine):
+class Onnx(RoundingEngine):
     """ONNX at opset 18, float32 or float16: what any host can run."""
 
     word = "onnx"
@@ -63,30 +63,44 @@ class Onnx(Engine):
         """Return None: ONNX Runtime is always installed."""
         return None
 
-    def open(self, path: Path, interface: Interface) -> Runner:
+    def open(self, path: Path, interface: Interface, *, rounded: bool = False) -> Runner:
         """Return a session on the CPU. Raises SpecError E610 for a file that ONNX Runtime rejects."""
-        return _Session(_opened(path))
+        return _Session(_opened(path, rounded))
 
-    def open_step(self, path: Path, interface: Interface, updates: Mapping[str, str]) -> StepSession:
+    def open_step(
+        self, path: Path, interface: Interface, updates: Mapping[str, str], *, rounded: bool = False
+    ) -> StepSession:
         """Return a session that writes the state in place. Raises SpecError E610 for a file that is rejected."""
-        return BoundStep(_opened(path), updates)
+        return BoundStep(_opened(path, rounded), updates)
 
 
-def _opened(path: Path) -> InferenceSession:
+def _opened(path: Path, rounded: bool) -> InferenceSession:
     """Open a file. Raises SpecError E610 if ONNX Runtime rejects it."""
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as errors
 
     refusals = (errors.Fail, errors.InvalidGraph, errors.InvalidProtobuf, errors.InvalidArgument)
-    options = onnxruntime.SessionOptions()
-    # Errors only: warnings would be printed to the user's terminal.
-    options.log_severity_level = 3
-    # By default, inputs of products with quantised weights would be rounded to eight bits, which no file asks for.
-    options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "1")
+    options = session_options(rounded=rounded)
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except (*refusals, errors.NotImplemented, errors.NoSuchFile, errors.RuntimeException) as error:
         fail("E610", f"ONNX Runtime cannot open {path.name or path}", None, notes=(str(error).strip(),))
+
+
+def session_options(*, rounded: bool) -> SessionOptions:
+    """The options of a session; see `RoundingEngine` for `rounded`."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # Errors only: warnings would be printed to the user's terminal.
+    options.log_severity_level = 3
+    if rounded:
+        options.add_session_config_entry("session.qdq_matmulnbits_accuracy_level", "4")
+    else:
+        # Quantised weights are made floats here: with eight bits, the runtime has no fast product of integers that
+        # takes its inputs as they are.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    return options
 
 
 class _Session:

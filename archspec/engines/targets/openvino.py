@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import OPSET_REASON, Artifact, Engine, Target
+from archspec.engines.engine import OPSET_REASON, Artifact, RoundingEngine, Target
 from archspec.engines.openvino_slices import keep_slices
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
@@ -19,17 +19,15 @@ if TYPE_CHECKING:
     from archspec.engines.program import Program
 
 _DEVICE = "CPU"
-PROPERTIES = {
-    "INFERENCE_PRECISION_HINT": "f32",
-    "PERFORMANCE_HINT": "LATENCY",
-    "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",
-}
+_GROUP = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
+PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", _GROUP: "0"}
 """By default, OpenVINO computes in bfloat16 where the processor supports it, whatever the network declares, and rounds
 the inputs of products with quantised weights to eight bits.
 """
+_ROUNDED = {**PROPERTIES, _GROUP: "32"}
 
 
-class OpenVINO(Engine):
+class OpenVINO(RoundingEngine):
     """The network as `model.xml`, its weights as `model.bin`; computed in float32."""
 
     word = "openvino"
@@ -89,13 +87,13 @@ class OpenVINO(Engine):
             return f"it was written by openvino {artifact.version.partition('-')[0]}; this host has the older {here}"
         return None
 
-    def open(self, path: Path, interface: Interface) -> Runner:
+    def open(self, path: Path, interface: Interface, *, rounded: bool = False) -> Runner:
         """Compile for the processor. Raises SpecError E610 for a file that OpenVINO rejects."""
         import openvino
 
         core = openvino.Core()
         try:
-            return _Compiled(core.compile_model(core.read_model(path), _DEVICE, PROPERTIES))
+            return _Compiled(core.compile_model(core.read_model(path), _DEVICE, _ROUNDED if rounded else PROPERTIES))
         except RuntimeError as error:
             fail("E610", f"OpenVINO cannot open {path.name}", None, notes=_lines(error))
 

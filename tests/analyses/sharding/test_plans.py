@@ -13,7 +13,7 @@ from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.check import check_plan
 from archspec.analyses.sharding.collectives import collectives
 from archspec.analyses.sharding.fully_sharded import data_elements
-from archspec.analyses.sharding.held import activations, rank_share
+from archspec.analyses.sharding.held import kept_elements, rank_share
 from archspec.analyses.sharding.plan import WHOLE, Plan
 from archspec.analyses.sharding.planner import plan
 from archspec.analyses.sharding.stages import parts_that_compute, stages, units
@@ -101,12 +101,11 @@ def test_norms_and_residuals_are_on_parts_of_the_length() -> None:
 
 def test_parts_of_the_length_take_an_eighth() -> None:
     graph, hooks = emitted("llama-3-8b")
-    whole, cut = (activations(graph, plan(graph, 8, hooks, sequence=one)) for one in (False, True))
+    whole, cut = (kept_elements(graph, plan(graph, 8, hooks, sequence=one)) for one in (False, True))
     # A layer keeps the operands of its two norms and sums, and what is carried when it is computed again.
-    entries = [value.typical() for value in (*whole, *cut)]
     stream = graph.nodes[0].outputs[0].type.elements().typical()
-    assert entries[1] - entries[3] >= 32 * stream * 7 // 8
-    assert entries[0] - entries[2] >= 2 * 32 * stream * 7 // 8
+    assert (whole.between - cut.between).typical() >= 32 * stream * 7 // 8
+    assert (whole.everything - cut.everything).typical() >= 2 * 32 * stream * 7 // 8
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,12 @@ def _changed(owner: Any, name: str, value: object) -> Iterator[None]:
         yield
 
 
+def _too_small(folder: Path) -> None:
+    np.savez(folder / "ids.npz", ids=np.ones((1, 4), np.int64))
+    wish = Quantisation(formats=("int8",), evaluate=folder / "ids.npz", size=1000)
+    archspec.build(archspec.load("gpt2", reduced=True), folder / "out", quantise=wish)
+
+
 def _without_package(folder: Path) -> None:
     with _changed(tensorrt_rtx, "find_spec", lambda name: None):
         read_targets(["tensorrt-rtx:sm89"], "float32")
@@ -152,8 +158,9 @@ CASES: dict[str, Case] = {
     "E631": lambda folder: plan_of(decoder(folder).graph, read_wishes(["int8"], ["state"])),
     "E632": lambda folder: archspec.build("gpt2", folder / "out", quantise=Quantisation(keep=("source",))),
     "E633": lambda folder: list(evaluating._apart({"x": np.ones((2, 3)), "y": np.ones((3, 3))})),
-    "E634": lambda folder: evaluating._judge(_LOSS, {"kl": 0.02}, _ALONE),
+    "E634": lambda folder: evaluating._judge("quantised weights lose", _LOSS, {"kl": 0.02}, _ALONE),
     "E635": lambda folder: evaluating.read_limits(["0.02"]),
+    "E636": _too_small,
     "E626": lambda folder: check_served([Target(engine="inductor")]),
     "E627": lambda folder: genai_form(archspec.load("t5-small", reduced=True)),
 }

@@ -1,0 +1,121 @@
+"""Bundles whose artifacts round what they multiply: only where asked for, by a known rule, and with a measured loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from safetensors.numpy import load_file, save_file
+
+import archspec
+from archspec.bundle.bundled_spec import bundled_spec
+from archspec.bundle.parity import float_arrays
+from archspec.bundle.quantising import Quantisation
+from archspec.bundle.verify import verify_bundle
+from archspec.cli import cli
+from archspec.diagnostics import SpecError
+from archspec.oracle.interpreter import interpret
+from tests.steps import steps_here
+
+WIDE = """
+archspec: 1
+name: wide
+dims: {batch: [1, 2, 4]}
+inputs: {x: "float[batch, 96]"}
+graph:
+  logits: {block: linear, input: x, dim: 48, bias: false}
+outputs: {logits: "float[batch, 48]"}
+"""
+FORMATS = ("int8:32", "int4:32", "int8")
+ROWS = 3
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made, rng = tmp_path_factory.mktemp("rounded"), np.random.default_rng(0)
+    (made / "wide.yaml").write_text(WIDE)
+    np.savez(made / "x.npz", x=rng.normal(size=(ROWS, 96)).astype("f"))
+    save_file({"logits.weight": rng.normal(size=(48, 96)).astype("f")}, made / "w.safetensors")
+    return made
+
+
+def build(folder: Path, out: str, wish: Quantisation) -> archspec.Bundle:
+    with steps_here():
+        return archspec.build(
+            folder / "wide.yaml", folder / out, weights=folder / "w.safetensors", quantise=wish, cache=False
+        )
+
+
+def rounded(x: np.ndarray) -> np.ndarray:
+    """Each block of 32 numbers in whole steps of a 127th of its largest."""
+    blocks = x.astype(np.float64).reshape(len(x), -1, 32)
+    step = np.abs(blocks).max(-1, keepdims=True) / 127
+    return (np.rint(blocks / step) * step).reshape(x.shape)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_inputs_are_rounded_in_blocks_where_asked_for(folder: Path, format: str) -> None:
+    wish = Quantisation(formats=(format,), evaluate=folder / "x.npz", round_inputs=True)
+    made = build(folder, format.replace(":", "-"), wish)
+    x = np.load(folder / "x.npz")["x"]
+    graph, stored = bundled_spec(made.path / "spec.yaml").graph, float_arrays(made.path / "model.safetensors")
+    as_they_are, coarse = (interpret(graph, {"x": one}, stored)["logits"] for one in (x, rounded(x)))
+    found, exact = made.run({"x": x})["logits"], made.exactly().run({"x": x})["logits"]
+    assert np.abs(found - coarse).max() < 1e-4
+    assert np.abs(exact - as_they_are).max() < 1e-4
+    assert np.abs(found - exact).max() > 1e-2
+    # What runs is what was measured, beside the loss of the weights alone; the artifact itself is held to the integers.
+    entry = made.manifest.quantised
+    assert entry is not None
+    floats = x.astype(np.float64) @ load_file(folder / "w.safetensors")["logits.weight"].T
+    one, two = (np.exp(y) / np.exp(y).sum(-1, keepdims=True) for y in (floats, coarse))
+    assert entry.rounding["onnx"].kl == pytest.approx((one * np.log(one / two)).sum(-1).mean(), rel=1e-2)
+    assert entry.loss is not None
+    assert entry.loss.kl != entry.rounding["onnx"].kl
+    assert all(report.holds for report in verify_bundle(made))
+    assert f"loss of onnx, inputs rounded: {entry.rounding['onnx']}" in made.summary()
+
+
+def test_run_says_that_inputs_are_rounded(folder: Path) -> None:
+    wish = Quantisation(formats=("int8:32",), evaluate=folder / "x.npz", round_inputs=True)
+    made = build(folder, "said", wish)
+    done = CliRunner().invoke(cli, ["run", str(made.path), "--inputs", str(folder / "x.npz")])
+    assert done.exit_code == 0, done.output
+    assert f"note: onnx also rounds what it multiplies: {made.manifest.rounded['onnx']}" in done.stderr
+
+
+def test_too_much_loss_by_rounded_inputs_is_refused(folder: Path) -> None:
+    measured = build(folder, "measured", Quantisation(formats=("int8:32",), evaluate=folder / "x.npz"))
+    assert measured.manifest.quantised is not None
+    assert measured.manifest.quantised.loss is not None
+    limit = f"kl={measured.manifest.quantised.loss.kl * 1.01}"
+    wish = Quantisation(formats=("int8:32",), evaluate=folder / "x.npz", at_most=(limit,), round_inputs=True)
+    with pytest.raises(SpecError) as raised:
+        build(folder, "refused", wish)
+    (found,) = raised.value.diagnostics
+    assert found.code == "E634"
+    assert found.message.startswith("`onnx` with rounded inputs loses too much: kl is ")
+    assert not (folder / "refused").exists()
+
+
+def test_rounded_inputs_need_inputs_to_measure_on(folder: Path) -> None:
+    for wish in (Quantisation(formats=("int8",), round_inputs=True), Quantisation(round_inputs=True)):
+        with pytest.raises(SpecError) as raised:
+            build(folder, "refused", wish)
+        assert [one.code for one in raised.value.diagnostics] == ["E632"]
+
+
+@pytest.mark.slow
+def test_openvino_rounds_too(folder: Path) -> None:
+    pytest.importorskip("openvino")
+    wish = Quantisation(formats=("int8:32",), evaluate=folder / "x.npz", round_inputs=True)
+    with steps_here():
+        made = archspec.build(
+            folder / "wide.yaml", folder / "ov", weights=folder / "w.safetensors", targets=["openvino"], quantise=wish
+        )
+    x = np.load(folder / "x.npz")["x"]
+    apart = np.abs(made.run({"x": x})["logits"] - made.exactly().run({"x": x})["logits"]).max()
+    assert made.manifest.rounded.keys() == {"openvino"}
+    assert apart < 1.0
