@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, FrozenInstanceError, field, fields
-from functools import cache
 from importlib import import_module
 from operator import attrgetter
 from typing import Any, TypeVar, cast, dataclass_transform, overload
@@ -50,15 +49,17 @@ def field_names(thing: object) -> tuple[str, ...]:
 
     It is faster than `dataclasses.fields`, which looks at every field of a class each time.
     """
-    return _names_of(type(thing))
+    cls = type(thing)
+    if cls not in _NAMES:
+        known = getattr(cls, "__record__", None)
+        if isinstance(known, _Fields):
+            _NAMES[cls] = known.every
+        else:
+            _NAMES[cls] = tuple(one.name for one in fields(cls)) if dataclasses.is_dataclass(cls) else ()
+    return _NAMES[cls]
 
 
-@cache
-def _names_of(cls: type) -> tuple[str, ...]:
-    known = getattr(cls, "__record__", None)
-    if isinstance(known, _Fields):
-        return known.every
-    return tuple(one.name for one in fields(cls)) if dataclasses.is_dataclass(cls) else ()
+_NAMES: dict[type, tuple[str, ...]] = {}
 
 
 def _annotations(cls: type) -> Mapping[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from math import lcm
 from typing import Any, TypeVar
 
@@ -66,10 +65,14 @@ class Over:
         return {old: new for old, new in named if new != old}
 
 
-@cache
+_COMPARED: dict[type, bool] = {}
+
+
 def _is_compared(cls: type) -> bool:
     """Whether objects of a class are compared by what they hold."""
-    return any("__eq__" in vars(base) for base in cls.__mro__[:-1])
+    if cls not in _COMPARED:
+        _COMPARED[cls] = any("__eq__" in vars(base) for base in cls.__mro__[:-1])
+    return _COMPARED[cls]
 
 
 @record
