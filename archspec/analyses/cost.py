@@ -16,7 +16,7 @@ from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType
 from archspec.record import record
 
-BYTES = {DType.FLOAT: 4, DType.INT64: 8, DType.INT32: 4, DType.BOOL: 1}
+BYTES = {DType.FLOAT: 4, DType.INT64: 8, DType.INT32: 4, DType.INT8: 1, DType.BOOL: 1}
 """Bytes per element; floats have the module's default precision."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,10 @@ import numpy as np
 
 from archspec.analyses.parameters import expand
 from archspec.bundle.bundled_spec import bundled_spec
+from archspec.bundle.calibrating import rounding_module
 from archspec.bundle.manifest import LossEntry
 from archspec.bundle.parity import module_runner, run_module
+from archspec.bundle.rows import LABELS, rows_of
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.counted import counted, over
 from archspec.diagnostics import did_you_mean, fail
@@ -28,6 +30,8 @@ from archspec.model.archives import read_arrays
 from archspec.model.inputs import prepare
 from archspec.model.ports import DTypeName, sizes_of
 from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
+from archspec.passes.round_operands import readers
+from archspec.quantising.calibrating import rounding_alone
 from archspec.quantising.loss import Loss, Tally, measures
 from archspec.quantising.rounding import suited
 from archspec.quantising.sizing import Option, read_option, stored_options
@@ -38,20 +42,22 @@ from archspec.spec.claims import claims_of
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-LABELS = "labels"
-"""The array of right classes among the inputs, if they are known."""
 LIMITS = ("kl", "disagreement", "perplexity", "accuracy")
 _WORST = 4
 
 
 @record(eq=False)
 class Evaluation:
-    """Inputs on which a model is compared with what its weights were rounded from."""
+    """Inputs on which a model is compared with what its weights were rounded from.
+
+    `rounding` has the module that rounds what products read, with weights as floats.
+    """
 
     spec: Spec
     program: Program
     floats: Program
     arrays: Arrays
+    rounding: Program | None = None
 
     def loss(self, opened: Callable[[], Runner] | None = None, dtype: DTypeName = "float32") -> Loss:
         """Compare the module with quantised weights, or else what is `opened`, with the module with floats.
@@ -64,7 +70,7 @@ class Evaluation:
     def by_parameter(self) -> dict[str, float]:
         """The divergence that each parameter causes alone, by path, the largest first."""
         module, stored = load_module(self.floats, "float32"), StoredArrays(self.program.weights)
-        runner = FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+        runner = self._runner(module)
         wanted, found = self._scores(runner), dict[str, float]()
         for parameter, names in self._quantised().items():
             kept = self._put(module, {name: _values(parameter, name, stored) for name in names})
@@ -72,10 +78,29 @@ class Evaluation:
             self._put(module, kept)
         return dict(sorted(found.items(), key=lambda one: -one[1]))
 
+    def by_activation(self) -> dict[str, float]:
+        """The divergence that rounding what a product reads causes alone, by its path, the largest first."""
+        if self.rounding is None:
+            return {}
+        stored, found = StoredArrays(self.program.weights), dict[str, float]()
+        wanted = self._scores(module_runner(self.floats))
+        module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in self._scales})
+        runner = self._runner(module)
+        for product, scale in readers(self.spec.graph).items():
+            layers = [name.rpartition(".")[0] for name, path in self._scales.items() if path == scale]
+            with rounding_alone(module, layers):
+                found[product] = self._against(wanted, runner).kl
+        return dict(sorted(found.items(), key=lambda one: -one[1]))
+
+    @cached_property
+    def _scales(self) -> dict[str, str]:
+        """The names of the scales of what is rounded, each with its path."""
+        return {name: one.path for name, one in expand(self.spec.graph).items() if one.calibrated}
+
     def alone(self, options: Mapping[str, Sequence[Option]]) -> dict[str, list[float]]:
         """The divergence that each way to store a parameter causes alone, by path; floats cause none."""
         module = load_module(self.floats, "float32")
-        runner = FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+        runner = self._runner(module)
         wanted, names = self._scores(runner), dict[str, list[str]]()
         for name, parameter in expand(self.spec.graph).items():
             names.setdefault(parameter.path, []).append(name)
@@ -94,6 +119,9 @@ class Evaluation:
             if parameter.stored is not None:
                 found.setdefault(parameter, []).append(name)
         return found
+
+    def _runner(self, module: nn.Module) -> Runner:
+        return FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
 
     def _put(self, module: nn.Module, values: Arrays) -> dict[str, Array]:
         """Put values into a module. Returns those that it had."""
@@ -126,9 +154,7 @@ class Evaluation:
     @cached_property
     def _rows(self) -> list[dict[str, Array]]:
         """The inputs of one run each, since there may be more rows than the model takes at once."""
-        interface = self.program.interface
-        given = {name: array for name, array in self.arrays.items() if name != LABELS}
-        return [prepare(interface, one, "float32") for one in _apart(given)]
+        return list(rows_of(self.program.interface, self.arrays, "the inputs to evaluate on"))
 
     @property
     def _output(self) -> str:
@@ -157,12 +183,10 @@ class Evaluation:
         return np.concatenate([ids[:, 1:], np.full_like(ids[:, :1], -1)], axis=1).reshape(-1)
 
 
-def _apart(given: Arrays) -> Iterator[dict[str, Array]]:
-    """Yield the arrays of each row."""
-    rows = {array.shape[0] if array.ndim else 0 for array in given.values()}
-    if len(rows) != 1 or rows == {0}:
-        fail("E633", "the inputs to evaluate on have no rows in common", None, help="give arrays [rows, ...]")
-    yield from ({name: array[row : row + 1] for name, array in given.items()} for row in range(rows.pop()))
+def _tensor(array: Array) -> Any:
+    import torch
+
+    return torch.from_numpy(array)
 
 
 def _values(parameter: Parameter, name: str, stored: Mapping[str, Any]) -> Array:
@@ -195,8 +219,8 @@ def losses(job: Mapping[str, Any]) -> dict[str, list[float]]:
 def evaluate(job: Mapping[str, Any]) -> LossEntry:
     """Measure what quantised weights cost, and compare it with limits.
 
-    The job has `spec`, the programs `floats` and `program`, the `data` to evaluate on, what it is `called`, and
-    `at_most` by measure. With an `artifact`, it is that which is measured, rounding what it multiplies. Raises
+    The job has `spec`, the programs `floats`, `rounding` and `program`, the `data` to evaluate on, what it is `called`,
+    and `at_most` by measure. With an `artifact`, it is that which is measured, rounding what it multiplies. Raises
     SpecError E633 for data that cannot be used, E634 for more loss than is allowed.
     """
     program, data = Program.from_json(job["program"]), Path(job["data"])
@@ -205,6 +229,7 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
         spec=bundled_spec(Path(job["spec"])),
         program=program,
         floats=Program.from_json(job["floats"]),
+        rounding=None if job["rounding"] is None else Program.from_json(job["rounding"]),
         arrays=read_arrays(data, types, job["called"]),
     )
     artifact = job.get("artifact")
@@ -240,10 +265,14 @@ def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evalu
     over_limit = {name: found[name] for name, most in limits.items() if not found[name] <= most}
     if not over_limit:
         return
-    worst = list(evaluation.by_parameter().items())[:_WORST]
+    alone = {
+        **{path: (kl, path.rpartition(".")[0]) for path, kl in evaluation.by_parameter().items()},
+        **{f"what {path} reads": (kl, path) for path, kl in evaluation.by_activation().items()},
+    }
+    worst = sorted(alone.items(), key=lambda one: -one[1][0])[:_WORST]
     told = ", ".join(f"{name} is {value:.3g}, allowed {limits[name]:g}" for name, value in over_limit.items())
-    notes = [f"`{path}` alone: kl {kl:.3g}" for path, kl in worst]
-    help = f"keep the worst as floats, `--keep {worst[0][0].rpartition('.')[0]}`, or give it more bits"
+    notes = [f"`{path}` alone: kl {kl:.3g}" for path, (kl, _) in worst]
+    help = f"keep the worst as floats, `--keep {worst[0][1][1]}`, or give it more bits"
     fail("E634", f"{what} too much: {told}", None, notes=notes, help=help)
 
 

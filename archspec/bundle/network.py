@@ -19,7 +19,7 @@ from archspec.bundle.parity import (
 )
 from archspec.bundle.report import TOLERANCE, FindingEntry, NetworkEntry, ParityTrial, Reference, network_of
 from archspec.bundle.stored import StoredArrays
-from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject
+from archspec.contract.lowered import FLOAT32, NetworkRunner, network_subject, rounds
 from archspec.contract.protocol import Precision, Subject
 from archspec.contract.redrawn import parity_redrawn
 from archspec.contract.report import Finding, shown
@@ -95,7 +95,7 @@ class NetworkCheck:
 
     def _found(self, inputs: Arrays) -> list[dict[str, Array]]:
         """The outputs of the network, or of that of each rank."""
-        return [NetworkRunner(self.plan).run(inputs)]
+        return [NetworkRunner(self.plan, "exact" if rounds(self.plan) else "declared").run(inputs)]
 
     def _trial(self, reference: Reference, sizes: dict[str, int]) -> ParityTrial:
         """Compare the network with one reference on the same random inputs."""

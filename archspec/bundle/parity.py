@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from archspec.algebra.symbol import Symbol
@@ -23,7 +24,9 @@ from archspec.model.ports import DTypeName
 from archspec.model.runner import FunctionRunner, Runner
 from archspec.model.samples import sample
 from archspec.model.sizes import minimum, odd, typical
+from archspec.oracle.borders import MOST, TWICE, Settled, settled
 from archspec.oracle.interpreter import interpret
+from archspec.passes.round_operands import rounds
 from archspec.weights.files import read_weights
 
 if TYPE_CHECKING:
@@ -37,6 +40,9 @@ SEED = 7
 MOST_FLOPS = 500_000_000_000
 """A comparison that costs more is skipped: the module and the artifact would run for minutes on a CPU."""
 MOST_PARAMETERS = 150_000_000
+_SEEDS = 32
+_OPEN = 1e-6
+"""So little of an output is not worth other inputs."""
 MOST_EXACT_FLOPS = 50_000_000_000
 """A comparison with the interpreter, which computes in float64, is skipped if it costs more."""
 
@@ -56,6 +62,9 @@ class Contest:
 
     def trials(self) -> Iterator[ParityTrial | str]:
         """Yield every affordable comparison, and a text for each that is not, within the artifact's profiles."""
+        if rounds(self.graph):
+            yield from self._settled()
+            return
         flops = cost(self.graph).flops
         points = self._points(minimum, odd, typical)
         affordable = [sizes for sizes in points if flops.value(sizes) <= MOST_FLOPS]
@@ -78,6 +87,42 @@ class Contest:
             parameters = StoredArrays(self.program.weights)
             made = interpret(self.graph, self._inputs(exact), parameters, exact)
             yield self._trial("interpreter", exact, kept, made)
+
+    def _settled(self) -> Iterator[ParityTrial | str]:
+        """Yield the comparisons of a model that rounds what it computes, on inputs that leave as little open as any.
+
+        Inputs are tried by seed until no number that is rounded lies between two; where some do in all, outputs may be
+        as far apart as these explain.
+        """
+        counted, parameters = cost(self.graph), StoredArrays(self.program.weights)
+        tried: list[tuple[dict[str, int], int, Settled]] = []
+        for sizes in self._points(minimum, odd, typical):
+            flops = counted.flops.value(sizes)
+            if flops > MOST_EXACT_FLOPS or counted.parameters > MOST_PARAMETERS:
+                yield f"{self.target} at {shown(sizes)}: too large for float64, which tells what rounding leaves open"
+                continue
+            seeds = range(SEED, SEED + (_SEEDS if flops < MOST_EXACT_FLOPS / 100 else 1))
+            tried.append((sizes, *self._least_open(sizes, parameters, seeds)))
+        module = load_module(self.program, "float32")
+        expected = [run_module(module, self.program, self._inputs(sizes, seed)) for sizes, seed, _ in tried]
+        del module
+        runner = self.opened()
+        for (sizes, seed, made), one in zip(tried, expected, strict=True):
+            found = self._found(runner, sizes, seed)
+            yield self._trial("module", sizes, found, one, seed, made.apart)
+            yield self._trial("interpreter", sizes, found, made.outputs, seed, made.apart)
+
+    def _least_open(self, sizes: dict[str, int], parameters: Arrays, seeds: Sequence[int]) -> tuple[int, Settled]:
+        """The seed of inputs on which rounding leaves least open, and what the interpreter makes of these."""
+        best: tuple[int, Settled] | None = None
+        for seed in seeds:
+            made = settled(self.graph, self._inputs(sizes, seed), parameters, sizes)
+            if best is None or made.farthest < best[1].farthest:
+                best = seed, made
+            if best[1].farthest <= _OPEN:
+                break
+        assert best is not None
+        return best
 
     def _points(self, *choices: Callable[[Sequence[Symbol]], dict[str, int]]) -> list[dict[str, int]]:
         """Return the sizes to try, without duplicates: those chosen from each profile that binds the artifact.
@@ -104,21 +149,34 @@ class Contest:
         module = load_module(self.program, "float32")
         return [run_module(module, self.program, self._inputs(sizes)) for sizes in points]
 
-    def _inputs(self, sizes: Mapping[str, int]) -> Arrays:
-        return sample(self.program.interface, sizes, SEED)
+    def _inputs(self, sizes: Mapping[str, int], seed: int = SEED) -> Arrays:
+        return sample(self.program.interface, sizes, seed)
 
-    def _found(self, runner: Runner, sizes: Mapping[str, int]) -> Arrays:
-        return runner.run(prepare(self.program.interface, self._inputs(sizes), self.dtype))
+    def _found(self, runner: Runner, sizes: Mapping[str, int], seed: int = SEED) -> Arrays:
+        return runner.run(prepare(self.program.interface, self._inputs(sizes, seed), self.dtype))
 
-    def _trial(self, reference: Reference, sizes: dict[str, int], found: Arrays, expected: Arrays) -> ParityTrial:
-        """Return the differences of all outputs as a trial."""
+    def _trial(
+        self,
+        reference: Reference,
+        sizes: dict[str, int],
+        found: Arrays,
+        expected: Arrays,
+        seed: int = SEED,
+        apart: Arrays = MappingProxyType({}),
+    ) -> ParityTrial:
+        """Return the differences of all outputs as a trial; `apart` is what rounding leaves open of each."""
         differences = [measured(name, found[name], expected[name]) for name in self.program.interface.outputs]
+        if apart:
+            moved = {name: float(one.max(initial=0.0)) for name, one in apart.items()}
+            differences = [
+                one.model_copy(update={"rounding": explained(moved[one.output], one)}) for one in differences
+            ]
         return ParityTrial(
             artifact=self.target,
             dtype=self.dtype,
             reference=reference,
             sizes=sizes,
-            seed=SEED,
+            seed=seed,
             differences=differences,
         )
 
@@ -170,6 +228,11 @@ def float_arrays(path: Path) -> dict[str, NDArray[Any]]:
     with read_weights(path) as file:
         widened = {name: t.float() if t.is_floating_point() else t for name, t in file.items()}
     return {name: tensor.numpy() for name, tensor in widened.items()}
+
+
+def explained(moved: float, one: OutputDifference) -> float:
+    """How far an output may be off where what it is rounded from leaves open so much, relative to its largest value."""
+    return min(TWICE * moved / max(1.0, one.scale), MOST)
 
 
 def measured(name: str, found: NDArray[Any], expected: NDArray[Any]) -> OutputDifference:

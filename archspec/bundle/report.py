@@ -32,7 +32,8 @@ class OutputDifference(_Model):
     For an output that is not float, `largest` is the share of elements that differ. Of a decoder's step, both are those
     of one position, and `place` says which if the difference is too large. `rounding` is how far the emitted module, in
     the precision of the artifact, is itself from the reference at that position, relative to its largest value or to 1;
-    it is known where the same step, computed in float64, equals the reference.
+    it is known where the same step, computed in float64, equals the reference. Of a model that rounds what it computes,
+    it is what numbers half-way between two of a grid explain; 0 where there are none.
     """
 
     output: str

@@ -18,7 +18,9 @@ from archspec.contract.stepped import Stepped, decoded, stepped
 from archspec.model.checked import Checked
 from archspec.model.exposing import with_inner
 from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
+from archspec.oracle.borders import nudged
 from archspec.oracle.interpreter import interpret
+from archspec.passes.round_operands import rounds
 from archspec.spec.claims import Claims
 
 
@@ -36,28 +38,34 @@ def verify_steps(
     assert claims.spec is not None
     checked = accepted(claims.spec, unproved=True)
     full = _interpreter(checked, weights) if few else _module(checked, weights)
+    off = FunctionRunner(function=nudged(checked.spec.graph, weights)) if few and rounds(checked.spec.graph) else None
     for entry in entries:
         name = f"{bundle.path.name}: {step_of(entry.target)}, {entry.dtype}"
         closed = obstacle(entry)
         if closed is None:
             tolerance = TOLERANCE[entry.dtype]
-            finding = _finding(bundle, checked, claims, entry.target, tolerance, full, seed)
+            finding = _finding(bundle, checked, claims, entry.target, tolerance, (full, off), seed)
         else:
             finding = Finding(claim="opens on this host", status="not measured", detail=unopened(entry, closed))
         yield ContractReport(subject=name, claims=claims.name, findings=(finding,))
 
 
 def _finding(
-    bundle: Bundle, checked: Checked, claims: Claims, target: str, tolerance: float, full: Runner, seed: int
+    bundle: Bundle,
+    checked: Checked,
+    claims: Claims,
+    target: str,
+    tolerance: float,
+    full: tuple[Runner, Runner | None],
+    seed: int,
 ) -> Finding:
-    """Return whether the step of a target equals the full forward."""
+    """Return whether the step of a target equals the full forward, given also as far off as rounding leaves open."""
     opened, known = opened_steps(bundle, checked, target), decoded(claims)
     # A step was built, so that there is one; with a target named, what bars it is raised.
     assert isinstance(opened, OpenedSteps)
     assert known is not None
-    judged = Stepped(
-        steps=ContractSteps(steps=opened.steps, interface=bundle.interface), full=full, tolerance=tolerance
-    )
+    steps = ContractSteps(steps=opened.steps, interface=bundle.interface)
+    judged = Stepped(steps=steps, full=full[0], tolerance=tolerance, nudged=full[1])
     return stepped(_within(bundle, known, target), [judged], seed)
 
 

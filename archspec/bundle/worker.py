@@ -45,8 +45,8 @@ def compare(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def quantise(job: dict[str, Any]) -> dict[str, Any]:
-    """Round the weights of a file by the plan of the bundle."""
-    quantise_weights(Path(job["spec"]), Path(job["floats"]), Path(job["weights"]))
+    """Round the weights of a file by the plan of the bundle. Raises SpecError E633."""
+    quantise_weights(Path(job["spec"]), Path(job["floats"]), Path(job["weights"]), job["calibration"])
     return {}
 
 

@@ -27,10 +27,10 @@ def cache_bytes(spec: Spec) -> CacheSize | Diagnostic | None:
     """The bytes of the cache of a spec, or why there is none; None for a spec that does not say how it decodes."""
     if spec.decode is None:
         return None
-    from archspec.passes.incremental.incremental import kept_values
+    from archspec.passes.incremental.incremental import kept_state
 
     try:
-        return cache_size(kept_values(spec.graph, spec.decode.input, [spec.decode.output]))
+        return cache_size(kept_state(spec.graph, spec.decode.input, [spec.decode.output]))
     except SpecError as error:
         return error.diagnostics[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -20,7 +20,29 @@ _OPTIONS = (
         "GGUF file; another format is then for the rest), or float for those of one; repeatable, the innermost node "
         "counts.",
     ),
-    click.option("--keep", multiple=True, metavar="NODE", help="With --quantise, a node whose weights stay floats."),
+    click.option(
+        "--keep",
+        multiple=True,
+        metavar="NODE",
+        help="With --quantise, a node whose weights stay floats, and that reads floats.",
+    ),
+    click.option(
+        "--activations",
+        multiple=True,
+        metavar="[NODE=]GRID",
+        help="With --quantise, round what linear maps and convolutions read, at scales from --calibrate: int8, fp8 "
+        "(TensorRT-RTX from sm89 on), or float for one node; repeatable, the innermost node counts.",
+    ),
+    click.option(
+        "--kv-cache",
+        type=click.Choice(["int8"]),
+        help="Keep eight bits of every number in a decoder's cache, at scales from --calibrate.",
+    ),
+    click.option(
+        "--calibrate",
+        type=click.Path(path_type=Path),
+        help="With --activations or --kv-cache, an .npz file with rows of typical inputs.",
+    ),
     click.option(
         "--evaluate",
         type=click.Path(path_type=Path),
@@ -48,13 +70,16 @@ _OPTIONS = (
 
 
 def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--quantise`, `--keep`, `--evaluate` and more; the command gets them as `quantise`."""
+    """Add the options; the command gets them as `quantise`."""
 
     @wraps(command)
     def call(
         *,
         quantise: tuple[str, ...],
         keep: tuple[str, ...],
+        activations: tuple[str, ...],
+        kv_cache: Literal["int8"] | None,
+        calibrate: Path | None,
         evaluate: Path | None,
         at_most: tuple[str, ...],
         round_inputs: bool,
@@ -66,6 +91,9 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         wish = Quantisation(
             formats=quantise,
             keep=keep,
+            activations=activations,
+            kv_cache=kv_cache,
+            calibrate=calibrate,
             evaluate=evaluate,
             at_most=at_most,
             round_inputs=round_inputs,

@@ -20,6 +20,8 @@ from archspec.model.runner import Array, Arrays
 FLOAT32 = Precision(exact=1e-6)
 """The precision of a float32 network: its constants, such as scales and tables of angles, are rounded to float32."""
 _BY_PLACE = ("CAST", "IDENTITY", "ELEMENTWISE", "SELECT")
+QUANTIZE = "QUANTIZE"
+"""The kind of layer that rounds."""
 _LARGE = 100_000_000
 """Bytes of constants."""
 
@@ -90,15 +92,18 @@ def _same(kept: Arrays, given: Arrays) -> bool:
 def network_subject(name: str, plan: NetworkPlan, precision: Precision = FLOAT32) -> Subject:
     """A network as a subject: run as declared, run in float64, and with gradients.
 
+    One that rounds is run in float64 alone: in float32, a number half-way between two of a grid may go to either.
+
     Args:
         name: the subject's name in reports.
         plan: the network.
         precision: how far its outputs may be from the interpreter's.
     """
+    exact = NetworkRunner(plan, "exact")
     return Subject(
         name=name,
-        runner=NetworkRunner(plan),
-        exact=NetworkRunner(plan, "exact"),
+        runner=exact if rounds(plan) else NetworkRunner(plan),
+        exact=exact,
         gradients=(_Gradients([plan]),),
         precision=precision,
     )
@@ -161,11 +166,26 @@ class _Tapped(Execution):
     def step(self, step: NetworkLayer, arguments: Sequence[Tensor | None]) -> tuple[Tensor, ...]:
         """The results of one layer."""
         results = super().step(step, arguments)
+        if step.kind == QUANTIZE:
+            return (_straight(results[0], *arguments[:2]),)
         if not any(step is one for one in self.lookups):
             return results
         zero = torch.zeros_like(results[0], requires_grad=True)
         self.leaves.append(zero)
         return (results[0] + zero,)
+
+
+def _straight(result: Tensor, x: Tensor | None, scale: Tensor | None) -> Tensor:
+    """What was rounded, with the gradients of what it was rounded from, since rounding has none."""
+    assert x is not None
+    assert scale is not None
+    quotient = x / scale
+    return result.to(quotient.dtype) + (quotient - quotient.detach())
+
+
+def rounds(plan: NetworkPlan) -> bool:
+    """Whether a network rounds values that it computes."""
+    return any(step.kind == QUANTIZE for step in plan.steps)
 
 
 def lookups(plan: NetworkPlan, name: str) -> tuple[NetworkLayer, ...]:

@@ -41,7 +41,7 @@ class Finish:
     def excuse(self, dtype: str) -> str:
         """What was allowed for rounding in a dtype, in words."""
         how = f"in {dtype}, rounding alone moves {self.rounded} of {self.trials} positions further than the tolerance"
-        share = f"{self.apart.share():.2g} of the largest value, the emitted module by {self.rounding:.2g}"
+        share = f"{self.apart.share():.2g} of the largest value, where rounding explains {self.rounding:.2g}"
         return f"{how}; where the step is off most, it is by {share}"
 
 

@@ -16,6 +16,7 @@ from archspec.contract.sizes import probe, rule_points
 from archspec.contract.steps import Peeking, Steps
 from archspec.model.runner import Runner
 from archspec.model.samples import patterns
+from archspec.oracle.borders import MOST, TWICE
 from archspec.passes.incremental.incremental import incremental
 from archspec.record import record
 from archspec.spec.claims import Claims
@@ -35,7 +36,8 @@ class Stepped:
     """What runs in steps, together with the full forward of the same model.
 
     `tolerance` is relative to the largest value or to 1; `how` is added to what is said of a difference. With a float64
-    `twin` of the full forward, whose own steps hold, a difference counts only beyond what the forward rounds.
+    `twin` of the full forward, whose own steps hold, a difference counts only beyond what the forward rounds. Of a
+    model that rounds what it computes, `nudged` is the full forward as far off as that leaves open.
     """
 
     steps: Steps
@@ -43,6 +45,7 @@ class Stepped:
     tolerance: float
     how: str = ""
     twin: Runner | None = None
+    nudged: Runner | None = None
 
 
 def decoded(claims: Claims) -> Decoded | None:
@@ -82,7 +85,7 @@ def stepped(known: Decoded, judged: Sequence[Stepped], seed: int) -> Finding:
                 apart = outcome.apart.share()
                 trials, largest = trials + outcome.trials, max(largest, apart if not one.how else 0.0)
                 notes |= {outcome.note: None} if outcome.note else {}
-                if apart > allowed:
+                if apart > max(allowed, outcome.rounding):
                     detail = f"{outcome.witness}, differs by {apart:.2g}{one.how}, at {shown(sizes)}"
                     return Finding(claim=CLAIM, status="violated", detail=detail, trials=trials, largest=apart)
         said.append(shown(sizes))
@@ -119,6 +122,9 @@ def _outcomes(
             made.append(twice(plan, seed + number))
         full = FullForwards(rows, judged.full, is_short=is_main or known.found.has_prefix)
         for course in made if is_main and not number else [made[number % 2]] if is_main else made[:2]:
+            if judged.nudged is not None:
+                full = FullForwards(rows, judged.full, is_short=full.is_short).only(course)
+                full.round(judged.nudged, share=TWICE, most=MOST)
             race = Race(rows=rows, course=course, full=full, tolerance=judged.tolerance, seed=seed)
             found, allowed = race.outcome(judged.steps), judged.tolerance
             if found.apart.share() > allowed and judged.twin is not None:

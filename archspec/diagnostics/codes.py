@@ -152,7 +152,7 @@ _TITLES = {
     "E630": "unknown format of weights",
     "E631": "nothing to quantise there",
     "E632": "option does not go with quantised weights",
-    "E633": "loss cannot be measured",
+    "E633": "inputs cannot be measured on",
     "E634": "quantised weights lose too much",
     "E635": "unknown limit of the loss",
     "E636": "no formats within the size",

@@ -103,7 +103,8 @@ def store_weights(graph: Any) -> None:
     A transposition of a weight is done here, so that its integers go into the product itself.
     """
     # A list, because nodes are replaced in the graph that is walked.
-    for node in [one for one in graph if one.op_type == _OPERATOR]:
+    for node in [one for one in graph if one.op_type == _OPERATOR and one.inputs[0].const_value is not None]:
+        _narrow_floats(node)
         _transposed(graph, node)
         if "block_size" in node.attributes:
             _narrow(graph, node)
@@ -159,6 +160,17 @@ def _narrow(graph: Any, node: Any) -> None:
     array = value.const_value.numpy()
     if len(list(value.uses())) == 1 and array.min() >= _LEAST and array.max() <= _MOST:
         _store(graph, node, 0, array.astype(ml_dtypes.int4))
+
+
+def _narrow_floats(node: Any) -> None:
+    """Store floats of eight bits as such: a module in float32 holds them widened."""
+    import ml_dtypes
+
+    value = node.inputs[0]
+    if value.const_value.dtype == onnx_ir.DataType.FLOAT:
+        array = value.const_value.numpy().astype(ml_dtypes.float8_e4m3fn)
+        tensor = onnx_ir.tensor(array, name=value.name)
+        value.const_value, value.dtype = tensor, tensor.dtype
 
 
 def _channels(graph: Any, node: Any) -> None:

@@ -89,6 +89,8 @@ class Engine(ABC):
     """The module that opens the artifacts."""
     steps: ClassVar[bool] = False
     """Whether the engine builds the cached step of a decoder too."""
+    keeps_integers: ClassVar[bool] = False
+    """Whether such a step may keep int8."""
     step_form: ClassVar[Form | None] = None
     """What it builds the step from, if that is not what it builds models from."""
     ranks: ClassVar[bool] = False
@@ -106,6 +108,9 @@ class Engine(ABC):
 
     def check_profiles(self, target: Target, count: int) -> None:  # noqa: B027 - most engines take any number
         """Raise SpecError E625 for more profiles than one artifact can have."""
+
+    def check_eights(self, target: Target) -> None:  # noqa: B027 - most engines compute with floats of eight bits
+        """Raise SpecError E603 for a target that cannot compute with floats of eight bits."""
 
     @abstractmethod
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:

@@ -15,6 +15,7 @@ from archspec.engines.folded import keep_dtype
 from archspec.engines.module import example_inputs, load_module, named_arguments
 from archspec.engines.ort.products import product
 from archspec.engines.program import Program
+from archspec.engines.rounded_values import name_rounding
 from archspec.engines.scopes import SCOPES
 from archspec.model.ports import DTypeName, Interface, Port
 from archspec.model.sizes import example
@@ -40,7 +41,7 @@ def export_onnx(program: Program, dtype: DTypeName, path: Path) -> None:
     if program.ranks > 1:
         name_exchanges(module, program.ranks)
     ports, partial = program.interface.input_ports, program.partial
-    stored = name_weights(module)
+    stored = name_weights(module) | name_rounding(module)
     # Runtimes join a quantised weight with `MatMul` alone, where the exporter writes `Gemm` for x [b, i].
     translations = {torch.ops.aten.linear.default: product} if stored else None
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)

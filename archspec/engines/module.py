@@ -82,6 +82,9 @@ def _check_range(module: nn.Module, dtype: Any) -> None:
 
 def _may_exceed(tensor: Tensor, largest: float) -> bool:
     """Whether a tensor has values near or above `largest`; spares most tensors a conversion."""
+    # Floats of eight bits end at 448, and torch has no arithmetic for them.
+    if tensor.element_size() == 1:
+        return False
     return tensor.is_floating_point() and bool(tensor.numel()) and float(tensor.abs().amax()) > 0.99 * largest
 
 
@@ -96,7 +99,7 @@ def port_dtype(port: Port, dtype: DTypeName) -> Any:
     """Return torch's dtype of a port, in a module whose floats have `dtype`."""
     import torch
 
-    exact = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.BOOL: torch.bool}
+    exact = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.INT8: torch.int8, DType.BOOL: torch.bool}
     return exact.get(port.type.dtype) or torch_dtype(dtype)
 
 

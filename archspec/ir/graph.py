@@ -41,7 +41,8 @@ class Parameter:
     """A learned tensor, or with `buffer` a statistic that is stored but not trained.
 
     In a repeated body `path` contains `*` for the index of the layer and denotes one tensor for each layer. `type` is
-    what ops read; with `stored` it is computed from integers under `path` and from `scale`.
+    what ops read; with `stored` it is computed from integers under `path` and from `scale`. What is `calibrated` is
+    measured on inputs, so that no checkpoint has it.
     """
 
     path: str
@@ -51,6 +52,7 @@ class Parameter:
     span: Span | None = None
     buffer: bool = False
     stored: Storage | None = None
+    calibrated: bool = False
 
     @cached_property
     def scale(self) -> Parameter | None:

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     Array = NDArray[Any]
 
-Role = Literal["weight", "bias", "norm", "scale", "mean", "variance", "count"]
-BUFFERS = frozenset({"mean", "variance", "count"})
-"""Roles of the statistics of batch norm, which are stored with the weights but not trained."""
+Role = Literal["weight", "bias", "norm", "scale", "mean", "variance", "count", "range"]
+BUFFERS = frozenset({"mean", "variance", "count", "range"})
+"""Roles of statistics, which are stored with the weights but not trained: those of batch norm, and ranges of values."""
 Reads = tuple[tuple[Relation, ...], ...]
 """`reads[output][operand]`"""
 Coefficients = tuple[frozenset[int], ...]
@@ -144,6 +144,10 @@ class Primitive(Op):
     acts: ClassVar[Literal["affine", "nonlinear"] | None] = None
     unread: ClassVar[bool] = False
     """Results are computed from sizes alone: operands only give device and precision, and the reference needs none."""
+    factors: ClassVar[tuple[int, ...]] = ()
+    """The operands that are multiplied with the op's weights, and that engines can take as integers where these are."""
+    rounds: ClassVar[bool] = False
+    """Operand 0 is rounded: between two numbers of the result, a change of it that is ever so small makes one step."""
     rescales: ClassVar[bool] = False
     """An entry of the result is that of operand 0 at the same place, times a number and plus one: a norm."""
 
@@ -252,6 +256,14 @@ class Primitive(Op):
     def selects(self) -> bool:
         """Whether every entry of the results is one of those that are read: a maximum, and no sum."""
         return False
+
+    @property
+    def integers(self) -> tuple[Primitive, Primitive] | None:
+        """For an op that rounds: what makes integers of its operand, and what makes its result of them.
+
+        Both take its parameters. None where the result takes more than eight bits.
+        """
+        return None
 
     def placed(self, count: int) -> Placement | None:
         """The op with positions as operands, for `count` operands; None where it is not known how it depends on them.

@@ -19,6 +19,7 @@ _ROLE_INIT = {
     "mean": Init(kind="constant", value=0.0),
     "variance": Init(kind="constant", value=1.0),
     "count": Init(kind="constant", value=0.0),
+    "range": Init(kind="constant", value=1.0),
 }
 
 

@@ -22,6 +22,7 @@ SCALE = "_scale"
 class Storage:
     """Integers of `bits` bits, symmetric around zero, each with a scale: `value = scale * integer`.
 
+    With `floating` they are not whole: they are the numbers of float8_e4m3fn, in eight bits as well.
     The first `channels` axes have a scale for each of their entries, such as a row of a weight [out, in]. With `block`,
     there is one for each `block` entries of the last axis too, of which it holds a whole number.
     """
@@ -29,11 +30,12 @@ class Storage:
     bits: Bits
     channels: int
     block: int | None = None
+    floating: bool = False
 
     @property
     def largest(self) -> int:
-        """The largest integer; the smallest is one below its negative."""
-        return int(2 ** (self.bits - 1)) - 1
+        """The largest number; the smallest integer is one below its negative."""
+        return 448 if self.floating else int(2 ** (self.bits - 1)) - 1
 
     def scales(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """The shape of the scales of a parameter of a shape: axes along which one scale serves all have size 1."""
@@ -51,4 +53,6 @@ class Storage:
         return found
 
     def __str__(self) -> str:
+        if self.floating:
+            return "fp8"
         return f"int{self.bits}" if self.block is None else f"int{self.bits}:{self.block}"

@@ -29,9 +29,10 @@ def parameter_shapes(graph: Graph) -> dict[str, Shape]:
 
 
 def mapped_shapes(graph: Graph) -> dict[str, Shape]:
-    """Return the shapes of what a layout maps: of all but the scales of integers, which come of rounding."""
+    """Return the shapes of what a layout maps: of all but scales, which come of rounding or of a calibration."""
     stored = expand(graph)
     scales = {f"{name}{SCALE}" for name, parameter in stored.items() if parameter.stored is not None}
+    scales |= {name for name, parameter in stored.items() if parameter.calibrated}
     return {name: shape_of(parameter.type) for name, parameter in stored.items() if name not in scales}
 
 

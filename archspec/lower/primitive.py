@@ -16,7 +16,7 @@ from archspec.ir.storage import SCALE
 from archspec.ir.types import DType, TensorType
 from archspec.lower.attributes import Attribute, access
 from archspec.lower.code import Assignment, ClassCode, Need, Variable, hint_of
-from archspec.lower.stored import held, is_stored, rows_of, values_of
+from archspec.lower.stored import held, held_dtype, is_stored, rows_of, values_of
 from archspec.lower.syntax import parse
 from archspec.record import record
 
@@ -205,7 +205,7 @@ class Primitives:
         frozen = ", requires_grad=False" if self.freezes(node) else ""
         made = parse(f"nn.Parameter(torch.empty({shape or '()'}){frozen})")
         if parameter.buffer or parameter.stored is not None:
-            dtype = "int8" if parameter.stored is not None else str(parameter.type.dtype)
+            dtype = str(parameter.type.dtype) if parameter.stored is None else held_dtype(parameter.stored)
             written = "" if dtype == DType.FLOAT else f", dtype=torch.{dtype}"
             made = parse(f"nn.Buffer(torch.empty({shape or '()'}{written}))")
         return Attribute(made=made, parameters={"": parameter}, is_module=False)

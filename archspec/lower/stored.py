@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from archspec.ir.graph import Node, Parameter
-from archspec.ir.storage import SCALE
+from archspec.ir.storage import SCALE, Storage
 
 Helper = Callable[[str], str]
 """Adds a function or a class to the top of the file, once; returns its name."""
@@ -38,7 +38,16 @@ def held(parameters: Mapping[str, Parameter], helper: Helper) -> str:
         for end, one in (("", parameter), (SCALE, parameter.scale))
         if one is not None
     ]
+    floating = [local for local, one in parameters.items() if one.stored is not None and one.stored.floating]
+    if floating:
+        named = f"({''.join(f'{local!r}, ' for local in floating)})"
+        return f"{helper(_HELD_FLOATS)}({named}, {', '.join(shapes)})"
     return f"{helper(_HELD)}({', '.join(shapes)})"
+
+
+def held_dtype(storage: Storage) -> str:
+    """The name of torch's dtype of integers, or of floats of eight bits."""
+    return "float8_e4m3fn" if storage.floating else "int8"
 
 
 _HELD = '''
@@ -52,9 +61,21 @@ class Stored(nn.Module):
             self.register_buffer(name, torch.zeros(shape, dtype=dtype))
 '''
 
+_HELD_FLOATS = '''
+class StoredFloats(nn.Module):
+    """The tensors of one layer: each that has scales beside it holds integers, or floats of eight bits."""
+
+    def __init__(self, floats: tuple[str, ...], **shapes: tuple[int, ...]) -> None:
+        super().__init__()
+        for name, shape in shapes.items():
+            dtype = torch.int8 if f"{name}_scale" in shapes else None
+            dtype = torch.float8_e4m3fn if name in floats else dtype
+            self.register_buffer(name, torch.zeros(shape, dtype=dtype))
+'''
+
 _DEQUANTISE = '''
 def dequantise(integers: Tensor, scale: Tensor) -> Tensor:
     """The numbers that integers stand for, each in its block of the last axis times the scale of the block."""
-    blocks = integers.unflatten(-1, (scale.shape[-1], -1))
+    blocks = integers.to(scale.dtype).unflatten(-1, (scale.shape[-1], -1))
     return (blocks * scale.unsqueeze(-1)).flatten(-2)
 '''

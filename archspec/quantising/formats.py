@@ -1,4 +1,4 @@
-"""The formats of weights, as they are written: `int8`, `int4:32`, `float`."""
+"""The formats of weights, as they are written: `int8`, `int4:32`, `fp8`, `float`."""
 
 from __future__ import annotations
 
@@ -15,21 +15,29 @@ KEPT = "float"
 """The word for weights that stay as they are."""
 STORED = "stored"
 """The word for weights that stay the integers that they are in a file; which format that is, the file says."""
+FLOATING = "fp8"
+"""The word for numbers of float8_e4m3fn."""
 _LEAST_BLOCK = 16
 
 
 @record
 class Format:
-    """Integers of `bits` bits with a scale for each channel, or with `block` for each block of that many entries."""
+    """Integers of `bits` bits with a scale for each channel, or with `block` for each block of that many entries.
+
+    With `floating`, numbers of float8_e4m3fn.
+    """
 
     bits: Bits
     block: int | None = None
+    floating: bool = False
 
     def stored(self, channels: int) -> Storage:
         """The storage of a parameter of which so many leading axes have scales of their own."""
-        return Storage(bits=self.bits, channels=channels, block=self.block)
+        return Storage(bits=self.bits, channels=channels, block=self.block, floating=self.floating)
 
     def __str__(self) -> str:
+        if self.floating:
+            return FLOATING
         return f"int{self.bits}" if self.block is None else f"int{self.bits}:{self.block}"
 
 
@@ -37,6 +45,8 @@ def read_format(text: str) -> Format | None:
     """Read a format; None for `float`. Raises SpecError E630."""
     if text == KEPT:
         return None
+    if text == FLOATING:
+        return Format(bits=8, floating=True)
     found = _FORMAT.fullmatch(text)
     if found is None:
         _refuse(text, "it is no format of weights")
@@ -51,5 +61,5 @@ def read_format(text: str) -> Format | None:
 
 def _refuse(text: str, reason: str) -> NoReturn:
     """Raise E630."""
-    help = f"write `int8`, `int4:32`, `{STORED}` or `{KEPT}`, after `NODE=` for the weights of one node"
+    help = f"write `int8`, `int4:32`, `{FLOATING}`, `{STORED}` or `{KEPT}`, after `NODE=` for the weights of one node"
     fail("E630", f"cannot quantise to `{text}`", None, notes=[reason], help=help)

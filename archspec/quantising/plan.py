@@ -53,8 +53,8 @@ def plan_of(graph: Graph, wishes: Sequence[Wish], given: Plan | None = None) -> 
     """
     known = storable(graph)
     for wish in wishes:
-        if wish.node and not any(_inside(path, wish.node) for path in known):
-            nodes = sorted({part for path in known for part in _prefixes(path)})
+        if wish.node and not any(inside(path, wish.node) for path in known):
+            nodes = sorted({part for path in known for part in prefixes(path)})
             message = f"no weights of `{wish.node}` can be stored as integers"
             fail("E631", message, None, help=did_you_mean(wish.node, nodes, kind="nodes"))
     plan = dict[str, Storage]()
@@ -76,18 +76,19 @@ def free_paths(plan: Plan, wishes: Sequence[Wish], given: Plan | None = None) ->
 
 def _wished(path: str, wishes: Sequence[Wish], given: Plan) -> Wish:
     """The wish for a parameter; one for floats if there is none."""
-    mine = [wish for wish in wishes if _inside(path, wish.node) and (path in given or not wish.stored)]
+    mine = [wish for wish in wishes if inside(path, wish.node) and (path in given or not wish.stored)]
     # The sort is stable: of equally good ones the last wins.
     none = Wish(node="", format=None)
     return max(reversed(mine), key=lambda wish: (len(wish.node), wish.stored), default=none)
 
 
-def _inside(path: str, node: str) -> bool:
+def inside(path: str, node: str) -> bool:
     """Whether a parameter belongs to a node, or to one inside it."""
     return not node or path == node or path.startswith(f"{node}.")
 
 
-def _prefixes(path: str) -> Iterable[str]:
+def prefixes(path: str) -> Iterable[str]:
+    """The paths of the nodes that a path is inside."""
     parts = path.split(".")
     return (".".join(parts[:count]) for count in range(1, len(parts)))
 
@@ -95,9 +96,10 @@ def _prefixes(path: str) -> Iterable[str]:
 def suited_storage(one: Storable, format: Format) -> Storage:
     """The storage of a parameter, which is `int8` where the format does not suit it."""
     shape = shape_of(one.parameter.type)
-    whole = len(shape) == one.channels + 1 and format.block is not None and shape[-1] % format.block == 0
+    blocks = format.block is not None
+    whole = not blocks or (len(shape) == one.channels + 1 and shape[-1] % (format.block or 1) == 0)
     # Runtimes look up rows of bytes.
-    suits = format.block is None or (whole and not (one.rows and format.bits == 4))
+    suits = whole and not (one.rows and (format.floating or (blocks and format.bits == 4)))
     return (format if suits else BYTE).stored(one.channels)
 
 

@@ -85,12 +85,18 @@ def _positive(scale: Tensor, otherwise: Tensor | float = 1.0) -> Tensor:
 
 
 def _whole(groups: Tensor, scale: Tensor, storage: Storage) -> Tensor:
-    """The nearest integers, as float32."""
+    """The nearest integers, or numbers of float8_e4m3fn, as float32."""
+    import torch
+
+    if storage.floating:
+        quotient = (groups / scale.unsqueeze(-1)).clamp(-storage.largest, storage.largest)
+        return quotient.to(torch.float8_e4m3fn).to(groups.dtype)
     return (groups / scale.unsqueeze(-1)).round().clamp(-storage.largest - 1, storage.largest)
 
 
 def _shaped(groups: Tensor, scale: Tensor, weight: Tensor, storage: Storage) -> tuple[Tensor, Tensor]:
     import torch
 
-    integers = _whole(groups, scale, storage).to(torch.int8).reshape(weight.shape)
+    dtype = torch.float8_e4m3fn if storage.floating else torch.int8
+    integers = _whole(groups, scale, storage).to(dtype).reshape(weight.shape)
     return integers, scale.reshape(storage.scales(tuple(weight.shape))).contiguous()

@@ -55,10 +55,13 @@ class Case:
         return {name: self.parameter(spec, rng) for name, spec in specs.items()}
 
     def parameter(self, spec: ParameterSpec, rng: np.random.Generator) -> np.ndarray:
-        """A random parameter: variances are above zero, counts whole."""
+        """A random parameter: variances and scales are above zero, counts whole."""
         values = rng.normal(size=self.shape(spec.type))
         if spec.role == "count":
             return np.zeros_like(values, dtype=np.int64)
+        if spec.role == "range":
+            # Steps so small that a change of an operand is one of the result too.
+            return 1e-2 * (0.5 + np.abs(values))
         return 0.5 + np.abs(values) if spec.role == "variance" else values
 
     def values(self, rng: np.random.Generator) -> list[np.ndarray]:

@@ -16,6 +16,7 @@ from archspec.ops.elementwise.clamp import Clamp
 from archspec.ops.elementwise.compare import Compare
 from archspec.ops.elementwise.dropout import Dropout
 from archspec.ops.elementwise.logical import Logical
+from archspec.ops.elementwise.rounded import Rounded
 from archspec.ops.elementwise.select import Select
 from archspec.ops.elementwise.unary import Unary
 from archspec.ops.elementwise.where import Where
@@ -40,6 +41,8 @@ CASES = [
     Case(op=Unary(kind="exp"), inputs=(floats(),)),
     Case(op=Dropout(rate=0.1), inputs=(X,)),
     Case(op=Clamp(high=0.5), inputs=(X,)),
+    Case(op=Rounded(grid="int8"), inputs=(X,)),
+    Case(op=Rounded(grid="fp8"), inputs=(GRID,)),
     Case(op=Clamp(high=0.25, low=-0.75), inputs=(GRID,)),
     Case(op=Softcap(cap=Scalar.of(30)), inputs=(X,)),
     Case(op=Softcap(cap=Scalar.of(Fraction(1, 2))), inputs=(GRID,)),

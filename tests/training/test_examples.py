@@ -42,6 +42,20 @@ def test_what_it_learns(name: str, options: tuple[str, ...], least: float, tmp_p
 
 
 @pytest.mark.slow
+def test_eight_bits_lose_at_most_half_a_point(tmp_path: Path) -> None:
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    command = [sys.executable, str(EXAMPLES / "quantised_digits" / "run.py"), "--steps", "300"]
+    done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    for name, least in (("vit", 90.0), ("convnet", 97.0)):
+        found = re.search(rf"{name}\W+([\d.]+)%\W+([\d.]+)%", done.stdout)
+        assert found is not None, done.stdout
+        before, after = float(found[1]), float(found[2])
+        assert before >= least
+        assert before - after <= 0.5
+
+
+@pytest.mark.slow
 def test_few_steps_learn_little(tmp_path: Path) -> None:
     """The figure is of what was learned: it is not met by a module that is fresh."""
     surroundings = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Numbers of `nvinfer1::DataType`.
-_TYPES = {"BF16": 7, "INT4": 9}
+_TYPES = {"FP8": 6, "BF16": 7, "INT4": 9}
 
 
 class _Weights(ctypes.Structure):
@@ -28,9 +28,10 @@ class _Instance(ctypes.Structure):
 def array_of(weights: Any) -> NDArray[Any] | None:
     """Return a flat view of the weights, None for a type that has no view.
 
-    bfloat16 is returned as uint16, since NumPy has no such type, and integers of four bits each as int8. TensorRT's
-    Python interface gives no access to either: the memory is found through the structure behind the object, and only
-    if that structure agrees with the type and size that the object reports.
+    bfloat16 is returned as uint16, since NumPy has no such type, floats of eight bits as float8_e4m3fn of ml_dtypes,
+    and integers of four bits each as int8. TensorRT's Python interface gives no access to these: the memory is found
+    through the structure behind the object, and only if that structure agrees with the type and size that the object
+    reports.
     """
     import numpy as np
 
@@ -47,6 +48,11 @@ def array_of(weights: Any) -> NDArray[Any] | None:
         return None
     if not inner.count:
         return np.empty(0, dtype=np.uint16)  # an omitted bias has no memory
+    if weights.dtype.name == "FP8":
+        import ml_dtypes
+
+        numbers = (ctypes.c_uint8 * inner.count).from_address(inner.values)
+        return np.frombuffer(numbers, dtype=ml_dtypes.float8_e4m3fn)
     if weights.dtype.name == "INT4":
         pairs = (ctypes.c_uint8 * (-(-inner.count // 2))).from_address(inner.values)
         return _halves(np.frombuffer(pairs, dtype=np.int8))[: inner.count]

@@ -27,6 +27,6 @@ def _add(found: Any, value: Any) -> None:
     if hasattr(value, "nbytes"):
         found.update(f"{value.dtype} {value.shape}".encode())
         # A view without elements cannot be cast.
-        found.update(memoryview(value).cast("B") if value.size else b"")
+        found.update(value.view("B").data if value.size else b"")
     else:
         found.update(repr(value).encode())

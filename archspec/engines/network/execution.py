@@ -28,6 +28,7 @@ DTYPES = {
     "INT32": torch.int32,
     "INT64": torch.int64,
     "BOOL": torch.bool,
+    "FP8": torch.float8_e4m3fn,
     "UINT8": torch.uint8,
 }
 EXCHANGE = "DIST_COLLECTIVE"

@@ -23,6 +23,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "ONE_HOT": ("IOneHotLayer", ("axis",)),
     "PADDING": ("IPaddingLayer", ("pre_padding_nd", "post_padding_nd")),
     "PARAMETRIC_RELU": ("IParametricReLULayer", ()),
+    "QUANTIZE": ("IQuantizeLayer", ("axis", "to_type")),
     "REDUCE": ("IReduceLayer", ("op", "axes", "keep_dims")),
     "ROTARY_EMBEDDING": ("IRotaryEmbeddingLayer", ("interleaved", "rotary_embedding_dim")),
     "SCALE": ("IScaleLayer", ("mode", "shift", "scale", "power", "channel_axis")),

@@ -11,6 +11,7 @@ from archspec.engines.ort.attention import HELPER, GroupedQueryAttention
 from archspec.engines.ort.norms import join_sums, name_norms
 from archspec.engines.ort.products import product
 from archspec.engines.program import Program
+from archspec.engines.rounded_values import name_rounding
 from archspec.model.ports import DTypeName
 
 ATTENTION = "archspec.attention"
@@ -33,7 +34,7 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
         # The traced module calls the helper by its name in the file, so it is replaced there.
         functions[HELPER] = attention
     name_norms(module)
-    stored = name_weights(module)
+    stored = name_weights(module) | name_rounding(module)
     ports, partial = program.interface.input_ports, program.partial
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
     metadata = {ATTENTION: "GroupQueryAttention"} if attention is not None and attention.used else {}

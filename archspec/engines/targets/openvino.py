@@ -32,6 +32,7 @@ class OpenVINO(RoundingEngine):
 
     word = "openvino"
     steps = True
+    keeps_integers = True
     runtime = "openvino"
     speed = 2
     extra = "openvino"
@@ -51,6 +52,11 @@ class OpenVINO(RoundingEngine):
             fail("E603", message, None, help=help)
         if find_spec("openvino") is None:
             fail("E604", f"the target `{self.word}` needs the package openvino", None, help=self._install())
+
+    def check_eights(self, target: Target) -> None:
+        """Raise SpecError E603: OpenVINO 2026.4 gives other values where it rounds to them."""
+        help = "round to `int8`, or leave `openvino` out"
+        fail("E603", f"`{target}` does not support fp8: OpenVINO rounds to other values", None, help=help)
 
     def build(self, program: Program, source: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Convert the ONNX file to OpenVINO's format. Raises SpecError E606 if OpenVINO rejects it."""

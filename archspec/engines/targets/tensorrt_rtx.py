@@ -27,6 +27,8 @@ CAPABILITIES: dict[str, tuple[DTypeName, ...]] = {
     **dict.fromkeys(("sm80", "sm86", "sm89", "sm120", "sm121"), ("float32", "float16", "bfloat16")),
 }
 """The GPUs that TensorRT-RTX 1.7 builds for, and the dtypes whose matrix products each has."""
+_EIGHTS = frozenset({"sm89", "sm120", "sm121"})
+"""Those that have products of floats of eight bits."""
 
 
 class TensorRTRTX(NetworkEngine):
@@ -63,6 +65,13 @@ class TensorRTRTX(NetworkEngine):
         if find_spec("tensorrt_rtx") is None:
             help = f"pip install 'archspec-compiler[{self.extra}]'"
             fail("E604", f"the target `{self.word}` needs the package tensorrt-rtx", None, help=help)
+
+    def check_eights(self, target: Target) -> None:
+        """Raise SpecError E603 for GPUs without products of floats of eight bits."""
+        for capability in target.capabilities:
+            if capability not in _EIGHTS:
+                help = f"use `int8`, or leave {capability} out"
+                fail("E603", f"`{self.word}:{capability}` does not support fp8", None, help=help)
 
     def build(self, program: Program, onnx: Path, target: Target, dtype: DTypeName, folder: Path) -> Artifact:
         """Parse the ONNX file and build one engine for the GPUs of the target.

@@ -90,12 +90,15 @@ def export_gguf(
         fail("E809", f"`{spec.name}` has no layout `{LAYOUT}` in `weights`", None, help=help)
     shapes, stored = parameter_shapes(spec.graph), StoredWeights(tensors=weights, storages=storages)
     made = integer_blocks(shapes, layout, stored) if storages else IntegerBlocks()
-    floats = {name: stored.shape_alone(name) if name in made.ours else stored.values(name) for name in stored.names}
+    names = [name for name in stored.names if name in shapes]
+    floats = {name: stored.shape_alone(name) if name in made.ours else stored.values(name) for name in names}
     tensors = export_weights(shapes, layout, floats)
     plan = _planned(spec, tensors, path)
     kept = write_gguf(path, plan.word, plan.metadata, plan.tensors, format, made.blocks)
     formats = dict.fromkeys([*(one.format for one in made.blocks.values()), *([] if made.blocks else [format])])
     notes = [*_notes(layout, kept), *made.notes(storages)]
+    if len(names) < len(stored.names):
+        notes.append("activations, which the bundle rounds")
     return ExportedGguf(architecture=plan.word, formats=tuple(formats), notes=tuple(notes))
 
 

@@ -53,7 +53,9 @@ class StoredWeights:
         if name not in self.storages:
             return tensor
         scales = self.tensors[f"{name}{SCALE}"]
-        return torch.from_numpy(self.storages[name].values(tensor.numpy(), scales.numpy())).float()
+        # NumPy has no floats of eight bits.
+        held = tensor.float() if tensor.is_floating_point() else tensor
+        return torch.from_numpy(self.storages[name].values(held.numpy(), scales.numpy())).float()
 
     def blocks(self, name: str) -> tuple[Tensor, Tensor]:
         """Return integers [blocks, 32] and their scales [blocks] of a tensor that is stored in these or longer."""
@@ -131,7 +133,7 @@ def _blocks(
 
 def _bits(storage: Storage | None, shape: Shape) -> int | None:
     """The bits of a tensor with one scale for each 32 neighbours or for more; None for any other."""
-    if storage is None or shape[-1] % BLOCK or storage.channels != len(shape) - 1:
+    if storage is None or storage.floating or shape[-1] % BLOCK or storage.channels != len(shape) - 1:
         return None
     return storage.bits if storage.block is None or storage.block % BLOCK == 0 else None
 

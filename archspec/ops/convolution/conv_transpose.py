@@ -53,6 +53,7 @@ class ConvTranspose(Primitive):
     signature = "b c ... -> b o ..."
     anywhere = True
     acts = "affine"
+    factors = (0,)
     reads_more = (
         "for many groups of several channels the bound is an interval; axes with several factors are not tracked"
     )

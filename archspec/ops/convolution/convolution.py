@@ -56,6 +56,7 @@ class Convolution(Primitive):
     name = "convolution"
     signature = "b c ... -> b o ..."
     anywhere = True
+    factors = (0,)
     reads_more = (
         "for many groups of several channels, and for dilated kernels with many taps, the bound is an interval; "
         "channels and spatial axes with several factors are not tracked"

@@ -34,6 +34,7 @@ class Linear(Primitive):
     signature = "... i -> ... o"
     anywhere = True
     acts = "affine"
+    factors = (0,)
 
     out: Axis
     bias: bool = True

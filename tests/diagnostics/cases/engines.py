@@ -19,6 +19,7 @@ from archspec.bundle import evaluating, inspection, network
 from archspec.bundle.quantising import Quantisation
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.report import OutputDifference, ParityTrial
+from archspec.bundle.rows import rows_of
 from archspec.bundle.triton import check_served
 from archspec.engines import process
 from archspec.engines.dynamic import affine
@@ -34,7 +35,8 @@ from archspec.quantising.loss import Loss
 from archspec.quantising.plan import plan_of, read_wishes
 from tests.diagnostics.cases.parts import INTERFACE, Case, collected, decoder
 
-_ALONE: Any = SimpleNamespace(by_parameter=lambda: {"logits.weight": 0.5})
+_ALONE: Any = SimpleNamespace(by_parameter=lambda: {"logits.weight": 0.5}, by_activation=dict)
+_NO_PORTS: Any = None
 _LOSS = Loss(positions=4, kl=0.5, agreement=0.75, largest=2.0, scale=8.0)
 _RTX = Target(engine="tensorrt-rtx", capabilities=("sm89",))
 
@@ -157,7 +159,9 @@ CASES: dict[str, Case] = {
     "E630": lambda folder: read_wishes(["int4"]),
     "E631": lambda folder: plan_of(decoder(folder).graph, read_wishes(["int8"], ["state"])),
     "E632": lambda folder: archspec.build("gpt2", folder / "out", quantise=Quantisation(keep=("source",))),
-    "E633": lambda folder: list(evaluating._apart({"x": np.ones((2, 3)), "y": np.ones((3, 3))})),
+    "E633": lambda folder: list(
+        rows_of(_NO_PORTS, {"x": np.ones((2, 3)), "y": np.ones((3, 3))}, "the inputs to evaluate on")
+    ),
     "E634": lambda folder: evaluating._judge("quantised weights lose", _LOSS, {"kl": 0.02}, _ALONE),
     "E635": lambda folder: evaluating.read_limits(["0.02"]),
     "E636": _too_small,

@@ -20,6 +20,8 @@ def constant(at: Attributes) -> Tensor:
 
 def weights(array: Any) -> Tensor:
     """Return an array of weights as a tensor on the same memory; uint16 stands for bfloat16."""
+    if array.dtype.name == "float8_e4m3fn":
+        return weights(array.view("uint8")).view(torch.float8_e4m3fn)
     with warnings.catch_warnings():
         # The memory may be read-only; nothing here writes to it.
         warnings.simplefilter("ignore", UserWarning)

@@ -1,0 +1,26 @@
+"""Rows of inputs, on which a model is calibrated or compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archspec.diagnostics import fail
+from archspec.model.inputs import prepare
+from archspec.model.ports import Interface
+from archspec.model.runner import Array, Arrays
+
+LABELS = "labels"
+"""The array of right classes among the inputs, if they are known."""
+
+
+def rows_of(interface: Interface, arrays: Arrays, called: str) -> Iterator[dict[str, Array]]:
+    """Yield the inputs of one run for each row, since there may be more rows than the model takes at once.
+
+    Raises SpecError E633 for inputs that have no rows in common, and those of `prepare`.
+    """
+    given = {name: array for name, array in arrays.items() if name != LABELS}
+    rows = {array.shape[0] if array.ndim else 0 for array in given.values()}
+    if len(rows) != 1 or rows == {0}:
+        fail("E633", f"{called} have no rows in common", None, help="give arrays [rows, ...]")
+    for row in range(rows.pop()):
+        yield prepare(interface, {name: array[row : row + 1] for name, array in given.items()}, "float32")

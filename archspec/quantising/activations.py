@@ -1,0 +1,88 @@
+"""Which products read rounded values, and on which grid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NoReturn
+
+from archspec.diagnostics import did_you_mean, fail
+from archspec.ir.graph import Graph, Node
+from archspec.ops.elementwise.rounded import LARGEST, Grid
+from archspec.passes.round_operands import products
+from archspec.quantising.formats import KEPT
+from archspec.quantising.plan import Plan, inside, prefixes
+from archspec.record import record
+
+Grids = Mapping[str, Grid]
+"""The grid of what products read, by their paths, with `*` for the number of a layer."""
+
+
+@record
+class GridWish:
+    """One wish: a grid (None keeps floats) for the products of a node, or for all others where `node` is empty."""
+
+    node: str
+    grid: Grid | None
+
+
+def read_grids(texts: Iterable[str], keep: Iterable[str] = ()) -> tuple[GridWish, ...]:
+    """Read grids as they are given, `int8`, `NODE=fp8`, and nodes to keep as floats. Raises SpecError E630."""
+    found = []
+    for text in texts:
+        node, _, word = text.rpartition("=")
+        found.append(GridWish(node=node, grid=None if word == KEPT else _grid(word)))
+    return (*found, *(GridWish(node=node, grid=None) for node in keep))
+
+
+def _grid(word: str) -> Grid:
+    return next((grid for grid in LARGEST if grid == word), None) or _refuse(word)
+
+
+def _refuse(word: str) -> NoReturn:
+    """Raise E630."""
+    help = f"write {', '.join(f'`{grid}`' for grid in LARGEST)} or `{KEPT}`, after `NODE=` for what one node reads"
+    fail("E630", f"cannot round activations to `{word}`", None, notes=["it is no format of activations"], help=help)
+
+
+def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxyType({})) -> Grids:
+    """The grid of what every product reads that is rounded; the wish for the innermost node counts, then the last.
+
+    Engines multiply numbers of one kind: where the plan stores a weight in eight bits, its product reads what it is.
+
+    Raises SpecError E631 for a node without products whose operands could be rounded, or if nothing is left to round.
+    """
+    known, found = products(graph), dict[str, Grid]()
+    given = tuple(wishes)
+    for wish in (one for one in given if one.node and one.grid is not None):
+        if not any(inside(path, wish.node) for path in known):
+            nodes = sorted({part for path in known for part in (*prefixes(path), path)})
+            message = f"nothing that `{wish.node}` reads can be rounded"
+            notes = ["only what products with weights read is: linear maps and convolutions"]
+            fail("E631", message, None, notes=notes, help=did_you_mean(wish.node, nodes, kind="nodes"))
+    for path in known:
+        mine = [wish for wish in given if inside(path, wish.node)]
+        grid = max(reversed(mine), key=lambda wish: len(wish.node)).grid if mine else None
+        if grid is not None:
+            found[path] = _kind(known[path], plan) or grid
+    if not found:
+        fail("E631", "no activations are left to round", None, help="keep fewer nodes")
+    return found
+
+
+def _kind(node: Node, plan: Plan) -> Grid | None:
+    """The grid that goes with the stored weights of a product; None where any does."""
+    storages = [plan[one.path] for one in node.parameters.values() if one.path in plan]
+    if not storages or storages[0].block is not None:
+        return None
+    return "fp8" if storages[0].floating else "int8"
+
+
+def planned_grids(graph: Graph, words: Mapping[str, str]) -> Grids:
+    """The grids that a file has for a graph. Raises SpecError E630, and E631 for what the graph does not have."""
+    known = products(graph)
+    for path, word in words.items():
+        if path not in known:
+            help = "the plan is that of another spec"
+            fail("E631", f"what `{path}` reads cannot be rounded to `{word}`", None, help=help)
+    return {path: _grid(word) for path, word in words.items()}
