@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 from archspec.bundle.bundle import Bundle
-from archspec.bundle.bundled_spec import read_plan
-from archspec.bundle.evaluating import read_limits
 from archspec.bundle.expected import Expected, kept
 from archspec.bundle.genai import check_genai
 from archspec.bundle.manifest import WeightsEntry
-from archspec.bundle.quantising import Quantisation, Quantising
+from archspec.bundle.quantising import Quantisation
 from archspec.bundle.rank_work import check_split
 from archspec.bundle.read import open as open_bundle
 from archspec.bundle.sizing import sized
@@ -22,23 +20,17 @@ from archspec.bundle.sources import texts_of
 from archspec.bundle.staging import staging
 from archspec.bundle.triton import Layout, check_served
 from archspec.bundle.weights import Weights, put_weights
+from archspec.bundle.wishes import check_suited, quantising_of, read_wish
 from archspec.bundle.work import Work
 from archspec.checking.checks import SpecSource, accepted
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
 from archspec.engines.process import Progress, Stage, forked_steps
 from archspec.engines.profiles import Profile, read_profiles
-from archspec.engines.registry import check_profiles, engine_of, read_dtype, read_targets
-from archspec.ir.graph import Graph
+from archspec.engines.registry import check_profiles, read_dtype, read_targets
 from archspec.lower.rank_programs import RankPlan, rank_plan
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
-from archspec.quantising.activations import Grids, grids_of, planned_grids, read_grids
-from archspec.quantising.formats import FLOATING, STORED
-from archspec.quantising.given import GivenIntegers, given_integers
-from archspec.quantising.plan import Plan, free_paths, plan_of, planned, read_wishes, written
-from archspec.quantising.spec import quantised
-from archspec.spec import Spec
 from archspec.spec.files import is_file, is_there
 
 LARGEST_SEED = 2**63 - 1
@@ -99,20 +91,17 @@ def build(
     """
     checked, wanted = accepted(spec, unproved=unproved), read_targets(_listed(targets), dtype)
     _check_options(layout, seed, weights_layout if weights is None else None, weights is None and expect is not None)
-    quantising = _suited(_quantising(checked, quantise, weights, weights_layout), tensor, layout, wanted, dtype)
+    quantising = quantising_of(checked, read_wish(quantise), weights, weights_layout)
+    check_suited(quantising, tensor, layout, wanted, read_dtype(dtype))
     ranges, split = _ranges(_listed(profiles), checked, wanted), _split(checked, wanted, tensor, layout, benchmark)
     carried = _carried(_listed(files), layout, checked, wanted, read_dtype(dtype))
-    make = partial(Work, profiles=ranges, layout=layout, cache=cache, benchmark=benchmark, split=split)
+    told = progress or _silent
+    make = partial(Work, dtype=read_dtype(dtype), profiles=ranges, layout=layout, cache=cache, split=split)
     with kept(expect, checked.spec) as reference, staging(Path(out)) as folder, forked_steps(folder, *LOADED):
-        quantising = sized(quantising, folder, ranges, weights, weights_layout, seed, progress or _silent)
-        work = make(
-            folder=folder,
-            checked=checked if quantising is None else accepted(_stored(quantising), unproved=unproved),
-            dtype=read_dtype(dtype),
-            progress=progress or _silent,
-            reference=reference,
-            quantising=quantising,
-        )
+        quantising = sized(quantising, folder, ranges, weights, weights_layout, seed, told)
+        made = checked if quantising is None else accepted(quantising.rounded(quantising.plan), unproved=unproved)
+        make = partial(make, folder=folder, checked=made, progress=told, benchmark=benchmark)
+        work = make(reference=reference, quantising=quantising)
         work.finish(wanted, carried, *_begun(work, weights, weights_layout, seed))
     return open_bundle(out)
 
@@ -123,109 +112,6 @@ def _begun(work: Work, weights: Weights, layout: str | None, seed: int) -> tuple
     if work.quantising is not None:
         return work.quantising.begin(work.folder, work.program, weights, layout, seed, work.progress)
     return put_weights(work.folder, work.checked, work.program, weights, layout, seed, work.progress)
-
-
-def _quantising(
-    checked: Checked, given: str | Sequence[str] | Quantisation, weights: Weights, weights_layout: str | None
-) -> Quantising | None:
-    """What is stored as integers; None for floats.
-
-    Raises SpecError E630 to E635, E703 for a file of inputs, and those of `given_integers`.
-    """
-    wish = given if isinstance(given, Quantisation) else Quantisation(formats=tuple(_listed(given)))
-    if not wish.formats:
-        if wish != Quantisation():
-            fail("E632", f"{wish.unused} is given without a format", None, help="give `--quantise int8` too")
-        return None
-    limits = read_limits(wish.at_most)
-    if wish.evaluate is None and limits:
-        fail("E632", "a limit of the loss is given without inputs to measure it on", None, help="give `--evaluate`")
-    for file in (wish.evaluate, wish.calibrate):
-        if file is not None and not is_file(file):
-            fail("E703", f"cannot read {file}", None, notes=["no such file"])
-    if wish.round_inputs and wish.evaluate is None:
-        message = "inputs are to be rounded without any to measure on what that costs"
-        fail("E632", message, None, help="give `--evaluate`")
-    if wish.size is not None and wish.evaluate is None:
-        message = "a size is given without inputs to measure on which weights cost most"
-        fail("E632", message, None, help="give `--evaluate`")
-    found = _given(checked, wish, weights, weights_layout)
-    plan = _plan(checked.spec.graph, wish, found)
-    if wish.size is not None and any(one.floating for one in plan.values()):
-        fail("E632", f"a size is given with `{FLOATING}`", None, help="ask for integers, or leave the size out")
-    wishes = () if wish.file is not None else read_wishes(wish.formats, wish.keep)
-    return Quantising(
-        floats=checked,
-        plan=plan,
-        grids=_grids(checked.spec.graph, wish, plan),
-        given=found,
-        data=wish.evaluate,
-        inputs=wish.calibrate,
-        at_most=limits,
-        round_inputs=wish.round_inputs,
-        size=wish.size,
-        free=free_paths({path: one for path, one in plan.items() if path not in found}, wishes),
-    )
-
-
-def _suited(
-    quantising: Quantising | None, ranks: int | None, layout: Layout, targets: Sequence[Target], dtype: str
-) -> Quantising | None:
-    """What is stored as integers, once it is checked.
-
-    Raises SpecError E632 for what is written from floats alone and for half precision, E603 for targets that cannot
-    compute with the numbers of the plan.
-    """
-    if quantising is None:
-        return None
-    if ranks is not None or layout == "genai":
-        what = "the layout `genai`" if ranks is None else "`--tensor`"
-        fail("E632", f"quantised weights cannot be combined with {what}", None, help="leave one of the two out")
-    if quantising.grids and read_dtype(dtype) != "float32":
-        message = f"rounded activations cannot be combined with {dtype}"
-        fail("E632", message, None, help="build in float32, or leave `--activations` out")
-    found = Collector()
-    if FLOATING in {*quantising.grids.values(), *written(quantising.plan).values()}:
-        for target in targets:
-            with found.catching():
-                engine_of(target).check_eights(target)
-    found.raise_if_errors()
-    return quantising
-
-
-def _given(
-    checked: Checked, wish: Quantisation, weights: Weights, weights_layout: str | None
-) -> Mapping[str, GivenIntegers]:
-    """The integers that the weights are in their file, if these are to be kept."""
-    if not any(format.rpartition("=")[2] == STORED for format in wish.formats):
-        return {}
-    if not isinstance(weights, (str, Path)):
-        fail("E632", f"`{STORED}` is given without a file of weights", None, help="give a GGUF file as the weights")
-    return given_integers(checked.spec, weights, weights_layout)
-
-
-def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) -> Plan:
-    """The plan of a file, or the one that formats ask for. Raises SpecError E630 or E631."""
-    if wish.file is not None:
-        return planned(graph, read_plan(wish.file).formats)
-    held = {path: one.storage for path, one in given.items() if one.storage is not None}
-    return plan_of(graph, read_wishes(wish.formats, wish.keep), held)
-
-
-def _grids(graph: Graph, wish: Quantisation, plan: Plan) -> Grids:
-    """What products read rounded. Raises SpecError E630 or E631, and E632 where there is nothing to calibrate on."""
-    if wish.file is not None and not wish.activations:
-        return planned_grids(graph, read_plan(wish.file).activations)
-    if bool(wish.activations) != (wish.calibrate is not None):
-        if wish.activations:
-            message = "`--activations` is given without inputs to calibrate on"
-            fail("E632", message, None, help="give `--calibrate inputs.npz`")
-        fail("E632", "`--calibrate` is given without a format", None, help="give `--activations int8` too")
-    return grids_of(graph, read_grids(wish.activations, wish.keep), plan) if wish.activations else {}
-
-
-def _stored(quantising: Quantising) -> Spec:
-    return quantised(quantising.floats.spec, quantising.plan, quantising.grids)
 
 
 def _listed(given: Any) -> Sequence[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,18 +20,23 @@ PLAN = "quantised.json"
 
 
 class PlanFile(BaseModel):
-    """Formats of parameters, and grids of what products read, by path, with `*` for the number of a layer."""
+    """Formats of parameters, and grids of what products read, by path, with `*` for the number of a layer.
+
+    `kv_cache` is the grid of what the cached step keeps.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     formats: dict[str, str]
     activations: dict[str, str] = {}
+    kv_cache: Literal["int8"] | None = None
 
 
-def write_plan(plan: Plan, grids: Grids) -> str:
+def write_plan(plan: Plan, grids: Grids, *, rounds_kept: bool) -> str:
     """Return the text of the file of a plan."""
     activations = {"activations": dict(grids)} if grids else {}
-    return json.dumps({"formats": written(plan), **activations}, indent=2) + "\n"
+    cache = {"kv_cache": "int8"} if rounds_kept else {}
+    return json.dumps({"formats": written(plan), **activations, **cache}, indent=2) + "\n"
 
 
 def read_plan(path: Path) -> PlanFile:
@@ -48,7 +54,8 @@ def bundled_spec(path: Path) -> Spec:
     if not plan.exists():
         return spec
     found = read_plan(plan)
-    return quantised(spec, planned(spec.graph, found.formats), planned_grids(spec.graph, found.activations))
+    grids = planned_grids(spec.graph, found.activations)
+    return quantised(spec, planned(spec.graph, found.formats), grids, rounds_kept=found.kv_cache is not None)
 
 
 def bundled_claims(path: Path) -> Claims:

@@ -47,6 +47,7 @@ def rounding_module(program: Program, scales: Mapping[str, Any]) -> nn.Module:
 
     with torch.device("meta"):
         module = module_class(program.source, program.module)()
-    ones = scale_names({name: torch.ones(()) for name in rounding_layers(module)})
+    own = {name: layer.get_buffer("scale") for name, (layer, _) in rounding_layers(module).items()}
+    ones = scale_names({name: torch.ones(scale.shape) for name, scale in own.items()})
     module.load_state_dict({**load_file(program.weights), **ones, **scales}, strict=True, assign=True)
     return module.eval().requires_grad_(False).to(torch.float32)

@@ -70,7 +70,7 @@ class Evaluation:
     def by_parameter(self) -> dict[str, float]:
         """The divergence that each parameter causes alone, by path, the largest first."""
         module, stored = load_module(self.floats, "float32"), StoredArrays(self.program.weights)
-        runner = FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+        runner = self._runner(module)
         wanted, found = self._scores(runner), dict[str, float]()
         for parameter, names in self._quantised().items():
             kept = self._put(module, {name: _values(parameter, name, stored) for name in names})
@@ -85,7 +85,7 @@ class Evaluation:
         stored, found = StoredArrays(self.program.weights), dict[str, float]()
         wanted = self._scores(module_runner(self.floats))
         module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in self._scales})
-        runner = FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+        runner = self._runner(module)
         for product, scale in readers(self.spec.graph).items():
             layers = [name.rpartition(".")[0] for name, path in self._scales.items() if path == scale]
             with rounding_alone(module, layers):
@@ -100,7 +100,7 @@ class Evaluation:
     def alone(self, options: Mapping[str, Sequence[Option]]) -> dict[str, list[float]]:
         """The divergence that each way to store a parameter causes alone, by path; floats cause none."""
         module = load_module(self.floats, "float32")
-        runner = FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
+        runner = self._runner(module)
         wanted, names = self._scores(runner), dict[str, list[str]]()
         for name, parameter in expand(self.spec.graph).items():
             names.setdefault(parameter.path, []).append(name)
@@ -119,6 +119,9 @@ class Evaluation:
             if parameter.stored is not None:
                 found.setdefault(parameter, []).append(name)
         return found
+
+    def _runner(self, module: nn.Module) -> Runner:
+        return FunctionRunner(function=lambda arrays: run_module(module, self.program, arrays))
 
     def _put(self, module: nn.Module, values: Arrays) -> dict[str, Array]:
         """Put values into a module. Returns those that it had."""
@@ -180,7 +183,7 @@ class Evaluation:
         return np.concatenate([ids[:, 1:], np.full_like(ids[:, :1], -1)], axis=1).reshape(-1)
 
 
-def _tensor(array: Array) -> Tensor:
+def _tensor(array: Array) -> Any:
     import torch
 
     return torch.from_numpy(array)

@@ -131,11 +131,12 @@ class QuantisedEntry(_Model):
     """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats.
 
     In `packed_bytes`, integers of four bits take half a byte each, as in artifacts; the file of weights has bytes.
-    `unrounded` has those whose integers and scales are the ones of the given file, bit by bit, with their formats in
-    it; `rounded` says what became of others that it does not have as floats. `loss` is what rounding costs; None if it
-    was not measured. `rounding` has the loss of those artifacts, by target, that round what they multiply too.
     `activations` are the grids of what products read, by the paths of these, with scales that were measured on the
-    inputs of the `calibration`; it is None where they came with the weights.
+    inputs of the `calibration`; it is None where they came with the weights. `kv_cache` is the grid of what the cached
+    step keeps, with such scales too. `unrounded` has those whose integers and scales are the ones of the given file,
+    bit by bit, with their formats in it; `rounded` says what became of others that it does not have as floats. `loss`
+    is what rounding costs; None if it was not measured. `rounding` has the loss of those artifacts, by target, that
+    round what they multiply too.
     """
 
     formats: dict[str, str]
@@ -143,6 +144,7 @@ class QuantisedEntry(_Model):
     float_bytes: int
     packed_bytes: int
     activations: dict[str, str] = {}
+    kv_cache: Literal["int8"] | None = None
     calibration: CalibrationEntry | None = None
     unrounded: dict[str, list[str]] = {}
     rounded: list[str] = []

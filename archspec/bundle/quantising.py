@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from archspec.bundle.bundled_spec import PLAN, bundled_spec, write_plan
 from archspec.bundle.calibrating import measured_scales
@@ -30,6 +30,7 @@ from archspec.quantising.plan import Plan, written
 from archspec.quantising.sizing import plan_bytes
 from archspec.quantising.spec import quantised
 from archspec.record import record
+from archspec.spec import Spec
 from archspec.weights.files import read_weights
 
 FLOATS = Path(".floats")
@@ -49,7 +50,8 @@ class Quantisation:
             node; or a bundle's `quantised.json`. Given weights that are stored so already are not rounded again.
         keep: nodes whose weights stay floats, and that read floats.
         activations: `int8` or `fp8` for what products read, and `NODE=int8` for those of one node.
-        calibrate: an .npz file with rows of inputs, on which the scales of activations are measured.
+        kv_cache: `int8` for what the cached step of a decoder keeps.
+        calibrate: an .npz file with rows of inputs, on which the scales of activations and of the cache are measured.
         evaluate: an .npz file with rows of inputs, and `labels` where they are known, on which the loss is measured.
         at_most: limits of that loss, such as `kl=0.02`; a build that loses more is refused.
         round_inputs: let runtimes that multiply integers round what they multiply them with to eight bits, which is
@@ -61,6 +63,7 @@ class Quantisation:
     formats: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     activations: tuple[str, ...] = ()
+    kv_cache: Literal["int8"] | None = None
     calibrate: Path | None = None
     evaluate: Path | None = None
     at_most: tuple[str, ...] = ()
@@ -69,16 +72,22 @@ class Quantisation:
 
     @property
     def unused(self) -> str:
-        """The first option that says nothing without a format."""
+        """The first option that says nothing where nothing is rounded; empty if there is none."""
         given = {
-            "--keep": self.keep,
-            "--activations": self.activations,
-            "--calibrate": self.calibrate is not None,
-            "--evaluate": self.evaluate is not None,
-            "--at-most": self.at_most,
-            "--round-inputs": self.round_inputs,
+            "keep": self.keep,
+            "activations": self.activations,
+            "calibrate": self.calibrate,
+            "evaluate": self.evaluate,
+            "at-most": self.at_most,
+            "round-inputs": self.round_inputs,
+            "size": self.size is not None,
         }
-        return f"`{next((name for name, one in given.items() if one), '--size')}`"
+        return next((f"`--{name}`" for name, value in given.items() if value), "")
+
+    @property
+    def asks(self) -> bool:
+        """Whether anything is to be rounded."""
+        return bool(self.formats) or self.kv_cache is not None
 
     @property
     def file(self) -> Path | None:
@@ -91,10 +100,11 @@ class Quantisation:
 class Quantising:
     """What is rounded: the spec with floats as it was accepted, the plan of its weights and the grids of activations.
 
-    The scales of these are measured on `inputs`. `given` is what the weights are in their file: integers that the plan
-    holds exactly are not rounded. What rounding costs is measured on `data`, if given, and may be `at_most` so much, by
-    measure. With `round_inputs`, artifacts that can round what they multiply are measured so, too. With a `size` in
-    bytes, the parameters `free` may be stored in more bits than the plan says.
+    `rounds_kept` says that what the cached step keeps is rounded as well. Scales of what is rounded are measured on
+    `inputs`. `given` is what the weights are in their file: integers that the plan holds exactly are not rounded. What
+    rounding costs is measured on `data`, if given, and may be `at_most` so much, by measure. With `round_inputs`,
+    artifacts that can round what they multiply are measured so, too. With a `size` in bytes, the parameters `free` may
+    be stored in more bits than the plan says.
 
     `entry` and `stages` are those of the floats, once these are written.
     """
@@ -102,6 +112,7 @@ class Quantising:
     floats: Checked
     plan: Plan
     grids: Grids = field(default_factory=dict)
+    rounds_kept: bool = False
     given: Mapping[str, GivenIntegers] = field(default_factory=dict)
     data: Path | None = None
     inputs: Path | None = None
@@ -117,6 +128,15 @@ class Quantising:
         """The part of the plan that holds the integers of the file."""
         return {path: one for path, one in self.plan.items() if path in self.given and self.given[path].storage == one}
 
+    @property
+    def rounds(self) -> bool:
+        """Whether values are rounded, at scales that are measured."""
+        return bool(self.grids) or self.rounds_kept
+
+    def rounded(self, plan: Plan) -> Spec:
+        """The spec that rounds, with its parameters stored by a plan."""
+        return quantised(self.floats.spec, plan, self.grids, rounds_kept=self.rounds_kept)
+
     def program(self, program: Program) -> Program:
         """The program with floats for the one of a bundle."""
         return replace(program, source=FLOATS / MODULE, weights=FLOATS / WEIGHTS)
@@ -128,7 +148,7 @@ class Quantising:
 
         `program` is that of the bundle; the other arguments and errors are those of `put_weights`.
         """
-        (folder / PLAN).write_text(write_plan(self.plan, self.grids), encoding="utf-8")
+        (folder / PLAN).write_text(write_plan(self.plan, self.grids, rounds_kept=self.rounds_kept), encoding="utf-8")
         integers = self.integers(weights)
         if integers is not None:
             _save(folder / program.weights, integers)
@@ -137,8 +157,8 @@ class Quantising:
         assert own.entry is not None
         if self.unrounded and isinstance(weights, (str, Path)):
             read = read_integers(self.floats.spec, weights, layout, self.unrounded)
-            made = {f"{name}{end}": one for name, both in read for end, one in zip(("", SCALE), both, strict=True)}
-            _save(folder / FLOATS / _INTEGERS, made)
+            kept = {f"{name}{end}": one for name, both in read for end, one in zip(("", SCALE), both, strict=True)}
+            _save(folder / FLOATS / _INTEGERS, kept)
         job = {
             "spec": SPEC,
             "floats": str(floats.weights),
@@ -163,30 +183,35 @@ class Quantising:
 
     def _calibration(self, folder: Path, program: Program) -> dict[str, Any] | None:
         """Write the module that rounds with weights as floats; returns what measures its scales, as plain data."""
-        if not self.grids:
+        if not self.rounds:
             return None
         if self.inputs is None:
-            message = "activations are rounded without inputs to calibrate on"
+            message = "values are rounded without inputs to calibrate on"
             fail("E632", message, None, help="give `--calibrate inputs.npz`, or the weights of the bundle of the plan")
         # Whether rules hold is judged of the spec that is built.
-        rounding = accepted(quantised(self.floats.spec, {}, self.grids), unproved=True)
+        rounding = accepted(self.rounded({}), unproved=True)
         (folder / ROUNDING).write_text(emit(rounding), encoding="utf-8")
-        given = replace(self.program(program), source=ROUNDING)
-        return {"program": given.to_json(), "data": str(self.inputs.resolve()), "called": self.inputs.name}
+        rounding_program = replace(self.program(program), source=ROUNDING)
+        return {"program": rounding_program.to_json(), "data": str(self.inputs.resolve()), "called": self.inputs.name}
 
     def integers(self, weights: Weights) -> Mapping[str, Any] | None:
         """Weights that are stored by the plan already, as those of a bundle are; None for others."""
         if not isinstance(weights, (str, Path)):
             return None
         with read_weights(weights) as file:
-            if file.shapes != parameter_shapes(quantised(self.floats.spec, self.plan, self.grids).graph):
+            if file.shapes != parameter_shapes(self.rounded(self.plan).graph):
                 return None
             if self.data is not None:
                 message = "the loss of weights that are integers already cannot be measured"
                 fail("E632", message, None, help="give the weights that they were rounded from")
             if self.inputs is not None:
                 message = "the weights have scales of activations already"
-                fail("E632", message, None, help="leave `--calibrate` out, or give weights as floats")
+                fail(
+                    "E632",
+                    message,
+                    None,
+                    help="leave `--calibrate` out, or give the weights that they were rounded from",
+                )
             return dict(file.items())
 
     def measure(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
@@ -197,6 +222,7 @@ class Quantising:
         entry = QuantisedEntry(
             formats=written(self.plan),
             activations=dict(self.grids),
+            kv_cache="int8" if self.rounds_kept else None,
             calibration=None if self.inputs is None else CalibrationEntry.of(self.inputs),
             bytes=(folder / WEIGHTS).stat().st_size,
             packed_bytes=plan_bytes(self.floats.spec.graph, self.plan),
@@ -235,7 +261,7 @@ class Quantising:
         return {
             "spec": SPEC,
             "floats": self.program(program).to_json(),
-            "rounding": replace(self.program(program), source=ROUNDING).to_json() if self.grids else None,
+            "rounding": replace(self.program(program), source=ROUNDING).to_json() if self.rounds else None,
             "program": program.to_json(),
             "data": str(data.resolve()),
             "called": data.name,

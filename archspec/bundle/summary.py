@@ -64,13 +64,16 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
     if found is not None:
         counts = Counter(found.formats.values())
         kinds = ", ".join(f"{count} as {format}" for format, count in sorted(counts.items()))
-        sizes = f"{_megabytes(found.packed_bytes)} in artifacts; as floats {_megabytes(found.float_bytes)}"
-        yield f"  weights quantised: {kinds}; {sizes}"
+        if kinds:
+            sizes = f"{_megabytes(found.packed_bytes)} in artifacts; as floats {_megabytes(found.float_bytes)}"
+            yield f"  weights quantised: {kinds}; {sizes}"
+        on = "" if found.calibration is None else f", calibrated on {found.calibration.data}"
         if found.activations:
             counts = Counter(found.activations.values())
             kinds = ", ".join(f"{count} to {grid}" for grid, count in sorted(counts.items()))
-            on = "" if found.calibration is None else f", calibrated on {found.calibration.data}"
             yield f"  activations rounded: {kinds}{on}"
+        if found.kv_cache is not None:
+            yield f"  cache rounded to {found.kv_cache}{on}"
         if found.unrounded:
             yield f"  weights unrounded, as in their file: {len(found.unrounded)} of {len(found.formats)}"
         yield from (f"    {one}" for one in found.rounded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -34,9 +34,14 @@ _OPTIONS = (
         "(TensorRT-RTX from sm89 on), or float for one node; repeatable, the innermost node counts.",
     ),
     click.option(
+        "--kv-cache",
+        type=click.Choice(["int8"]),
+        help="Keep eight bits of every number in a decoder's cache, at scales from --calibrate.",
+    ),
+    click.option(
         "--calibrate",
         type=click.Path(path_type=Path),
-        help="With --activations, an .npz file with rows of typical inputs.",
+        help="With --activations or --kv-cache, an .npz file with rows of typical inputs.",
     ),
     click.option(
         "--evaluate",
@@ -65,7 +70,7 @@ _OPTIONS = (
 
 
 def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add `--quantise`, `--keep`, `--evaluate` and more; the command gets them as `quantise`."""
+    """Add the options; the command gets them as `quantise`."""
 
     @wraps(command)
     def call(
@@ -73,6 +78,7 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
         quantise: tuple[str, ...],
         keep: tuple[str, ...],
         activations: tuple[str, ...],
+        kv_cache: Literal["int8"] | None,
         calibrate: Path | None,
         evaluate: Path | None,
         at_most: tuple[str, ...],
@@ -86,6 +92,7 @@ def quantise_options(command: Callable[..., Any]) -> Callable[..., Any]:
             formats=quantise,
             keep=keep,
             activations=activations,
+            kv_cache=kv_cache,
             calibrate=calibrate,
             evaluate=evaluate,
             at_most=at_most,

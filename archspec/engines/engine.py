@@ -89,6 +89,8 @@ class Engine(ABC):
     """The module that opens the artifacts."""
     steps: ClassVar[bool] = False
     """Whether the engine builds the cached step of a decoder too."""
+    keeps_integers: ClassVar[bool] = False
+    """Whether such a step may keep int8."""
     step_form: ClassVar[Form | None] = None
     """What it builds the step from, if that is not what it builds models from."""
     ranks: ClassVar[bool] = False

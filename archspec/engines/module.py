@@ -99,7 +99,7 @@ def port_dtype(port: Port, dtype: DTypeName) -> Any:
     """Return torch's dtype of a port, in a module whose floats have `dtype`."""
     import torch
 
-    exact = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.BOOL: torch.bool}
+    exact = {DType.INT64: torch.int64, DType.INT32: torch.int32, DType.INT8: torch.int8, DType.BOOL: torch.bool}
     return exact.get(port.type.dtype) or torch_dtype(dtype)
 
 

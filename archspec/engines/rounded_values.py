@@ -19,18 +19,20 @@ def name_rounding(module: nn.Module) -> bool:
     functions = type(module).forward.__globals__
     found = [grid for grid in get_args(Grid) if FUNCTION.format(grid) in functions]
     for grid in found:
-        functions[FUNCTION.format(grid)] = _pair(grid)
+        functions[FUNCTION.format(grid)] = _pair(grid, functions[FUNCTION.format(grid)])
     return bool(found)
 
 
-def _pair(grid: Grid) -> Callable[[Tensor, Tensor], Tensor]:
-    """Stand in for the function of an emitted file."""
+def _pair(grid: Grid, plain: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """Stand in for the function of an emitted file, which stays where scales are of several axes."""
     import torch
     from torch.onnx.ops import symbolic
 
     held = {"int8": torch.int8, "fp8": torch.float8_e4m3fn}[grid]
 
     def pair(x: Tensor, scale: Tensor) -> Tensor:
+        if scale.ndim:
+            return plain(x, scale)
         options: dict[str, Any] = {"shape": x.shape, "version": VERSION}
         # Without a zero point, the integers would be without sign.
         zero = torch.zeros((), dtype=held)

@@ -257,6 +257,14 @@ class Primitive(Op):
         """Whether every entry of the results is one of those that are read: a maximum, and no sum."""
         return False
 
+    @property
+    def integers(self) -> tuple[Primitive, Primitive] | None:
+        """For an op that rounds: what makes integers of its operand, and what makes its result of them.
+
+        Both take its parameters. None where the result takes more than eight bits.
+        """
+        return None
+
     def placed(self, count: int) -> Placement | None:
         """The op with positions as operands, for `count` operands; None where it is not known how it depends on them.
 

@@ -11,11 +11,15 @@ from archspec.record import record
 
 
 class DType(StrEnum):
-    """Element types of the language; `float` is the precision that the module runs in."""
+    """Element types; `float` is the precision that the module runs in.
+
+    The language has all but `int8`, in which steps of decoding keep what is rounded.
+    """
 
     FLOAT = "float"
     INT64 = "int64"
     INT32 = "int32"
+    INT8 = "int8"
     BOOL = "bool"
 
     @property

@@ -9,7 +9,7 @@ from archspec.ir.types import DType
 from archspec.lower.code import ClassCode, Default, Require, Statement
 from archspec.lower.syntax import parse
 
-DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.BOOL: "torch.bool"}
+DTYPES = {DType.INT64: "torch.int64", DType.INT32: "torch.int32", DType.INT8: "torch.int8", DType.BOOL: "torch.bool"}
 
 Number = int | float | bool
 

@@ -75,7 +75,7 @@ def written(interface: Interface) -> WrittenInterface:
 
 def read_type(text: str, symbols: tuple[Symbol, ...]) -> TensorType:
     """The type that a text denotes, whose names are dims. Raises SpecError as `parse_type` and `size` do."""
-    syntax = parse_type(TextNode.of(text, "--interface"))
+    syntax = parse_type(TextNode.of(text, "--interface"), DType.INT8)
     names = {symbol.name: Scalar.of(Dim.of(symbol)) for symbol in symbols}
     bound = None if syntax.bound is None else size(syntax.bound, names)
     return TensorType.of(DType(syntax.dtype), *(size(axis, names) for axis in syntax.axes), bound=bound)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from archspec.ir.graph import Graph, Node, Value
+from collections.abc import Iterator, Sequence
+
+from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.op import Primitive
 from archspec.ir.rewriter import Rewriter, everywhere
 from archspec.masks.at_positions import AtPositions
@@ -15,8 +17,10 @@ from archspec.ops.shape.merge import Merge
 from archspec.ops.shape.split import Split
 from archspec.ops.shape.transpose import Transpose
 from archspec.ops.state.axis_positions import AxisPositions
+from archspec.ops.state.from_integers import FromIntegers
 from archspec.ops.state.row_positions import RowPositions
 from archspec.ops.state.step_attention import StepAttention
+from archspec.ops.state.to_integers import ToIntegers
 from archspec.ops.state.write_positions import WritePositions
 from archspec.passes.base import Pass
 from archspec.passes.prune import Prune
@@ -24,6 +28,7 @@ from archspec.passes.scopes import Scopes
 from archspec.record import record
 
 _BY_HEAD = (0, 2, 1, 3)
+_BY_FEATURE = (1, 3)
 
 
 @record
@@ -58,7 +63,12 @@ class _Match:
 
     def __init__(self, graph: Graph, node: Node, scopes: Scopes) -> None:
         self.graph, self.node, self.scopes = graph, node, scopes
-        self.writes = [_write(value) for value in node.inputs[1:3]]
+        self.values = [_values(value) for value in node.inputs[1:3]]
+        self.writes = [_write(value.inputs[0] if value else operand) for operand, value in self._read()]
+
+    def _read(self) -> Iterator[tuple[Value, Node | None]]:
+        """The keys and the values, with the node that makes them of integers, if they are kept as such."""
+        return zip(self.node.inputs[1:3], self.values, strict=True)
 
     @property
     def fits(self) -> bool:
@@ -69,11 +79,23 @@ class _Match:
         if keys is None or values is None or keys.inputs[2] is not values.inputs[2]:
             return False
         same = keys.inputs[0].type.shape == values.inputs[0].type.shape
-        return same and self._is_causal(keys.inputs[2]) and all(map(self._is_own, (keys, values)))
+        return same and self._is_scaled() and self._is_causal(keys.inputs[2]) and all(map(self._is_own, (keys, values)))
+
+    def _is_scaled(self) -> bool:
+        """Whether both are kept as they are, or both as integers of which each feature of a head has a scale."""
+        scaled = [value is not None and value.op == FromIntegers(axes=_BY_FEATURE) for value in self.values]
+        return all(scaled) and all(map(self._made_of_new, self.writes)) if any(self.values) else True
+
+    def _made_of_new(self, write: Node | None) -> bool:
+        """Whether what is written are integers that are made for this alone."""
+        made = None if write is None else write.inputs[1].producer
+        return made is not None and isinstance(made.op, ToIntegers) and len(self.graph.uses(made.outputs[0])) == 1
 
     def _is_own(self, write: Node) -> bool:
         """Whether only this attention reads what is written; the body may return it."""
-        return all(use.node in (None, self.node) for use in self.graph.uses(write.outputs[0]))
+        values = [value for value in self.values if value is not None]
+        used = [use.node for node in (write, *values) for use in self.graph.uses(node.outputs[0])]
+        return all(node is None or node is self.node or node in values for node in used)
 
     def _is_causal(self, past: Value) -> bool:
         """Whether the mask is that of causality alone, at positions after `past`."""
@@ -91,19 +113,45 @@ class _Match:
         keys, values = (write for write in self.writes if write is not None)
         op = self.node.op
         assert isinstance(op, Attention)
-        q, k, table = self._unrotated(self.node.inputs[0], keys.inputs[1])
+        scales, (new_keys, new_values) = self._scales(rewriter, (keys, values))
+        q, k, table = self._unrotated(self.node.inputs[0], new_keys)
         heads, _, size = self.node.inputs[0].type.axes[1:]
-        made = StepAttention(heads=heads, size=size, scale=op.scale, rotary=bool(table))
-        flat = [self._flat(rewriter, value) for value in (q, k, values.inputs[1])]
+        made = StepAttention(heads=heads, size=size, scale=op.scale, rotary=bool(table), kept_integers=bool(scales))
+        flat = [self._flat(rewriter, value) for value in (q, k, new_values)]
         operands = (*flat, keys.inputs[0], values.inputs[0], keys.inputs[2], *table)
         names = (self.node.outputs[0].name, keys.outputs[0].name, values.outputs[0].name)
         types = made.infer(*(value.type for value in operands))
         outputs = tuple(Value(name, type_) for name, type_ in zip(names, types, strict=True))
-        node = Node(op=made, inputs=operands, outputs=outputs, scope=self.node.scope, span=self.node.span)
+        node = Node(
+            op=made,
+            inputs=operands,
+            outputs=outputs,
+            parameters=scales,
+            owned=frozenset(scales),
+            scope=self.node.scope,
+            span=self.node.span,
+        )
         rewriter.insert(node, before=self.node)
         for old, new in zip((keys.outputs[0], values.outputs[0]), outputs[1:], strict=True):
             rewriter.replace_value(old, new)
         self._give(rewriter, outputs[0])
+
+    def _scales(self, rewriter: Rewriter, writes: Sequence[Node]) -> tuple[dict[str, Parameter], list[Value]]:
+        """The scales of keys and values that are kept as integers, and the new entries before they are made such."""
+        new = [write.inputs[1] for write in writes]
+        if not any(self.values):
+            return {}, new
+        scales = dict[str, Parameter]()
+        for number, (local, write) in enumerate(zip(("k_scale", "v_scale"), writes, strict=True)):
+            made = write.inputs[1].producer
+            assert made is not None
+            scales[local] = made.parameters["scale"]
+            new[number] = made.inputs[0]
+            # The op owns the scales, makes the integers itself, and reads them as they are.
+            for node in (made, write, self.values[number]):
+                assert node is not None
+                rewriter.remove(node)
+        return scales, new
 
     def _unrotated(self, q: Value, k: Value) -> tuple[Value, Value, tuple[Value, ...]]:
         """Queries and keys, and the table by which the op is to rotate them; none if they come rotated."""
@@ -161,6 +209,12 @@ class _Match:
             Node(op=op, inputs=(value,), outputs=(made,), scope=self.node.scope, span=self.node.span), before=self.node
         )
         return made
+
+
+def _values(value: Value) -> Node | None:
+    """The node that makes a value of integers; None if it is made otherwise."""
+    node = value.producer
+    return node if node is not None and isinstance(node.op, FromIntegers) else None
 
 
 def _write(value: Value) -> Node | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -50,6 +50,7 @@ class Calibration:
         self._layers = rounding_layers(module)
         self._kept: dict[str, list[Tensor]] = {name: [] for name in self._layers}
         self._each = max(1, _AT_MOST // max(1, rows))
+        self._largest: dict[str, Tensor] = {}
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -64,12 +65,18 @@ class Calibration:
 
     def _keeps(self, name: str) -> Any:
         def keep(layer: nn.Module, arguments: tuple[Tensor, ...], result: Tensor) -> None:
-            self._kept[name].append(_some(arguments[0], self._each))
+            scale = layer.get_buffer("scale")
+            if scale.ndim:
+                found = _largest(arguments[0], scale.shape)
+                self._largest[name] = found.maximum(self._largest.get(name, found))
+            else:
+                self._kept[name].append(_some(arguments[0], self._each))
 
         return keep
 
     def scales(self) -> dict[str, Tensor]:
-        """The scale of every layer by its name, float32 [].
+        """The scale of every layer by its name, float32: the one of all values with the least error, or of the shape
+        of the layer's own, for the largest value of each entry.
 
         Raises SpecError E633 for a layer that no run reached, or that was given values that are not finite.
         """
@@ -77,13 +84,13 @@ class Calibration:
 
         found = {}
         for name, (_, grid) in self._layers.items():
-            values = torch.cat(self._kept[name]) if self._kept[name] else torch.zeros(0)
+            values = torch.cat(self._kept[name]) if self._kept[name] else self._largest.get(name, torch.zeros(0))
             if not values.numel():
                 fail("E633", f"no inputs to calibrate on reach `{name}`", None)
             if not bool(values.isfinite().all()):
                 notes = ["a scale cannot be measured on values that are not finite"]
                 fail("E633", f"inputs to calibrate on give `{name}` values that are not finite", None, notes=notes)
-            found[name] = least_squares(values, grid)
+            found[name] = _full(values, grid) if name in self._largest else least_squares(values, grid)
         return found
 
 
@@ -96,6 +103,22 @@ def _some(x: Tensor, count: int) -> Tensor:
         return flat
     largest = flat[flat.abs().argmax()].reshape(1)
     return torch.cat([largest, flat[:: max(1, -(-flat.numel() // count))]])
+
+
+def _largest(x: Tensor, scales: Sequence[int]) -> Tensor:
+    """The largest absolute value for each entry of scales; NaN where there is one."""
+    own = (*(1 for _ in range(x.ndim - len(scales))), *scales)
+    shared = [axis for axis, size in enumerate(own) if size == 1]
+    found: Tensor = x.detach().float().abs().amax(shared, keepdim=True).reshape(tuple(scales))
+    return found
+
+
+def _full(largest: Tensor, grid: Grid) -> Tensor:
+    """The scales at which a grid reaches the largest values; 1 for zero."""
+    import torch
+
+    found: Tensor = torch.where(largest > torch.finfo(torch.float32).tiny * LARGEST[grid], largest / LARGEST[grid], 1.0)
+    return found
 
 
 def least_squares(values: Tensor, grid: Grid) -> Tensor:

@@ -96,10 +96,10 @@ def prefixes(path: str) -> Iterable[str]:
 def suited_storage(one: Storable, format: Format) -> Storage:
     """The storage of a parameter, which is `int8` where the format does not suit it."""
     shape = shape_of(one.parameter.type)
-    whole = len(shape) == one.channels + 1 and format.block is not None and shape[-1] % format.block == 0
+    blocks = format.block is not None
+    whole = not blocks or (len(shape) == one.channels + 1 and shape[-1] % (format.block or 1) == 0)
     # Runtimes look up rows of bytes.
-    suits = format.block is None or (whole and not (one.rows and format.bits == 4))
-    suits = suits and not (one.rows and format.floating)
+    suits = whole and not (one.rows and (format.floating or (blocks and format.bits == 4)))
     return (format if suits else BYTE).stored(one.channels)
 
 

@@ -1,4 +1,4 @@
-"""A spec whose weights are stored as integers, and whose products read rounded values."""
+"""A spec whose weights are stored as integers, whose products read rounded values, and that keeps such."""
 
 from __future__ import annotations
 
@@ -7,20 +7,28 @@ from types import MappingProxyType
 
 from archspec.ops.elementwise.rounded import Grid
 from archspec.passes.quantise import quantise
+from archspec.passes.round_kept import round_kept
 from archspec.passes.round_operands import round_operands
 from archspec.quantising.plan import Plan
 from archspec.spec import Spec
 from archspec.spec.rewritten import rewritten
 
 
-def quantised(spec: Spec, plan: Plan, grids: Mapping[str, Grid] = MappingProxyType({})) -> Spec:
+def quantised(
+    spec: Spec, plan: Plan, grids: Mapping[str, Grid] = MappingProxyType({}), *, rounds_kept: bool = False
+) -> Spec:
     """The spec with its parameters stored by a plan, and with what products read rounded to grids.
 
+    With `rounds_kept` what its cached step keeps is rounded to int8, too.
     Its rules are about the same values, or about those that take their place, and can be judged again.
     """
     graph, rewriter = quantise(spec.graph, plan)
     found = rewritten(spec, graph, rewriter.moved)
-    if not grids:
+    if grids:
+        graph, rewriter = round_operands(found.graph, grids)
+        found = rewritten(found, graph, rewriter.moved)
+    if not rounds_kept:
         return found
-    graph, rewriter = round_operands(found.graph, grids)
+    assert found.decode is not None
+    graph, rewriter = round_kept(found.graph, found.decode.input, found.decode.output)
     return rewritten(found, graph, rewriter.moved)

@@ -13,6 +13,7 @@ from archspec.text.nodes import TextNode
 from archspec.text.pratt import Cursor
 
 DTYPES = ("float", "int64", "int32", "bool")
+"""Those of the language."""
 
 
 @record
@@ -29,8 +30,8 @@ class TypeSyntax:
         return written if self.bound is None else f"{written} < {self.bound}"
 
 
-def parse_type(node: TextNode) -> TypeSyntax:
-    """Parse a field's text as a type.
+def parse_type(node: TextNode, *more: str) -> TypeSyntax:
+    """Parse a field's text as a type; `more` are dtypes beyond those of the language.
 
     Raises SpecError E120, E121, E122 or E126 as the other sorts do, E124 for an unknown dtype.
     """
@@ -38,7 +39,7 @@ def parse_type(node: TextNode) -> TypeSyntax:
     if cursor.token.kind != "name":
         cursor.fail("a dtype", help=f"a type is like `float[batch, length]`; {_known()}")
     dtype = cursor.advance()
-    if dtype.text not in DTYPES:
+    if dtype.text not in (*DTYPES, *more):
         help = did_you_mean(dtype.text, DTYPES) or _known()
         fail("E124", f"unknown dtype `{dtype.text}`", dtype.span, help=help)
     axes, span = _axes(cursor, dtype.text)

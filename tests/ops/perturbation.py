@@ -60,4 +60,6 @@ def _changes(
 def _differs(old: np.ndarray, new: np.ndarray) -> np.ndarray:
     if old.dtype == bool:
         return np.asarray(old != new)
+    # The absolute value of the smallest integer is itself.
+    old, new = (x.astype(np.float64) for x in (old, new))
     return np.asarray(np.abs(old - new) > _CHANGED * (1 + np.abs(old)))

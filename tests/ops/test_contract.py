@@ -61,7 +61,13 @@ def test_every_primitive_has_a_reference_page(op: type) -> None:
 def test_inferred_types_are_those_of_the_emitted_code(case: Case, rng: np.random.Generator) -> None:
     module = module_of(case, case.parameters(rng))
     results = module(*tensors(case.values(rng)))
-    dtypes = {DType.FLOAT: torch.float64, DType.BOOL: torch.bool, DType.INT64: torch.int64, DType.INT32: torch.int32}
+    dtypes = {
+        DType.FLOAT: torch.float64,
+        DType.BOOL: torch.bool,
+        DType.INT64: torch.int64,
+        DType.INT32: torch.int32,
+        DType.INT8: torch.int8,
+    }
     found = [(tuple(result.shape), result.dtype) for result in results]
     assert found == [(case.shape(type_), dtypes[type_.dtype]) for type_ in case.outputs]
 

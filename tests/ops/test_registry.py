@@ -20,7 +20,7 @@ def test_names_lead_to_classes_in_order() -> None:
     assert {name: op.name for name, op in found.items()} == {name: name for name in found}
 
 
-BASES = {"Elementwise", "LastAxisNorm", "RowLookup", "ScoreBias"}
+BASES = {"Elementwise", "LastAxisNorm", "RowLookup", "Scaled", "ScoreBias"}
 """Classes that several ops share, and that are none."""
 
 

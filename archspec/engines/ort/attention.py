@@ -38,24 +38,30 @@ class GroupedQueryAttention:
         past: Tensor,
         scale: float,
         table: Tensor | None = None,
+        scales: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return [b, n, h * d] and what is kept; the arguments are those of the helper."""
         from torch.onnx.ops import symbolic_multi_out
 
         _, groups, _, features = k_kept.shape
         if features % MULTIPLE:
-            return self._plain(q, k, v, k_kept, v_kept, past, scale, table)
+            return self._plain(q, k, v, k_kept, v_kept, past, scale, table, scales)
         self.used = True
         if table is not None:
             angles = self._once(table, _angles)
             q, k = _rotated(q, features, angles), _rotated(k, features, angles)
         lengths = self._once(past, lambda one: _lengths(one, q.shape[1]))
         options: dict[str, Any] = {"num_heads": q.shape[2] // features, "kv_num_heads": groups, "scale": float(scale)}
+        operands: tuple[Tensor | None, ...] = (q, k, v, k_kept, v_kept, *lengths)
+        if scales is not None:
+            # Tables, positions, biases and sinks stand between.
+            operands += (None,) * 5 + scales
+            options |= {"k_quant_type": "PER_CHANNEL", "v_quant_type": "PER_CHANNEL", "kv_cache_bit_width": 8}
         y, keys, values = symbolic_multi_out(
             "com.microsoft::GroupQueryAttention",
-            (q, k, v, k_kept, v_kept, *lengths),
+            operands,
             options,
-            dtypes=(q.dtype,) * 3,
+            dtypes=(q.dtype, k_kept.dtype, v_kept.dtype),
             shapes=(q.shape, k_kept.shape, v_kept.shape),
             version=1,
         )

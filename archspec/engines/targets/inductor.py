@@ -31,6 +31,7 @@ class Inductor(Engine):
 
     word = "inductor"
     steps = True
+    keeps_integers = True
     runtime = "torch"
     form = "program"
     speed = 1

@@ -26,6 +26,7 @@ class Onnx(RoundingEngine):
 
     word = "onnx"
     steps = True
+    keeps_integers = True
     step_form = "ort"
     runtime = "onnxruntime"
     speed = 3

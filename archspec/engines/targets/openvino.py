@@ -32,6 +32,7 @@ class OpenVINO(RoundingEngine):
 
     word = "openvino"
     steps = True
+    keeps_integers = True
     runtime = "openvino"
     speed = 2
     extra = "openvino"

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from archspec.ir.op import Emitter, ParameterSpec
+from archspec.algebra.dim import Dim
+from archspec.ir.op import Emitter, Primitive
 from archspec.ir.source import call
 from archspec.ir.types import TensorType
-from archspec.ops.elementwise.elementwise import Elementwise
+from archspec.ops.elementwise.scaled import Scaled, scale_type
+from archspec.ops.state.from_integers import FromIntegers
+from archspec.ops.state.to_integers import ToIntegers
 from archspec.record import record
 
 if TYPE_CHECKING:
@@ -26,13 +29,14 @@ LAYER = "Rounded{}"
 
 
 @record
-class Rounded(Elementwise):
+class Rounded(Scaled):
     """`scale * nearest(x / scale)`: the nearest number of a grid, ties to even, and the outermost beyond it.
 
     Engines compute it as a pair of quantise and dequantise, and products of what it gives with integers. Its gradient
     is that of x, as in training that knows of rounding (Bengio et al. 2013, arXiv 1308.3432).
 
-    Buffers: `scale` [], above zero, which a calibration chooses.
+    Buffers: `scale`, above zero, which a calibration chooses: [], or one for each entry of `axes`, of size 1 on the
+    others behind the first of these.
     Source: `int8` as ONNX `QuantizeLinear`; `fp8` as float8_e4m3fn, Micikevicius et al. 2022, arXiv 2209.05433.
     """
 
@@ -41,10 +45,17 @@ class Rounded(Elementwise):
     rounds = True
 
     grid: Grid
+    axes: tuple[int, ...] = ()
 
-    def parameters(self, *inputs: TensorType) -> dict[str, ParameterSpec]:
-        """The scale."""
-        return {"scale": ParameterSpec(type=inputs[0].with_axes(), role="range")}
+    @property
+    def scaled(self) -> tuple[int, ...]:
+        """The axes whose entries have scales of their own."""
+        return self.axes
+
+    @property
+    def integers(self) -> tuple[Primitive, Primitive] | None:
+        """Eight bits hold what it gives."""
+        return (ToIntegers(axes=self.axes), FromIntegers(axes=self.axes)) if self.grid == "int8" else None
 
     def reference(
         self, inputs: Sequence[Array], parameters: Mapping[str, Array], sizes: Mapping[str, int]
@@ -54,7 +65,10 @@ class Rounded(Elementwise):
 
     def layer(self, *inputs: TensorType) -> str:
         """A module of the file itself."""
-        return f"{LAYER.format(self.grid.title())}()"
+        return f"{LAYER.format(self.grid.title())}({', '.join(str(one) for one in self._shape(inputs[0]))})"
+
+    def _shape(self, x: TensorType) -> tuple[Dim, ...]:
+        return scale_type(x, self.axes).shape
 
     @property
     def layer_class(self) -> str:
@@ -93,11 +107,11 @@ _SOURCES: Mapping[Grid, str] = {
 }
 _LAYER = '''
 class {layer}(nn.Module):
-    """Numbers rounded to {grid} at a fixed scale, and back."""
+    """Numbers rounded to {grid} at fixed scales, and back."""
 
-    def __init__(self) -> None:
+    def __init__(self, *scales: int) -> None:
         super().__init__()
-        self.scale = nn.Buffer(torch.ones(()))
+        self.scale = nn.Buffer(torch.ones(scales))
 
     def forward(self, x: Tensor) -> Tensor:
         """Round x [...]."""

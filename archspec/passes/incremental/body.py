@@ -155,16 +155,25 @@ class Body:
         return made
 
     def add_like(
-        self, node: Node, op: Op, inputs: Sequence[Value], outputs: Sequence[Value], regions: Sequence[Graph] = ()
+        self,
+        node: Node,
+        op: Op,
+        inputs: Sequence[Value],
+        outputs: Sequence[Value],
+        regions: Sequence[Graph] = (),
+        owned: frozenset[str] | None = None,
     ) -> None:
-        """Append a node in place of one of the full graph, with its parameters, name, scope and span."""
+        """Append a node in place of one of the full graph, with its parameters, name, scope and span.
+
+        It owns those of the other one, or `owned`.
+        """
         self.nodes.append(
             Node(
                 op=op,
                 inputs=tuple(inputs),
                 outputs=tuple(outputs),
                 parameters=node.parameters,
-                owned=node.owned,
+                owned=node.owned if owned is None else owned,
                 regions=tuple(regions),
                 name=node.name,
                 scope=node.scope,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 
 from archspec.ir.call import Call
@@ -63,6 +63,7 @@ class Planner:
     """Plans the step of a graph: `root` is the plan of its outermost body."""
 
     def __init__(self, graph: Graph, fed: Fed, outputs: Sequence[Value]) -> None:
+        self.graph = graph
         self.fed = fed
         self.influences = Influences(graph, fed)
         self.needs = Needs(fed, self.influences)
@@ -82,6 +83,14 @@ class Planner:
             self._want(root, value, self.needs.new(value))
         self._sweep(root)
         return root
+
+    def plans(self) -> Iterator[BodyPlan]:
+        """The plans of all bodies."""
+        found = [self.root]
+        # The loop goes on over what it appends.
+        for plan in found:
+            found += [inner for plans in plan.inner.values() for inner in plans]
+        return iter(found)
 
     def modes(self, run: StepRun, asked: PositionsOf) -> Form:
         """The mode of an axis whose positions an op takes; empty for an axis that is not fed."""
