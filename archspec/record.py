@@ -47,12 +47,19 @@ _PLAIN = _SAMPLE._field_type
 def field_names(thing: object) -> tuple[str, ...]:
     """The names of the fields of a record or a dataclass, in order; empty for anything else.
 
-    For records this is faster than `dataclasses.fields`, which makes an object for each field of a class.
+    It is faster than `dataclasses.fields`, which looks at every field of a class each time.
     """
-    known = getattr(type(thing), "__record__", None)
-    if isinstance(known, _Fields):
-        return known.every
-    return tuple(one.name for one in fields(thing)) if dataclasses.is_dataclass(thing) else ()
+    cls = type(thing)
+    if cls not in _NAMES:
+        known = getattr(cls, "__record__", None)
+        if isinstance(known, _Fields):
+            _NAMES[cls] = known.every
+        else:
+            _NAMES[cls] = tuple(one.name for one in fields(cls)) if dataclasses.is_dataclass(cls) else ()
+    return _NAMES[cls]
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
 
 
 def _annotations(cls: type) -> Mapping[str, object]:

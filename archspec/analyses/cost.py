@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from archspec.algebra.dim import Dim
-from archspec.analyses.parameters import parameter_groups
+from archspec.analyses.parameters import Group, parameter_groups
 from archspec.ir.graph import Graph, Node, Parameter, Value
 from archspec.ir.op import Primitive
 from archspec.ir.repeat import Repeat
@@ -47,8 +47,7 @@ def cost(graph: Graph) -> Cost:
     has no fixed size.
     """
     groups = parameter_groups(graph)
-    total = sum(group.count * group.elements for group in groups)
-    trainable = sum(group.count * group.elements for group in groups if group.parameter.trainable)
+    total, trainable = _elements(groups)
     return Cost(
         parameters=total,
         trainable=trainable,
@@ -57,6 +56,16 @@ def cost(graph: Graph) -> Cost:
         weight_bytes=sum(group.count * stored_bytes(group.parameter) for group in groups),
         peak_activations=peak(graph),
     )
+
+
+def parameter_counts(graph: Graph) -> tuple[int, int]:
+    """How many elements the parameters of a graph have, and how many of those are trainable."""
+    return _elements(parameter_groups(graph))
+
+
+def _elements(groups: Iterable[Group]) -> tuple[int, int]:
+    counts = [(group.count * group.elements, group.parameter.trainable) for group in groups]
+    return sum(count for count, _ in counts), sum(count for count, trains in counts if trains)
 
 
 def stored_bytes(parameter: Parameter) -> int:

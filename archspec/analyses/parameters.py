@@ -72,9 +72,7 @@ def _star(node: Node, number: int) -> tuple[tuple[int, ...], ...]:
     """The layers for which a body of a repeat holds parameters; empty for a call, which adds no `*`."""
     if not isinstance(node.op, Repeat):
         return ()
-    schedule = node.op.schedule
-    # Shared layers hold one set, under the number of the first of them.
-    return ((schedule.first(number),) if node.op.shared else tuple(schedule.layers(number)),)
+    return (node.op.holders(number),)
 
 
 def expand(graph: Graph) -> dict[str, Parameter]:
@@ -107,10 +105,9 @@ def _expand(graph: Graph, indices: tuple[int, ...]) -> Iterator[tuple[str, Param
                 if parameter.scale is not None:
                     yield numbered(parameter.scale.path, indices), parameter.scale
         if isinstance(node.op, Repeat):
-            schedule = node.op.schedule
-            for layer, body in enumerate(schedule):
+            for layer, body in enumerate(node.op.schedule):
                 # Shared layers are stored under the first that runs the body.
-                if not node.op.shared or schedule.first(body) == layer:
+                if node.op.holder(layer) == layer:
                     yield from _expand(node.regions[body], (*indices, layer))
         else:
             for region in node.regions:

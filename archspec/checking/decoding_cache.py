@@ -23,6 +23,18 @@ class DecodingCache:
     latents: tuple[tuple[str, str], ...] = ()
 
 
+def cache_bytes(spec: Spec) -> CacheSize | Diagnostic | None:
+    """The bytes of the cache of a spec, or why there is none; None for a spec that does not say how it decodes."""
+    if spec.decode is None:
+        return None
+    from archspec.passes.incremental.incremental import kept_state
+
+    try:
+        return cache_size(kept_state(spec.graph, spec.decode.input, [spec.decode.output]))
+    except SpecError as error:
+        return error.diagnostics[0]
+
+
 def decoding_cache(spec: Spec) -> DecodingCache | None:
     """The cache of a spec that says how it decodes; None for one that does not. A float counts 4 bytes."""
     if spec.decode is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from archspec.checking import Report
 from archspec.diff.changes import Change, Changes, Renamed
@@ -24,7 +24,7 @@ from archspec.diff.masks import mask_changes
 from archspec.diff.matching import Region, matched, parameter_names
 from archspec.diff.numbering import Computations, ValueNumbers
 from archspec.diff.renames import PathNames, renamed_paths
-from archspec.diff.rules import rule_changes, rules_same
+from archspec.diff.rules import judged, rule_changes, rules_same
 from archspec.diff.sizes import joint_sizes
 from archspec.diff.stated import Implications, Side
 from archspec.diff.steps import Sides, differences
@@ -32,8 +32,6 @@ from archspec.diff.weights import crossed_names, layout_changes
 from archspec.diff.words import listed
 from archspec.ir.types import TensorType
 from archspec.record import record
-from archspec.rules.judge import judge
-from archspec.rules.verdict import Verdict
 from archspec.spec import Spec
 
 
@@ -180,12 +178,8 @@ class _Comparison:
         after = Side(spec=self.after, numbering=sides.after, sizes=self.sizes.after, paths=names)
         if as_before and rules_same(before, after):
             return
-        old, new = (self._verdicts(given) for given in self._given)
-        yield from rule_changes((before, old), (after, new), Implications(before, after, self.inputs))
-
-    @staticmethod
-    def _verdicts(given: Spec | Report) -> Sequence[Verdict]:
-        return given.verdicts if isinstance(given, Report) else judge(given)
+        old, new = (judged(given, side) for given, side in zip(self._given, (before, after), strict=True))
+        yield from rule_changes(old, new, Implications(before, after, self.inputs))
 
     def _renamed(self) -> Iterator[Renamed]:
         yield from renamed("input", self.inputs)

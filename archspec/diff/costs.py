@@ -5,27 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.algebra.dim import Dim
-from archspec.analyses.cost import cost
+from archspec.analyses.cache import CacheSize
+from archspec.analyses.cost import flops, parameter_counts
 from archspec.analyses.figures import grouped, scaled
 from archspec.analyses.memory import in_words
-from archspec.checking.decoding_cache import DecodingCache, decoding_cache
+from archspec.checking.decoding_cache import cache_bytes
 from archspec.checking.fields import field_text, output_fields
+from archspec.diagnostics import Diagnostic
 from archspec.diff.changes import Change
-from archspec.diff.sizes import JointSizes
+from archspec.diff.sizes import JointSizes, Over
 from archspec.spec import Spec
 
 
 def cost_changes(before: Spec, after: Spec, sizes: JointSizes) -> Iterator[Change]:
     """One change with all counts that differ; FLOPs at the typical sizes of the second spec."""
-    old, new = cost(before.graph), cost(after.graph)
+    (old, old_trains), (new, new_trains) = parameter_counts(before.graph), parameter_counts(after.graph)
     parts = []
-    if old.parameters != new.parameters:
-        more = new.parameters - old.parameters
-        parts.append(f"{grouped(old.parameters)} -> {grouped(new.parameters)} parameters ({more:+,})")
-    if old.parameters - old.trainable != new.parameters - new.trainable:
-        parts.append(f"{grouped(old.trainable)} -> {grouped(new.trainable)} trainable")
-    if sizes.before.of(old.flops) != sizes.after.of(new.flops):
-        parts.append(_flops(old.flops, new.flops, sizes))
+    if old != new:
+        parts.append(f"{grouped(old)} -> {grouped(new)} parameters ({new - old:+,})")
+    if old - old_trains != new - new_trains:
+        parts.append(f"{grouped(old_trains)} -> {grouped(new_trains)} trainable")
+    computed = flops(before.graph), flops(after.graph)
+    if sizes.before.of(computed[0]) != sizes.after.of(computed[1]):
+        parts.append(_flops(*computed, sizes))
     if parts:
         yield Change(kind="cost", places=(), text=", ".join(parts))
 
@@ -45,23 +47,22 @@ def cache_changes(before: Spec, after: Spec, sizes: JointSizes) -> Iterator[Chan
     """The bytes that decoding keeps, where both specs decode."""
     if before.decode is None or after.decode is None:
         return
-    old, new = decoding_cache(before), decoding_cache(after)
-    if old is None or new is None or _formulas(old, sizes, 0) == _formulas(new, sizes, 1):
+    old, new = cache_bytes(before), cache_bytes(after)
+    if old is None or new is None or _formulas(old, sizes.before) == _formulas(new, sizes.after):
         return
     one, other = _kept(old), _kept(new)
     yield Change(kind="cache", places=(), text=f"cache in float32: {one} -> {other}", before=one, after=other)
 
 
-def _formulas(cache: DecodingCache, sizes: JointSizes, side: int) -> object:
-    over = (sizes.before, sizes.after)[side]
-    return None if cache.size is None else (over.of(cache.size.position), over.of(cache.size.row))
+def _formulas(cache: CacheSize | Diagnostic, over: Over) -> object:
+    return (over.of(cache.position), over.of(cache.row)) if isinstance(cache, CacheSize) else None
 
 
-def _kept(cache: DecodingCache) -> str:
-    if cache.size is None:
-        return f"none ({cache.refused.message})" if cache.refused else "none"
-    parts = [f"{in_words(cache.size.position.typical())} per position and row"] if cache.size.position != 0 else []
-    parts += [f"{in_words(cache.size.row.typical())} per row"] if cache.size.row != 0 else []
+def _kept(cache: CacheSize | Diagnostic) -> str:
+    if not isinstance(cache, CacheSize):
+        return f"none ({cache.message})"
+    parts = [f"{in_words(cache.position.typical())} per position and row"] if cache.position != 0 else []
+    parts += [f"{in_words(cache.row.typical())} per row"] if cache.row != 0 else []
     return " and ".join(parts) or "nothing"
 
 

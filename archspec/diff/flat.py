@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import count
 
 from archspec.ir.call import Call
@@ -24,12 +25,12 @@ class Step:
     outputs: tuple[Slot, ...]
     bodies: tuple[FlatBody, ...] = ()
 
-    @property
+    @cached_property
     def op(self) -> Op:
         """What it does."""
         return self.node.op
 
-    @property
+    @cached_property
     def place(self) -> str:
         """The path of the node, or of the module that it stands in; "" at the top."""
         return self.node.path

@@ -203,8 +203,7 @@ class ValueNumbers:
         by_layer = [_by_layer(body) for body in step.bodies]
         carried, taps = self.known[step.inputs[0]], {}
         for layer, body in enumerate(op.schedule):
-            place = op.schedule.first(body) if op.shared else layer
-            at = (carried, place if by_layer[body][0] else None, layer if by_layer[body][1] else None)
+            at = (carried, op.holder(layer) if by_layer[body][0] else None, layer if by_layer[body][1] else None)
             results = [self._table.of(("layer", number, *at)) for number in made[body]]
             taps[layer] = results
             carried = results[0]

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 
+from archspec.checking import Report
 from archspec.diff.changes import Change
 from archspec.diff.stated import Implications, Side, Stated
-from archspec.record import record
+from archspec.rules.independence import Independent, independence
+from archspec.rules.judge import Judge
 from archspec.rules.verdict import Verdict
-from archspec.spec import Rule
+from archspec.spec import Rule, Spec
 
 
-@record(eq=False)
 class Judged:
-    """A rule of one of two specs, with its verdict."""
+    """A rule of one of two specs, with its verdict, which is found when it is asked for."""
 
-    stated: Stated
-    verdict: Verdict
+    def __init__(self, rule: Rule | Independent, side: Side, find: Callable[[], Verdict]) -> None:
+        self.rule, self.side = rule, side
+        self._find = find
 
     @property
-    def rule(self) -> Rule:
-        """The rule."""
-        return self.stated.rule
+    def stated(self) -> Stated:
+        """The rule for comparisons; one that the spec states itself."""
+        assert isinstance(self.rule, Rule)
+        return Stated(rule=self.rule, side=self.side)
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """The verdict."""
+        return self._find()
 
     def __str__(self) -> str:
         return str(self.rule)
+
+
+def judged(given: Spec | Report, side: Side) -> list[Judged]:
+    """The rules of a spec, then the independence of its dims; a report has their verdicts already."""
+    if isinstance(given, Report):
+        return [Judged(one.rule, side, partial(_same, one)) for one in given.verdicts]
+    judge = Judge(given)
+    own = [Judged(rule, side, partial(judge.verdict, rule)) for rule in given.rules]
+    return [*own, *(Judged(rule, side, partial(judge.independent, rule)) for rule in independence(given.graph))]
+
+
+def _same(verdict: Verdict) -> Verdict:
+    return verdict
 
 
 def rules_same(before: Side, after: Side) -> bool:
@@ -33,29 +55,26 @@ def rules_same(before: Side, after: Side) -> bool:
     return old == new
 
 
-def rule_changes(
-    before: tuple[Side, Sequence[Verdict]], after: tuple[Side, Sequence[Verdict]], known: Implications
-) -> Iterator[Change]:
-    """What differs in the rules of two specs and in what was found of them, from their verdicts."""
-    old, new = ({side.key(one.rule): one for one in verdicts} for side, verdicts in (before, after))
-    for key, verdict in old.items():
-        if key in new and new[key].status != verdict.status:
-            yield _status(verdict, new[key])
-    lost = _judged(before[0], [one for key, one in old.items() if key not in new])
-    gained = _judged(after[0], [one for key, one in new.items() if key not in old])
+def rule_changes(before: Sequence[Judged], after: Sequence[Judged], known: Implications) -> Iterator[Change]:
+    """What differs in the rules of two specs and in what was found of them."""
+    old, new = ({one.side.key(one.rule): one for one in rules} for rules in (before, after))
+    for key, one in old.items():
+        if key in new and new[key].verdict.status != one.verdict.status:
+            yield _status(one, new[key])
+    lost = _stated(one for key, one in old.items() if key not in new)
+    gained = _stated(one for key, one in new.items() if key not in old)
     for one, other in _paired(lost, gained, known):
         lost.remove(one)
         gained.remove(other)
         yield from _moved(one, other, known)
-    yield from _lost(lost, _judged(after[0], after[1]), known)
+    yield from _lost(lost, _stated(after), known)
     if gained:
         yield _gained(gained)
 
 
-def _judged(side: Side, verdicts: Sequence[Verdict]) -> list[Judged]:
-    return [
-        Judged(stated=Stated(rule=one.rule, side=side), verdict=one) for one in verdicts if isinstance(one.rule, Rule)
-    ]
+def _stated(rules: Iterable[Judged]) -> list[Judged]:
+    """Those of the rules that a spec states itself."""
+    return [one for one in rules if isinstance(one.rule, Rule)]
 
 
 def _paired(lost: list[Judged], gained: list[Judged], known: Implications) -> list[tuple[Judged, Judged]]:
@@ -82,7 +101,7 @@ def _moved(one: Judged, other: Judged, known: Implications) -> Iterator[Change]:
     up, down = known.implies(other.stated, one.stated), known.implies(one.stated, other.stated)
     if up and down:
         if one.verdict.status != other.verdict.status:
-            yield _status(one.verdict, other.verdict)
+            yield _status(one, other)
         return
     word = "strengthened" if up else "weakened"
     yield Change(
@@ -106,8 +125,8 @@ def _replaced(one: Judged, other: Judged) -> str:
 
 def _lost(lost: Sequence[Judged], kept: Sequence[Judged], known: Implications) -> Iterator[Change]:
     for one in lost:
-        holding = (other for other in kept if other.verdict.holds)
-        by = next((other for other in holding if known.implies(other.stated, one.stated)), None)
+        stronger = (other for other in kept if known.implies(other.stated, one.stated))
+        by = next((other for other in stronger if other.verdict.holds), None)
         told = f"rule lost: {one}{f', which {by} implies' if by is not None else ''}"
         yield Change(kind="rule", places=(str(one),), text=told, before=str(one), effect="lost")
 
@@ -129,12 +148,13 @@ def _note(verdict: Verdict) -> str:
     return "" if verdict.holds else f" ({verdict.status})"
 
 
-def _status(one: Verdict, other: Verdict) -> Change:
+def _status(one: Judged, other: Judged) -> Change:
+    before, after = one.verdict.status, other.verdict.status
     return Change(
         kind="rule",
-        places=(str(other.rule),),
-        text=f"{other.rule} was {one.status} and is {other.status}",
-        before=one.status,
-        after=other.status,
+        places=(str(other),),
+        text=f"{other} was {before} and is {after}",
+        before=before,
+        after=after,
         effect="verdict",
     )

@@ -16,7 +16,9 @@ from archspec.record import field_names, record
 from archspec.spec import Spec
 
 T = TypeVar("T")
-_PLAIN = (str, int, float, bool, bytes, type(None))
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+_NUMBERS = (Dim, Scalar)
+_SEVERAL = (tuple, frozenset)
 _LAYER = Symbol("layer", 0, 0, 1 << 30)
 """The index of a layer: its range is that of its stack, which says nothing of what is computed from it."""
 
@@ -31,30 +33,31 @@ class Over:
     def of(self, thing: T) -> T:
         """A size, a number, or a record or tuple of such."""
         found: Any = thing
-        if isinstance(thing, _PLAIN):
+        if type(thing) in _PLAIN:
             return thing
-        key = id(thing)
-        if key not in self._known:
+        known = self._known.get(id(thing))
+        if known is None:
             # The thing is kept beside the result: the id of one that is gone may be given again.
-            self._known[key] = (thing, self._made(found))
-        made: Any = self._known[key][1]
+            known = self._known[id(thing)] = (thing, self._made(found))
+        made: Any = known[1]
         return made  # type: ignore[no-any-return]
 
     def _made(self, thing: Any) -> Any:
-        if isinstance(thing, Dim | Scalar):
+        if isinstance(thing, _NUMBERS):
             symbols = self._of(thing.symbols())
             if not symbols:
                 return thing
             return substituted(thing, symbols) if isinstance(thing, Dim) else substituted_number(thing, symbols)
-        if isinstance(thing, tuple | frozenset):
+        if isinstance(thing, _SEVERAL):
             parts = [self.of(part) for part in thing]
             changed = any(new is not old for new, old in zip(parts, thing, strict=True))
             return type(thing)(parts) if changed else thing
         # What is compared by identity is no plain data: the terms that relations name, for one.
-        if not field_names(thing) or not _is_compared(type(thing)):
+        names = field_names(thing)
+        if not names or not _is_compared(type(thing)):
             return thing
-        fields = {name: getattr(thing, name) for name in field_names(thing)}
-        new = {name: made for name, old in fields.items() if (made := self.of(old)) is not old}
+        fields = ((name, getattr(thing, name)) for name in names)
+        new = {name: made for name, old in fields if (made := self.of(old)) is not old}
         return replace(thing, **new) if new else thing
 
     def _of(self, found: Iterable[Symbol]) -> dict[Symbol, Symbol]:
@@ -62,9 +65,14 @@ class Over:
         return {old: new for old, new in named if new != old}
 
 
+_COMPARED: dict[type, bool] = {}
+
+
 def _is_compared(cls: type) -> bool:
     """Whether objects of a class are compared by what they hold."""
-    return any("__eq__" in vars(base) for base in cls.__mro__[:-1])
+    if cls not in _COMPARED:
+        _COMPARED[cls] = any("__eq__" in vars(base) for base in cls.__mro__[:-1])
+    return _COMPARED[cls]
 
 
 @record

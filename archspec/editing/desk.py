@@ -79,6 +79,8 @@ class Desk:
         for path, text in texts.items():
             for name in self._names.get(same_file(path), (path,)):
                 made.change(name, text)
+        # Edits are counted by each desk for itself, and versions on disk are the same for all.
+        made._nodes = {key: nodes for key, nodes in self._nodes.items() if key[1][:1] != ("open",)}
         return made
 
     def text(self, path: Path) -> str | None:

@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from archspec.editing.desk import same_file
+from archspec.editing.library import Library
 from archspec.editing.names import NameOf, Occurrence
 from archspec.editing.places import Spot, spot
 from archspec.editing.reading import FileReading
 from archspec.spec.shipped import shipped_specs_dir
 
-Reader = Callable[[Path], FileReading]
-"""Reads a file; the same content is read once."""
 
-
-def family(path: Path, name: NameOf, others: Iterable[Path], read: Reader) -> dict[Path, FileReading]:
+def family(path: Path, name: NameOf, others: Iterable[Path], library: Library) -> dict[Path, FileReading]:
     """The files in which a name of the file at `path` is the same name, with their readings.
 
     These are the file, those of `others` and its own parents that define the name, and all others that extend one of
     these. Files are the same if their names lead to the same place.
     """
-    own = read(path)
-    roots = {same_file(Path(file)) for file in _files(own) if _defines(read(Path(file)), name)} or {same_file(path)}
+    own = library.reading(path)
+    above = tuple(own.seen) or (path,)
+    roots = {same_file(file) for file in above if _defines(library.reading(file), name)} or {same_file(path)}
     found = {same_file(path): own}
-    for other in (*(Path(file) for file in _files(own)), *others):
+    for other in (*above, *others):
         key = same_file(other)
-        if key not in found:
-            reading = read(other)
-            if roots & {same_file(Path(file)) for file in _files(reading)} and reading.names is not None:
+        if key not in found and not roots.isdisjoint(map(same_file, library.through(other).seen)):
+            reading = library.reading(other)
+            if reading.names is not None:
                 found[key] = reading
     return found
 
@@ -48,11 +47,6 @@ def spots(readings: dict[Path, FileReading], name: NameOf) -> dict[Spot, Occurre
 def is_shipped(path: Path) -> bool:
     """Whether a file is one of the specs that come with the package."""
     return shipped_specs_dir().resolve() in same_file(path).parents
-
-
-def _files(reading: FileReading) -> list[str]:
-    """The file, and those that it was laid over: `extends` is followed by name."""
-    return [str(path) for path in reading.seen] or [reading.source.name]
 
 
 def _defines(reading: FileReading, name: NameOf) -> bool:

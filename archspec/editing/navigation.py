@@ -61,7 +61,7 @@ def references(state: State, place: Position, library: Library, *, declared: boo
         others: list[Path] = []
         with suppress(TooManyFilesError):
             others.extend(library.desk.specs())
-        found = spots(family(Path(state.file), occurrence.name, others, library.reading), occurrence.name)
+        found = spots(family(Path(state.file), occurrence.name, others, library), occurrence.name)
         return tuple(one for one, occurrence in found.items() if declared or not occurrence.what)
     return tuple(Spot(state.file, extent) for extent in _own(state, occurrence, declared=declared))
 

@@ -90,14 +90,15 @@ def _shared(path: Path, name: NameOf, library: Library) -> dict[Path, FileReadin
         others = tuple(library.desk.specs())
     except TooManyFilesError as error:
         raise RenameRefusedError(str(error)) from None
-    found = family(path, name, others, library.reading)
+    found = family(path, name, others, library)
     for reading in found.values():
         for file in reading.seen:
-            if library.reading(file).own is None:
+            if not library.through(file).parses:
                 raise RenameRefusedError(f"{file.name}, which {Path(reading.source.name).name} names, cannot be read")
     for other in others:
-        text = library.desk.text(other) or ""
-        if library.reading(other).own is None and (named := _EXTENDS.search(text)):
+        if library.through(other).parses:
+            continue
+        if named := _EXTENDS.search(library.desk.text(other) or ""):
             parent = other.parent / named[2]
             if same_file(parent) in found:
                 raise RenameRefusedError(f"{other.name}, which extends {named[2]}, does not parse")

@@ -124,6 +124,14 @@ class Repeat(Op):
         """The scans that give an output of the node, in the order of these."""
         return [scan for scan in self.scans if scan.output is not None]
 
+    def holder(self, layer: int) -> int:
+        """The number in the list of layers of the module that a layer runs."""
+        return self.schedule.first(self.schedule[layer]) if self.shared else layer
+
+    def holders(self, body: int) -> tuple[int, ...]:
+        """The numbers in the list of layers of the modules of one body."""
+        return (self.schedule.first(body),) if self.shared else tuple(self.schedule.layers(body))
+
     def of_operands(self, kept: Sequence[int]) -> Repeat:
         """The layers where only these operands are left."""
         left = [scan for scan in self.scans if scan.operand is None or scan.operand in kept or scan.output is not None]

@@ -11,7 +11,6 @@ from archspec.ir.repeat import Repeat
 from archspec.lower.code import ClassCode
 from archspec.lower.naming import identifier
 from archspec.lower.region import Lowering, lowered
-from archspec.lower.repeats import LayerStack
 from archspec.ops.linear.embedding import Embedding
 
 Layers = tuple[tuple[int, ...], ...]
@@ -72,7 +71,7 @@ class _Boundaries:
         stack = self.lowering.stacks[node]
         for kind in stack.kinds:
             region = node.regions[kind]
-            inner = (*layers, _numbers(op, stack, kind))
+            inner = (*layers, op.holders(kind))
             module = f"{op.module}.*"
             yield from _arguments(node, kind, module, stack.codes[kind], inner)
             yield from _results(node, kind, module, range(stack.first, len(region.outputs)), inner)
@@ -88,11 +87,6 @@ class _Boundaries:
         elif isinstance(node.op, Embedding):
             module, _, name = node.parameters["table"].path.rpartition(".")
             yield _at(node, 0, "lookup", 0, module, 0, name, layers)
-
-
-def _numbers(op: Repeat, stack: LayerStack, kind: int) -> tuple[int, ...]:
-    """The numbers in the list of layers of those of one kind."""
-    return (op.schedule.first(kind),) if op.shared else tuple(op.schedule.layers(kind))
 
 
 def _arguments(node: Node, region: int, module: str, code: ClassCode, layers: Layers) -> _Found:

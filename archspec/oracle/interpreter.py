@@ -111,14 +111,12 @@ class Interpretation:
         taken: dict[tuple[int, int], Array] = {}
         outer, around = self.sizes.get("layer"), self.at
         for layer, body in enumerate(op.schedule):
-            # Shared layers read the parameters of the first layer of their kind.
-            holder = op.schedule.first(body) if op.shared else layer
             self.sizes["layer"], self.at = layer, (*around, layer)
             captured = arguments[1:]
             for operand, of in op.stacked.items():
                 # Bodies of other kinds read nothing of it.
                 captured[operand - 1] = arguments[operand][op.schedule.layers(of).index(layer) if of == body else 0]
-            results = self.graph(regions[body], [carried, *captured], (*layers, holder))
+            results = self.graph(regions[body], [carried, *captured], (*layers, op.holder(layer)))
             carried = results[0]
             taken.update({(layer, number): result for number, result in enumerate(results)})
         self.at = around

@@ -8,7 +8,7 @@ from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
 from archspec.ir.repeat import Repeat
 from archspec.lower.region import lowered
-from archspec.parallel.patterns import LayerPlace, layers_of
+from archspec.parallel.patterns import LayerPlace
 
 Layers = tuple[tuple[int, ...], ...]
 
@@ -31,7 +31,7 @@ def _in_body(graph: Graph, drawing: set[Node], module: str, layers: Layers) -> I
     for node in graph.nodes:
         for number, region in enumerate(node.regions):
             if isinstance(node.op, Repeat):
-                inner = (*layers, layers_of(node.op, number))
+                inner = (*layers, node.op.holders(number))
                 yield from _in_body(region, drawing, f"{node.op.module}.*", inner)
             elif isinstance(node.op, Call):
                 yield from _in_body(region, drawing, node.op.module, layers)

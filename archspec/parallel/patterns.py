@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from archspec.analyses.parameters import owned_groups
 from archspec.ir.graph import Graph
-from archspec.ir.repeat import Repeat
 from archspec.record import record
 
 
@@ -16,11 +15,6 @@ class LayerPlace:
 
     path: str
     layers: tuple[tuple[int, ...], ...]
-
-
-def layers_of(op: Repeat, number: int) -> tuple[int, ...]:
-    """The numbers in the list of layers of those of one body."""
-    return (op.schedule.first(number),) if op.shared else tuple(op.schedule.layers(number))
 
 
 class Patterns:

@@ -15,7 +15,7 @@ from archspec.ir.repeat import Repeat
 from archspec.lower.layout import fits
 from archspec.lower.syntax import parse
 from archspec.parallel.drawing import draws
-from archspec.parallel.patterns import LayerPlace, Patterns, layers_of
+from archspec.parallel.patterns import LayerPlace, Patterns
 from archspec.parallel.templates import Template, merged_imports
 
 _BEGIN, _END = "# --- tables ---\n", "# --- end of tables ---\n"
@@ -140,7 +140,7 @@ def layer_counts(graph: Graph, times: int = 1) -> Mapping[str, int]:
     for node in graph.nodes:
         own: Counter[str] = Counter()
         for number, region in enumerate(node.regions):
-            held = len(layers_of(node.op, number)) if isinstance(node.op, Repeat) else 1
+            held = len(node.op.holders(number)) if isinstance(node.op, Repeat) else 1
             if isinstance(node.op, Repeat):
                 own[node.op.module] += times * held
             own.update(layer_counts(region, times * held))

@@ -8,7 +8,7 @@ import pytest
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.cache import CacheSize
-from archspec.checking.decoding_cache import decoding_cache
+from archspec.checking.decoding_cache import cache_bytes, decoding_cache
 from archspec.cli.check_command import cache_data, cache_lines
 from archspec.spec import load
 from tests.decoding import specs
@@ -39,6 +39,11 @@ def test_every_position_is_kept_with_its_key_heads(
     size, most = size_of(name)
     position = 2 * layers * heads * features * 4
     assert (size.position, size.row, most) == (position, 0, position * length)
+
+
+@pytest.mark.parametrize("name", ["t5-small", "gemma-2-2b", "deepseek-v3"])
+def test_the_bytes_alone_are_those_of_the_step(name: str) -> None:
+    assert cache_bytes(load(name)) == size_of(name)[0]
 
 
 def test_a_window_keeps_one_position_fewer_than_it_sees() -> None:
@@ -115,3 +120,4 @@ def test_a_bias_that_was_turned_is_refused_and_not_a_fault() -> None:
         assert found is not None and found.refused is not None
         assert found.refused.code == "E748"
         assert "cannot run on only the new positions" in found.refused.message
+        assert cache_bytes(mutant.spec) == found.refused

@@ -62,10 +62,10 @@ class Compared:
     tied: int
 
 
-def compared(jobs: Iterable[Pipelined], folder: str, stages: int) -> list[Compared]:
-    """Run each pipeline on this rank, and compare it with one process."""
+def compared(jobs: Iterable[Pipelined], folder: str, stages: int, other: str = "tensor") -> list[Compared]:
+    """Run each pipeline on this rank, and compare it with one process; ranks beside the stages are of `other`."""
     ranks = dist.get_world_size()
-    names = ("pipeline", "tensor") if ranks > stages else ("pipeline",)
+    names = ("pipeline", other) if ranks > stages else ("pipeline",)
     mesh = init_device_mesh("cpu", (stages, ranks // stages)[: len(names)], mesh_dim_names=names)
     return [_one(job, Path(folder, job.name, str(dist.get_rank())), mesh) for job in jobs]
 
@@ -78,7 +78,7 @@ def _one(job: Pipelined, folder: Path, mesh: DeviceMesh) -> Compared:
     module = code["make_stage"](line).double().eval()
     names = frozenset(module.state_dict())
     module.load_state_dict({name: state[name] for name in names})
-    if "tensor" in (mesh.mesh_dim_names or ()):
+    if mesh.ndim > 1:
         split = job.files[f"parallelize_{line.get_local_rank()}.py"]
         _run(split, folder / "parallelize.py")["parallelize"](module, mesh)
     stage = code["pipeline_stage"](module, line, "cpu")

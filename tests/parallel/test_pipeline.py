@@ -169,6 +169,20 @@ def test_gradients_of_two_stages_on_two_tensor_ranks_each(ranks: Ranks, tmp_path
     check(jobs, ranks.run(4, compared, [job for job, _ in jobs], str(tmp_path), 2))
 
 
+def test_gradients_of_two_stages_on_two_data_ranks_each(ranks: Ranks, tmp_path: Path) -> None:
+    """Both data ranks are given the same rows, so that the mean of their gradients is that of one process.
+
+    The files are for two tensor ranks, and split nothing on a mesh without these.
+    """
+    job, told = pipelined("gpt2", "1F1B", 2, 2)
+    found = [parts for (parts,) in ranks.run(4, compared, [job], str(tmp_path), 2, "data")]
+    assert max(one.losses for one in found) < 1e-10
+    assert max(one.gradients for one in found) < 1e-10
+    # What the ranks of a stage store is together all of it.
+    stored = (one for part in told.parts for _, one in part.stored)
+    assert sum(one.stored for one in found) == sum(one.group.elements for one in stored if not one.parameter.buffer)
+
+
 @contextmanager
 def made_stage(files: Mapping[str, str], folder: Path, number: int, device: str) -> Iterator[nn.Module]:
     """The module of a stage, on one of two ranks of which the other is imagined."""

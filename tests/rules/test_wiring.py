@@ -173,3 +173,21 @@ def test_layers_that_change_nothing_more_are_skipped_and_no_others(tmp_path: Pat
         place = wiring.grid(logits).bit((0, 8, 0))
         read = {wiring.grid(ids).index(bit)[1] for bit in bits_of(wiring.read(logits, 1 << place, ids))}
         assert read == set(range(max(0, 8 - layers), 9))
+
+
+def test_sets_are_spread_over_some_coordinates_as_their_positions_are_one_by_one() -> None:
+    r = random.Random(3)
+    for _ in range(50):
+        sizes = [r.randint(1, 5) for _ in range(r.randint(0, 4))]
+        # Cells start anywhere, the first one at 0.
+        starts = [sorted({0, *r.sample(range(n), r.randint(1, n))}) for n in sizes]
+        grid = CellGrid(starts, sizes)
+        found = r.getrandbits(grid.total)
+        over = {k for k in range(len(sizes)) if r.random() < 0.5}
+        kept = {tuple(at for k, at in enumerate(grid.index(bit)) if k not in over) for bit in bits_of(found)}
+        wanted = [
+            bit
+            for bit in range(grid.total)
+            if tuple(at for k, at in enumerate(grid.index(bit)) if k not in over) in kept
+        ]
+        assert list(bits_of(grid.spread(found, over))) == wanted

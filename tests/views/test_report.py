@@ -160,8 +160,18 @@ def test_costs_are_those_of_the_check() -> None:
 def test_the_leak_is_named_and_drawn() -> None:
     words = Elements(page("leak")).words
     assert "does not hold" in words
-    assert "is violated. The thick line is the path:" in words
-    assert "states.layers.0.attention, " in words
+    assert "is violated. The thick line is the path that the table of rules tells." in words
+    # The path of each of the three rules stands once, and what tells of it leads there.
+    assert [words.count(f"{place}, ") for place in ("pooled.0", "embedding.0", "states.layers.0.attention")] == [
+        1,
+        1,
+        3,
+    ]
+    found = Elements(page("leak")).found
+    keys = {one["id"] for _, one in found if (one.get("id") or "").startswith("path-")}
+    links = [one["href"] for tag, one in found if tag == "a" and (one.get("href") or "").startswith("#path-")]
+    assert len(keys) == 3
+    assert sorted(links) == sorted(f"#{key}" for key in keys for _ in range(2))
     assert page("leak").count('class="lit wire"') > 3
 
 

@@ -99,7 +99,7 @@ class _Replay:
         values = self.plan.values
         given = values[node.inputs[0]]
         for layer, number in enumerate(op.schedule):
-            region, place = node.regions[number], op.schedule.first(number) if op.shared else layer
+            region, place = node.regions[number], op.holder(layer)
             first, last = region.inputs[0], region.outputs[0]
             self.pass_on(given, values[first], Crossing(node, "input", 0, number), first, place)
             crossing = Crossing(node, "output", 0, number)

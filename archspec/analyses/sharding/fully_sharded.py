@@ -163,7 +163,6 @@ def _count(graph: Graph, times: int, found: dict[str, Counter[int | None]]) -> N
             runs = times
             if isinstance(node.op, Repeat):
                 schedule, own = node.op.schedule, found.setdefault(f"{node.op.module}.*", Counter())
-                layers = [schedule.first(number)] if node.op.shared else schedule.layers(number)
                 runs *= schedule.count(number) if node.op.shared else 1
-                own.update(dict.fromkeys(layers, runs))
+                own.update(dict.fromkeys(node.op.holders(number), runs))
             _count(region, runs, found)

@@ -24,11 +24,11 @@ from archspec.analyses.sharding.plan import (
     StoredParameter,
     is_whole,
 )
-from archspec.analyses.sharding.recomputed import Recomputed
+from archspec.analyses.sharding.recomputed import recomputed
 from archspec.analyses.sharding.sequence import in_parts_of_length
 from archspec.analyses.sharding.terms import copied
 from archspec.analyses.sharding.unsplit import Reason, runs_flops, sized, unsplit
-from archspec.analyses.sharding.untrained import Untrained
+from archspec.analyses.sharding.untrained import untrained
 from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, plain, splits_weights, ways
 from archspec.analyses.sharding.wiring import WiredGraph, WiredOp, wiring
 from archspec.ir.graph import Graph, Parameter
@@ -210,8 +210,8 @@ class _Planner:
 
     def conversions(self, placement: _Placed) -> Iterator[Conversion]:
         """What hooks convert."""
-        again = Recomputed(self.graph, self.wiring, self.gradients, self.boundaries)
-        untrained = Untrained(self.graph, self.wiring, self.boundaries, self.received)
+        again = recomputed(self.graph, self.wiring, self.gradients, self.boundaries)
+        still = untrained(self.graph, self.wiring, self.boundaries, self.received)
         for link in self.wiring.links:
             source, target = placement(link.source), placement(link.target)
             has_gradient = link.target in self.gradients.possible
@@ -224,8 +224,8 @@ class _Planner:
                         ConvertedRun(
                             type=type_,
                             times=times,
-                            again=again.count(link.at, type_),
-                            still=untrained.count(link.at, type_),
+                            again=again.at(link.at, type_),
+                            still=still.at(link.at, type_),
                         )
                         for type_, times in link.runs
                     ),

@@ -66,12 +66,13 @@ def incremental(graph: Graph, fed: str, outputs: Sequence[str] | None = None, *,
             positions, or does not say how it depends on them.
         KeyError: for an unknown input or output.
     """
-    planner = _planner(graph, fed, outputs, grows=grows)
-    body = build_body(planner, planner.root)
-    named = dict(zip(planner.graph.output_names, planner.graph.outputs, strict=True))
-    names = list(named) if outputs is None else list(outputs)
-    results = [body.get(named[name], planner.needs.new(named[name])) for name in names]
-    return _finished(body, names, results)
+    return _finished(*_built(graph, fed, outputs, grows=grows))
+
+
+def kept_state(graph: Graph, fed: str, outputs: Sequence[str] | None = None) -> tuple[KeptValue, ...]:
+    """The `state` of the step of a graph, for who asks for its bytes and not for the step. Raises as `incremental`."""
+    body, _, _ = _built(graph, fed, outputs)
+    return tuple(_state(body).values())
 
 
 def kept_values(graph: Graph, fed: str, outputs: Sequence[str] | None = None) -> list[Value]:
@@ -82,6 +83,17 @@ def kept_values(graph: Graph, fed: str, outputs: Sequence[str] | None = None) ->
     planner = _planner(graph, fed, outputs)
     own = {value for node in graph.walk() for value in node.outputs}
     return [value for plan in planner.plans() for value in plan.kept if value in own]
+
+
+def _built(
+    graph: Graph, fed: str, outputs: Sequence[str] | None, *, grows: bool = False
+) -> tuple[Body, list[str], list[Value]]:
+    """The body of the step, and the names of its outputs with their values."""
+    planner = _planner(graph, fed, outputs, grows=grows)
+    body = build_body(planner, planner.root)
+    named = dict(zip(planner.graph.output_names, planner.graph.outputs, strict=True))
+    names = list(named) if outputs is None else list(outputs)
+    return body, names, [body.get(named[name], planner.needs.new(named[name])) for name in names]
 
 
 def _planner(graph: Graph, fed: str, outputs: Sequence[str] | None, *, grows: bool = False) -> Planner:
@@ -120,7 +132,7 @@ def _finished(body: Body, names: Sequence[str], results: Sequence[Value]) -> Inc
     # In the order of the graph's inputs, not in that in which they were asked for.
     operands = sorted((key.number, value) for key, value in body.inputs.items() if isinstance(key, Operand))
     counts = [body.inputs[key] for key in (PAST, COUNT, MaskOf()) if key in body.inputs]
-    state = _named(body, [*(value.name for value in graph.inputs), "past", "count", MASK])
+    state = _state(body)
     changed = [(one.update, body.updates[asked]) for asked, one in state.items() if one.update is not None]
     step = Graph(
         name=graph.name,
@@ -145,9 +157,10 @@ def _finished(body: Body, names: Sequence[str], results: Sequence[Value]) -> Inc
     )
 
 
-def _named(body: Body, taken: Sequence[str]) -> dict[StateOf, KeptValue]:
+def _state(body: Body) -> dict[StateOf, KeptValue]:
     """The state in the order of its inputs, which get names of their own."""
-    used, found = set(taken), {}
+    found: dict[StateOf, KeptValue] = {}
+    used = {*(value.name for value in body.plan.graph.inputs), "past", "count", MASK}
     for asked, value in body.inputs.items():
         if isinstance(asked, StateOf):
             value.name = _unique("_".join(part for part in asked.path.split(".") if part != "*"), used)

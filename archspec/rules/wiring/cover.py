@@ -143,9 +143,4 @@ def _missing(wanted: int, read: int, grid: CellGrid, own: Sequence[int]) -> int:
     if not missing or len(own) == len(grid.counts):
         return missing
     # One feature of a position is enough for the position to be seen.
-    seen = {tuple(grid.index(bit)[k] for k in own) for bit in bits_of(read)}
-    left = 0
-    for bit in bits_of(missing):
-        if tuple(grid.index(bit)[k] for k in own) not in seen:
-            left |= 1 << bit
-    return left
+    return missing & ~grid.spread(read, [k for k in range(len(grid.counts)) if k not in own])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from math import prod
+from operator import or_
 
 from archspec.ir.graph import Value
 from archspec.rules.verdict import TooManyPositions
@@ -92,6 +94,16 @@ class CellGrid:
             for k in numbers:
                 bits |= row << (k * stride)
         return bits
+
+    def spread(self, found: int, over: Iterable[int]) -> int:
+        """The positions of a set, and all that differ from one of them in the coordinates `over` alone."""
+        for k in over:
+            numbers, stride = range(self.counts[k]), self.strides[k]
+            first = self.product([range(1) if k == other else range(n) for other, n in enumerate(self.counts)])
+            # Some position is in the set, whatever its coordinate is; then all that differ in it are.
+            some = reduce(or_, (found >> j * stride & first for j in numbers), 0)
+            found = reduce(or_, (some << j * stride for j in numbers), 0)
+        return found
 
     def corners(self, found: int) -> tuple[Index, Index] | None:
         """The first and the last position of a set that is a box; None for any other set."""

@@ -14,7 +14,7 @@ from archspec.views.html.artifacts import artifacts
 from archspec.views.html.comparison import comparison
 from archspec.views.html.contract import contract
 from archspec.views.html.costs import cost_range
-from archspec.views.html.findings import findings
+from archspec.views.html.findings import findings, report_findings
 from archspec.views.html.interface import interface
 from archspec.views.html.markup import Content, Html, code, folded, joined, name, scrolling, tag
 from archspec.views.html.masks import masks
@@ -80,10 +80,10 @@ def _parts(one: Reported, suffix: str) -> Iterator[PagePart]:
     """The parts about one spec; `suffix` tells their anchors from those of another spec."""
     report, bundle = one.report, one.bundle
     bodies: list[tuple[str, str, Content]] = [
-        *([("findings", "Errors and warnings", findings(report.diagnostics))] if report.diagnostics else []),
-        ("verdicts", "Rules", verdicts(report)),
+        *([("findings", "Errors and warnings", report_findings(report, suffix))] if report.diagnostics else []),
+        ("verdicts", "Rules", verdicts(report, suffix)),
         *([] if bundle is None else _of_bundle(bundle)),
-        ("picture", "Architecture", picture(report)),
+        ("picture", "Architecture", picture(report, suffix)),
         ("interface", "Inputs and outputs", interface(report)),
         ("parts", "Parts", tree(report)),
         ("masks", "Masks", masks(report)),

@@ -21,9 +21,15 @@ _KINDS: dict[Status, Kind] = {"proved": "good", "wired": "good", "violated": "ba
 _SIGNS: dict[Kind, str] = {"good": "✓", "bad": "✗", "care": "!", "plain": "–"}
 
 
-def verdicts(report: Report) -> Html:
-    """A table with a row for each rule: its text, its verdict, and the explanation; then what the verdicts mean."""
-    rows = [(code(str(one.rule)), status(one.status), _explained(one)) for one in report.verdicts]
+def verdicts(report: Report, suffix: str = "") -> Html:
+    """A table with a row for each rule: its text, its verdict, and the explanation; then what the verdicts mean.
+
+    `suffix` tells its anchors from those of another spec.
+    """
+    rows = [
+        (code(str(one.rule)), status(one.status), _explained(one, path_key(number, suffix)))
+        for number, one in enumerate(report.verdicts, 1)
+    ]
     if not rows:
         return tag("p", "No rule is stated, and no dim leads the inputs.")
     used = {one.status: MEANINGS[one.status] for one in report.verdicts}
@@ -48,14 +54,19 @@ def meanings(told: dict[Status, str] | dict[str, str]) -> Html:
     return tag("dl", [part for word, said in told.items() for part in (tag("dt", word), tag("dd", said))])
 
 
-def _explained(verdict: Verdict) -> Html:
-    """The explanation of a verdict, the messages of its diagnostics, and the path of its leak."""
+def _explained(verdict: Verdict, key: str) -> Html:
+    """The explanation of a verdict, the messages of its diagnostics, and the path of its leak under an anchor."""
     found = [tag("p", f"{one.code}: ", name(one.message)) for one in verdict.diagnostics]
-    path = None if verdict.leak is None else leak_steps(verdict.leak)
+    path = None if verdict.leak is None else _steps(verdict.leak, key)
     return joined(tag("p", verdict.explanation) if verdict.explanation else None, found, path)
 
 
-def leak_steps(leak: LeakPath) -> Html:
-    """The path of a leak as a numbered list under what it starts from."""
+def path_key(number: int, suffix: str) -> str:
+    """The anchor of the path of the leak that violates a rule, by the number of its verdict from 1."""
+    return f"path{suffix}-{number}"
+
+
+def _steps(leak: LeakPath, key: str) -> Html:
+    """The path of a leak as a numbered list under what it starts from: the one place where a report has it."""
     start, *steps = leak.lines
-    return tag("div", tag("p", name(start)), tag("ol", [tag("li", name(step.strip())) for step in steps]))
+    return tag("div", tag("p", name(start)), tag("ol", [tag("li", name(step.strip())) for step in steps]), id=key)
