@@ -46,6 +46,9 @@ def quantising_of(
     limits = _limits(wish)
     found = _given(checked, wish, weights, weights_layout)
     plan = _plan(checked.spec.graph, wish, found)
+    # Between bytes and floats, a size chooses among integers.
+    if wish.size is not None and any(one.floating for one in plan.values()):
+        fail("E632", f"a size is given with `{FLOATING}`", None, help="ask for integers, or leave the size out")
     wishes = () if wish.file is not None else read_wishes(wish.formats, wish.keep)
     return Quantising(
         floats=checked,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from archspec.ir.graph import Graph, Node, Parameter, Value
+from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.rewriter import Rewriter
 from archspec.ops.elementwise.rounded import Rounded
 from archspec.passes.base import Pass
 from archspec.passes.incremental.incremental import kept_values
-from archspec.passes.round_operands import rounding
+from archspec.passes.round_operands import Scales, rounding
 from archspec.record import record
 
 
@@ -44,24 +44,25 @@ def round_kept(graph: Graph, fed: str, output: str) -> tuple[Graph, Rewriter]:
     return _body(graph, frozenset(kept_values(graph, fed, [output])), {})
 
 
-def _body(graph: Graph, kept: Collection[Value], scales: dict[str, Parameter]) -> tuple[Graph, Rewriter]:
-    """A body in which some values are rounded; `scales` are those of all bodies by path."""
+def _body(graph: Graph, kept: Collection[Value], scales: Scales) -> tuple[Graph, Rewriter]:
+    """A body in which some values are rounded; `scales` are those of all bodies."""
     rewriter = Rewriter(graph)
     names = {node.name for node in graph.nodes}
     for node in graph.nodes:
-        regions = [_body(region, kept, scales)[0] for region in node.regions]
+        regions, outputs = [_body(region, kept, scales)[0] for region in node.regions], node.outputs
         if any(new is not old for new, old in zip(regions, node.regions, strict=True)):
-            rewriter.change(node, regions=regions)
-        for value in node.outputs:
-            if value in kept:
-                _round(rewriter, node, value, names, scales)
+            outputs = rewriter.change(node, regions=regions)
+        for old, value in zip(node.outputs, outputs, strict=True):
+            if old in kept:
+                rewriter.replace_value(old, _round(rewriter, node, value, names, scales))
     return rewriter.finish(), rewriter
 
 
-def _round(rewriter: Rewriter, node: Node, value: Value, names: set[str], scales: dict[str, Parameter]) -> None:
+def _round(rewriter: Rewriter, node: Node, value: Value, names: set[str], scales: Scales) -> Value:
+    """Round an output of a node."""
     # Rows are axis 0; positions are the axis whose size has the dim that grows, which has no scales of its own.
     axes = tuple(number for number, size in enumerate(value.type.shape) if number and size.is_constant)
     stem = f"{value.name or node.name or node.op.name}_kept".replace(".", "_")
     made = rounding(Rounded(grid="int8", axes=axes), value, value.name, node, stem, names, scales)
     rewriter.insert(made, after=node)
-    rewriter.replace_value(value, made.outputs[0])
+    return made.outputs[0]

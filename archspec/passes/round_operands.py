@@ -9,9 +9,13 @@ from archspec.ir.init import Init
 from archspec.ir.op import Primitive
 from archspec.ir.rewriter import Rewriter
 from archspec.ir.scope import join
+from archspec.ir.types import TensorType
 from archspec.ops.elementwise.rounded import Grid, Rounded
 from archspec.passes.base import Pass
 from archspec.record import record
+
+Scales = dict[tuple[str, TensorType], Parameter]
+"""Parameters of scales, by path and type."""
 
 
 @record
@@ -75,8 +79,8 @@ def readers(graph: Graph) -> dict[str, str]:
     return found
 
 
-def _body(graph: Graph, plan: Mapping[str, Grid], scales: dict[str, Parameter]) -> tuple[Graph, Rewriter]:
-    """A body in which what products read is rounded; `scales` are those of all bodies by path."""
+def _body(graph: Graph, plan: Mapping[str, Grid], scales: Scales) -> tuple[Graph, Rewriter]:
+    """A body in which what products read is rounded; `scales` are those of all bodies."""
     rewriter = Rewriter(graph)
     made: dict[tuple[Value, Grid], Value] = {}
     names = {node.name for node in graph.nodes}
@@ -99,16 +103,14 @@ def _body(graph: Graph, plan: Mapping[str, Grid], scales: dict[str, Parameter]) 
     return rewriter.finish(), rewriter
 
 
-def _rounding(node: Node, value: Value, grid: Grid, names: set[str], scales: dict[str, Parameter]) -> Node:
+def _rounding(node: Node, value: Value, grid: Grid, names: set[str], scales: Scales) -> Node:
     """The node that rounds what another one reads, named after it."""
     # Dots would be parts of a path, and parts of names of modules.
     stem = f"{node.name}_input".replace(".", "_").lstrip("_")
     return rounding(Rounded(grid=grid), value, f"{value.name}_rounded", node, stem, names, scales)
 
 
-def rounding(
-    op: Rounded, value: Value, made: str, beside: Node, stem: str, names: set[str], scales: dict[str, Parameter]
-) -> Node:
+def rounding(op: Rounded, value: Value, made: str, beside: Node, stem: str, names: set[str], scales: Scales) -> Node:
     """A node that rounds a value, in the module of the node `beside`.
 
     Args:
@@ -118,7 +120,7 @@ def rounding(
         beside: a node of the same body.
         stem: the name, if no other node has it.
         names: the names of the body's nodes; that of the new one is added.
-        scales: the parameters of all bodies by path; that of the new node is added.
+        scales: the parameters of all bodies; that of the new node is added.
     """
     name = next(one for one in (stem, *(f"{stem}_{count}" for count in range(2, len(names) + 3))) if one not in names)
     names.add(name)
@@ -132,12 +134,12 @@ def rounding(
         buffer=True,
         calibrated=True,
     )
-    # A module that is called several times, or has several bodies, holds one of it.
+    # A module that is called several times, or has several bodies, holds one of it, unless layers differ in its type.
     return Node(
         op=op,
         inputs=(value,),
         outputs=(Value(made, value.type),),
-        parameters={"scale": scales.setdefault(path, scale)},
+        parameters={"scale": scales.setdefault((path, scale.type), scale)},
         owned=frozenset({"scale"}),
         name=name,
         scope=beside.scope,

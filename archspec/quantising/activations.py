@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
 from typing import NoReturn
 
 from archspec.diagnostics import did_you_mean, fail
 from archspec.ir.graph import Graph, Node
 from archspec.ops.elementwise.rounded import LARGEST, Grid
+from archspec.passes.quantise import storable
 from archspec.passes.round_operands import products
 from archspec.quantising.formats import KEPT
 from archspec.quantising.plan import Plan, inside, prefixes
@@ -48,12 +49,13 @@ def _refuse(word: str) -> NoReturn:
 def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxyType({})) -> Grids:
     """The grid of what every product reads that is rounded; the wish for the innermost node counts, then the last.
 
-    Engines multiply numbers of one kind: where the plan stores a weight in eight bits, its product reads what it is.
+    Engines multiply numbers of one kind: the product with a table that is stored as `int8` reads what that is.
 
-    Raises SpecError E631 for a node without products whose operands could be rounded, or if nothing is left to round.
+    Raises SpecError E632 for another grid than that of the weight, E631 for a node without products whose operands
+    could be rounded, or if nothing is left to round.
     """
     known, found = products(graph), dict[str, Grid]()
-    given = tuple(wishes)
+    given, tables = tuple(wishes), {path for path, one in storable(graph).items() if one.rows}
     for wish in (one for one in given if one.node and one.grid is not None):
         if not any(inside(path, wish.node) for path in known):
             nodes = sorted({part for path in known for part in (*prefixes(path), path)})
@@ -64,18 +66,21 @@ def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxy
         mine = [wish for wish in given if inside(path, wish.node)]
         grid = max(reversed(mine), key=lambda wish: len(wish.node)).grid if mine else None
         if grid is not None:
-            found[path] = _kind(known[path], plan) or grid
+            found[path] = _fitting(path, known[path], grid, plan, tables)
     if not found:
         fail("E631", "no activations are left to round", None, help="keep fewer nodes")
     return found
 
 
-def _kind(node: Node, plan: Plan) -> Grid | None:
-    """The grid that goes with the stored weights of a product; None where any does."""
-    storages = [plan[one.path] for one in node.parameters.values() if one.path in plan]
-    if not storages or storages[0].block is not None:
-        return None
-    return "fp8" if storages[0].floating else "int8"
+def _fitting(path: str, node: Node, grid: Grid, plan: Plan, tables: Collection[str]) -> Grid:
+    """The grid for a product, or that of its table. Raises SpecError E632 for another than that of its weight."""
+    stored = [one.path for one in node.parameters.values() if one.path in plan and plan[one.path].block is None]
+    kinds: list[Grid] = ["fp8" if plan[one].floating else "int8" for one in stored]
+    if not kinds or kinds[0] == grid or stored[0] in tables:
+        return kinds[0] if kinds else grid
+    message = f"what `{path}` reads cannot be rounded to {grid}: its weight is {kinds[0]}"
+    notes = ["engines multiply numbers of one kind"]
+    return fail("E632", message, None, notes=notes, help=f"give `--quantise {grid}`, or `--activations {kinds[0]}`")
 
 
 def planned_grids(graph: Graph, words: Mapping[str, str]) -> Grids:

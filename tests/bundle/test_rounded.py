@@ -182,8 +182,10 @@ def test_too_much_loss_names_what_reads_rounded_values(folder: Path) -> None:
         ({"activations": ("int7",)}, {}, "E630"),
         ({"activations": ("states.final_norm=int8",)}, {}, "E631"),
         ({}, {"dtype": "float16"}, "E632"),
+        ({"activations": ("fp8",)}, {}, "E632"),
+        ({"formats": ("fp8",), "activations": ("fp8",), "evaluate": Path("ids.npz"), "size": 9000}, {}, "E632"),
         ({"formats": ("fp8",), "activations": ("fp8",)}, {"targets": ["openvino", "onnx"]}, "E603"),
-        ({"formats": ("fp8",)}, {"targets": ["tensorrt-rtx:sm86,sm89"]}, "E603"),
+        ({"formats": ("fp8",), "activations": ("fp8",)}, {"targets": ["tensorrt-rtx:sm86,sm89"]}, "E603"),
     ],
     ids=str,
 )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from archspec.diagnostics import SpecError
+from archspec.passes.round_kept import RoundKept
 from tests.passes.random_graphs import Random
 from tests.passes.stepping import Stepping, largest
 
@@ -23,6 +24,15 @@ def agrees(seed: int) -> bool:
     return largest(run, SCHEDULE) < 1e-10 * scale
 
 
+def agrees_rounded(seed: int) -> bool:
+    graph = RoundKept(fed="x", output="y").run(Random(seed, barred=False).graph).graph
+    run = Stepping(graph, "x", "y", rows=2, total=7, seed=seed)
+    for path in (path for path in run.parameters if path.endswith("_kept.scale")):
+        run.parameters[path] = 0.01 + 0.05 * np.abs(run.parameters[path])
+    scale = max(1.0, float(np.abs(run.full(0, 6)).max()))
+    return largest(run, SCHEDULE) < 1e-9 * scale
+
+
 def refused(seed: int) -> bool:
     try:
         Stepping(Random(seed, barred=True).graph, "x", "y", rows=2, total=7)
@@ -35,6 +45,10 @@ def test_steps_agree_with_the_full_run() -> None:
     assert [seed for seed in FEW if not agrees(seed)] == []
 
 
+def test_steps_that_keep_integers_agree_with_the_full_run_that_rounds() -> None:
+    assert [seed for seed in FEW if not agrees_rounded(seed)] == []
+
+
 def test_what_bars_steps_is_refused() -> None:
     assert [seed for seed in FEW if not refused(seed)] == []
 
@@ -42,6 +56,11 @@ def test_what_bars_steps_is_refused() -> None:
 @pytest.mark.slow
 def test_steps_agree_with_the_full_run_on_many_graphs() -> None:
     assert [seed for seed in MANY if not agrees(seed)] == []
+
+
+@pytest.mark.slow
+def test_steps_that_keep_integers_agree_on_many_graphs() -> None:
+    assert [seed for seed in MANY if not agrees_rounded(seed)] == []
 
 
 @pytest.mark.slow
