@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from archspec.bundle.calibrating import rounding_module
 from archspec.bundle.manifest import LossEntry
 from archspec.bundle.parity import module_runner, run_module
 from archspec.bundle.rows import LABELS, rows_of
+from archspec.bundle.stepping import step_runner
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.counted import counted, over
 from archspec.diagnostics import did_you_mean, fail
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 LIMITS = ("kl", "disagreement", "perplexity", "accuracy")
 _WORST = 4
+_MOST_STEPS = 2048
 
 
 @record(eq=False)
@@ -66,6 +69,23 @@ class Evaluation:
         """
         wanted = self._scores(module_runner(self.floats))
         return self._against(wanted, (opened or partial(module_runner, self.program))(), dtype)
+
+    def loss_of(self, artifact: Mapping[str, Any]) -> Loss:
+        """Compare an artifact, which rounds what it multiplies, with the module with floats.
+
+        It has its `target` and `dtype`, and a `file`, or `files` by part for a cached step, of which so many rows are
+        measured as have some thousand positions. Raises SpecError E633.
+        """
+        target, interface, dtype = target_of(artifact["target"]), self.program.interface, artifact["dtype"]
+        if "file" in artifact:
+            file = Path(artifact["file"])
+            return self.loss(partial(open_artifact, target, file, interface, rounded=True), dtype)
+        files = {part: Path(file) for part, file in artifact["files"].items()}
+        # A step was built, so that something is decoded.
+        assert self.spec.decode is not None
+        count = max(1, _MOST_STEPS // self.arrays[self.spec.decode.input].shape[1])
+        few = replace(self, arrays={name: array[:count] for name, array in self.arrays.items()})
+        return few.loss(partial(step_runner, self.spec, interface, target, dtype, files, rounded=True), dtype)
 
     def by_parameter(self) -> dict[str, float]:
         """The divergence that each parameter causes alone, by path, the largest first."""
@@ -233,13 +253,8 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
         arrays=read_arrays(data, types, job["called"]),
     )
     artifact = job.get("artifact")
-    if artifact is None:
-        loss = evaluation.loss()
-    else:
-        target, file = target_of(artifact["target"]), Path(artifact["file"])
-        opened = partial(open_artifact, target, file, program.interface, rounded=True)
-        loss = evaluation.loss(opened, artifact["dtype"])
-    what = "quantised weights lose" if artifact is None else f"`{artifact['target']}` with rounded inputs loses"
+    loss = evaluation.loss() if artifact is None else evaluation.loss_of(artifact)
+    what = "quantised weights lose" if artifact is None else f"`{artifact['called']}` with rounded inputs loses"
     _judge(what, loss, job["at_most"], evaluation)
     return LossEntry(
         data=job["called"],

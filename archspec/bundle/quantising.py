@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +14,8 @@ from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
 from archspec.bundle.weights import Weights, put_weights
 from archspec.checking.checks import accepted
 from archspec.diagnostics import fail
-from archspec.engines.build import BuiltArtifact
-from archspec.engines.opening import rounds
 from archspec.engines.process import Progress, Stage, run_step
 from archspec.engines.program import Program
-from archspec.engines.registry import engine_of
 from archspec.ir.storage import SCALE
 from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
@@ -232,31 +228,11 @@ class Quantising:
         )
         stages: tuple[Stage, ...] = ()
         if self.data is not None:
-            loss, stage = self._loss(folder, self._job(self.data, program), "measure the loss", progress)
+            loss, stage = self.loss(folder, self.job(self.data, program), "measure the loss", progress)
             entry, stages = entry.model_copy(update={"loss": loss}), (stage,)
         return entry, stages
 
-    def finish(
-        self, folder: Path, program: Program, built: Sequence[BuiltArtifact], entry: QuantisedEntry, progress: Progress
-    ) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
-        """Measure artifacts that round what they multiply, and remove what is no part of the bundle.
-
-        Returns the entry of the manifest with their loss. Raises SpecError E634 for too much of it.
-        """
-        losses, stages = dict[str, LossEntry](), list[Stage]()
-        for one in built if self.round_inputs and self.data is not None else ():
-            target, artifact = one.target, one.artifact
-            if not rounds(target) or engine_of(target).closed(target, artifact) is not None:
-                continue
-            assert self.data is not None
-            opened = {"target": str(target), "file": str(one.folder / artifact.files[0]), "dtype": artifact.dtype}
-            job = {**self._job(self.data, program), "artifact": opened}
-            losses[str(target)], stage = self._loss(folder, job, f"measure the loss of {target}", progress)
-            stages.append(stage)
-        shutil.rmtree(folder / FLOATS, ignore_errors=True)
-        return entry.model_copy(update={"rounding": losses}), tuple(stages)
-
-    def _job(self, data: Path, program: Program) -> dict[str, object]:
+    def job(self, data: Path, program: Program) -> dict[str, object]:
         """What is evaluated, and how much it may lose."""
         return {
             "spec": SPEC,
@@ -268,8 +244,8 @@ class Quantising:
             "at_most": dict(self.at_most),
         }
 
-    def _loss(self, folder: Path, job: Mapping[str, object], stage: str, progress: Progress) -> tuple[LossEntry, Stage]:
-        """Measure a loss in a process of its own."""
+    def loss(self, folder: Path, job: Mapping[str, object], stage: str, progress: Progress) -> tuple[LossEntry, Stage]:
+        """Measure a loss in a process of its own; `job` is one of `job`, with more."""
         made = run_step("archspec.bundle.worker", "evaluate", job, folder=folder, stage=stage, progress=progress)
         return LossEntry.model_validate(made.result["loss"]), made.stage
 

@@ -87,7 +87,7 @@ class StepWork:
         for inspection in (one for program in programs for one in program.inspections):
             report = inspection.added(report)
         trials, skipped, stages = list(report.trials), list(report.skipped), list(report.stages)
-        for target, files in _files(programs).items():
+        for target, files in files_of(programs).items():
             obstacle = next(filter(None, (self._obstacle(one, target) for one in programs)), None)
             if obstacle is not None:
                 skipped.append(f"{step_of(target)}: {obstacle}")
@@ -116,7 +116,7 @@ class StepWork:
         """
         # A time says nothing of a step whose values were not compared.
         ran = {trial.artifact for trial in report.trials}
-        files = {str(target): parts for target, parts in _files(programs).items() if step_of(target) in ran}
+        files = {str(target): parts for target, parts in files_of(programs).items() if step_of(target) in ran}
         if not files:
             return report
         job = {"files": files, "spec": SPEC, "dtype": self.dtype, "rounding": rounding}
@@ -179,7 +179,7 @@ def step_profiles(programs: StepPrograms, whole: Sequence[Profile]) -> tuple[Pro
     return tuple(found)
 
 
-def _files(programs: Sequence[BuiltProgram]) -> dict[Target, dict[str, str]]:
+def files_of(programs: Sequence[BuiltProgram]) -> dict[Target, dict[str, str]]:
     """The first file of each part, by target."""
     found: dict[Target, dict[str, str]] = {}
     for program in programs:

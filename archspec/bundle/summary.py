@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-from archspec.bundle.manifest import ArtifactEntry, Manifest, WeightsEntry
+from archspec.bundle.manifest import ArtifactEntry, Manifest, WeightsEntry, WholeEntry
 from archspec.bundle.report import BundleReport, ParityTrial, Timing, network_of, ranks_of, step_of
 from archspec.contract.held import CLAIM, UNTIED
 from archspec.contract.report import shown
@@ -96,10 +96,15 @@ def _ranks(bundle: Described) -> Iterator[str]:
     for one in found.exchanges:
         counts[one.kind] += one.times
     yield f"    exchanged in a forward pass: {', '.join(f'{count} {kind}' for kind, count in counts.items())}"
-    for whole in found.whole:
-        where = f" (line {whole.line})" if whole.line is not None else ""
-        yield f"    whole on every rank: {whole.path}{where}: {whole.reason}"
+    # Kinds of layers of one list have the same paths.
+    yield from dict.fromkeys(_whole(one) for one in found.whole)
     yield from (f"    {note}" for note in found.notes)
+
+
+def _whole(entry: WholeEntry) -> str:
+    """Say what is not split."""
+    where = f" (line {entry.line})" if entry.line is not None else ""
+    return f"    whole on every rank: {entry.path}{where}: {entry.reason}"
 
 
 def _original(weights: WeightsEntry) -> Iterator[str]:

@@ -31,6 +31,7 @@ from archspec.bundle.manifest import (
 from archspec.bundle.quantising import FLOATS, Quantising
 from archspec.bundle.rank_work import RankWork
 from archspec.bundle.report import REPORT, BundleReport, ParityTrial, StageEntry, Timing, step_of
+from archspec.bundle.rounded_losses import RoundedLosses
 from archspec.bundle.sources import SPEC, whole_program
 from archspec.bundle.step_targets import build_steps
 from archspec.bundle.step_work import BuiltProgram, StepWork
@@ -119,14 +120,6 @@ class Work:
             return None, ()
         return self.quantising.measure(self.folder, self.program, self.progress)
 
-    def _rounded(
-        self, entry: QuantisedEntry | None, built: Sequence[BuiltArtifact]
-    ) -> tuple[QuantisedEntry | None, tuple[Stage, ...]]:
-        """The entry with what artifacts lose that round what they multiply. Raises SpecError E634."""
-        if self.quantising is None or entry is None:
-            return entry, ()
-        return self.quantising.finish(self.folder, self.program, built, entry, self.progress)
-
     @property
     def _reference(self) -> dict[str, str] | None:
         """The reference as plain data, for a job."""
@@ -156,7 +149,14 @@ class Work:
         # Moved before the comparison, so that what is compared is what Triton serves.
         if self.layout == "triton":
             built = arrange(self.folder, self.spec.name, built, served(self.program), self.dtype)
-        quantised, more = self._rounded(quantised, built)
+        losses = RoundedLosses(
+            quantising=self.quantising,
+            folder=self.folder,
+            program=self.program,
+            dtype=self.dtype,
+            progress=self.progress,
+        )
+        quantised, more = losses.of_artifacts(built, quantised)
         rounding = () if quantised is None else tuple(quantised.rounding)
         report = inspection.added(self.report(built, (*before, *stages, *more), rounding))
         steps = self.step_work
@@ -167,9 +167,11 @@ class Work:
             if self.layout == "triton":
                 programs, reasons = self._served(steps).arranged(self.folder, programs)
                 report = report.model_copy(update={"skipped": [*report.skipped, *reasons]})
+            quantised, report = losses.of_steps(programs, quantised, report)
             report = steps.timed(report, programs, rounding) if self.benchmark else report
         if self.layout == "genai":
             report = self._with_genai(report, carried)
+        shutil.rmtree(self.folder / FLOATS, ignore_errors=True)
         self._write_report(report, carried)
         # The manifest comes last: it holds the hashes of all other files.
         manifest = self.manifest(built, programs, rejected, carried, weights, report, quantised=quantised)

@@ -113,17 +113,16 @@ def store_weights(graph: Any) -> None:
 
 
 def _transposed(graph: Any, node: Any) -> None:
-    """Take the place of the transposition that alone reads a weight, and look up columns where rows were looked up."""
+    """Take the place of the transposition that alone reads a weight; what looks up its rows transposes it."""
     uses = list(node.outputs[0].uses())
     turned, integers = uses[0][0] if len(uses) == 1 else None, node.inputs[0]
     others = [one for one, _ in integers.uses() if one is not node]
-    # The weight is stored once: what else reads it has to take it transposed. Rows of values stay rows, because
-    # OpenVINO 2026.4 gives others where columns of them are looked up.
+    # The weight is stored once: what else reads it has to take it transposed.
     if turned is None or turned.op_type != "Transpose" or not all(map(_is_lookup, others)):
         return
-    for one in others:
-        _look_up_columns(graph, one)
     order = list(turned.attributes["perm"].as_ints())
+    for one in others:
+        _look_up_turned(graph, one, integers, order)
     for number, value in enumerate(node.inputs):
         _store(graph, node, number, value.const_value.numpy().transpose(order), shared=number == 0)
     node.attributes["axis"] = onnx_ir.AttrInt64("axis", order.index(node.attributes["axis"].as_int()))
@@ -135,21 +134,17 @@ def _transposed(graph: Any, node: Any) -> None:
 def _is_lookup(node: Any) -> bool:
     """Whether an operator looks up rows of a matrix."""
     axis = node.attributes.get("axis")
-    ids = node.inputs[1].shape if node.op_type == "Gather" else None
-    return ids is not None and (axis is None or axis.as_int() == 0)
+    return node.op_type == "Gather" and (axis is None or axis.as_int() == 0)
 
 
-def _look_up_columns(graph: Any, node: Any) -> None:
-    """Look up columns of a matrix, and bring their entries to the end."""
-    rows, rank = node.outputs[0], len(node.inputs[1].shape)
-    node.attributes["axis"] = onnx_ir.AttrInt64("axis", 1)
-    turned = onnx_ir.node("Transpose", [rows], {"perm": [*range(1, rank + 1), 0]})
-    made = turned.outputs[0]
-    made.name, made.type, made.shape = f"{rows.name}.rows", rows.type, rows.shape
-    rows.shape = None
-    onnx_ir.convenience.replace_all_uses_with(rows, made)
-    turned.replace_input_with(0, rows)
-    graph.insert_after(node, turned)
+def _look_up_turned(graph: Any, node: Any, values: Any, order: list[int]) -> None:
+    """Look up rows of a matrix that is stored transposed."""
+    # Runtimes transpose constants once, when they open the file: ONNX Runtime joins a weight with a product only where
+    # nothing else reads the constant, and OpenVINO 2026.4 gives other columns than those that are looked up.
+    turned = onnx_ir.node("Transpose", [values], {"perm": order})
+    turned.outputs[0].name = f"{node.outputs[0].name}.table"
+    node.replace_input_with(0, turned.outputs[0])
+    graph.insert_before(node, turned)
 
 
 def _narrow(graph: Any, node: Any) -> None:

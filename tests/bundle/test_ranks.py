@@ -15,7 +15,7 @@ import archspec
 from archspec.bundle import verify
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.files import entry_of
-from archspec.bundle.manifest import MANIFEST, Manifest, write_manifest
+from archspec.bundle.manifest import MANIFEST, Manifest, WholeEntry, write_manifest
 from archspec.bundle.verify import verify_bundle
 from archspec.contract.report import ContractReport
 from archspec.diagnostics import SpecError
@@ -121,6 +121,19 @@ def test_the_report_tells_what_was_computed_of_all_ranks_together(split: Path) -
     assert max(one.largest for trial in bundle.report.trials for one in trial.differences) < 1e-5
     assert "2 ranks of tensorrt-rtx:sm89 float32" in bundle.summary()
     assert "exchanged in a forward pass: 3 all-reduce, 1 all-gather" in bundle.summary()
+
+
+def test_what_two_kinds_of_layers_hold_whole_is_told_once(split: Path, tmp_path: Path) -> None:
+    shutil.copytree(split, tmp_path / "kinds")
+    manifest = Manifest.model_validate_json((split / MANIFEST).read_bytes())
+    assert manifest.tensor is not None
+    path, reason = "states.layers.*.attention.k", "3 is not divisible by 2"
+    whole = [WholeEntry(path=path, elements=8, reason=reason, line=line) for line in (9, 9, 11)]
+    edited = manifest.model_copy(update={"tensor": manifest.tensor.model_copy(update={"whole": whole})})
+    (tmp_path / "kinds" / MANIFEST).write_text(write_manifest(edited))
+    told = [line for line in archspec.open(tmp_path / "kinds").summary().splitlines() if "whole on every rank" in line]
+    start = "    whole on every rank: states.layers.*.attention.k"
+    assert told == [f"{start} (line {n}): 3 is not divisible by 2" for n in (9, 11)]
 
 
 def test_a_bundle_of_ranks_is_not_run(split: Path) -> None:

@@ -13,10 +13,14 @@ import archspec
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.parity import float_arrays
 from archspec.bundle.quantising import Quantisation
+from archspec.bundle.report import step_of
 from archspec.bundle.verify import verify_bundle
 from archspec.cli import cli
+from archspec.decoding import Decoder, decoder
 from archspec.diagnostics import SpecError
+from archspec.layouts.parameters import parameter_shapes
 from archspec.oracle.interpreter import interpret
+from tests.bundle.test_steps import TINY
 from tests.steps import steps_here
 
 WIDE = """
@@ -119,3 +123,35 @@ def test_openvino_rounds_too(folder: Path) -> None:
     apart = np.abs(made.run({"x": x})["logits"] - made.exactly().run({"x": x})["logits"]).max()
     assert made.manifest.rounded.keys() == {"openvino"}
     assert apart < 1.0
+
+
+def test_the_step_of_a_decoder_is_measured_as_generation_runs_it(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    rng = np.random.default_rng(0)
+    ids = rng.integers(0, 50, size=(2, 9))
+    np.savez(tmp_path / "ids.npz", ids=ids)
+    spec = archspec.load(tmp_path / "tiny.yaml")
+    drawn = {name: (0.4 * rng.normal(size=shape)).astype("f") for name, shape in parameter_shapes(spec.graph).items()}
+    save_file(drawn, tmp_path / "w.safetensors")
+    wish = Quantisation(formats=("int8:16",), evaluate=tmp_path / "ids.npz", round_inputs=True)
+    with steps_here():
+        made = archspec.build(
+            tmp_path / "tiny.yaml", tmp_path / "out", weights=tmp_path / "w.safetensors", quantise=wish, cache=False
+        )
+    losses = made.manifest.rounded
+    assert losses.keys() == {"onnx", step_of("onnx")}
+    steps, floats = decoder(made), interpret(spec.graph, {"ids": ids}, drawn)["logits"]
+    found = np.stack([_last(steps, ids[:, : at + 1]) for at in range(ids.shape[1])], axis=1)
+    one, two = (np.exp(y.astype(float)) / np.exp(y.astype(float)).sum(-1, keepdims=True) for y in (floats, found))
+    assert losses[step_of("onnx")].kl == pytest.approx((one * np.log(one / two)).sum(-1).mean(), rel=1e-3)
+    assert made.manifest.quantised is not None
+    assert made.manifest.quantised.loss is not None
+    # The loss of the weights alone is less: every product of the step rounds what it multiplies, the head's too.
+    assert losses[step_of("onnx")].kl > 1.05 * made.manifest.quantised.loss.kl
+    assert not (made.path / ".floats").exists()
+
+
+def _last(steps: Decoder, ids: np.ndarray) -> np.ndarray:
+    """The scores [rows, classes] after these ids, which generation feeds at once."""
+    (first, *_) = steps.stream(ids.tolist(), max_new=1)
+    return first.logits.numpy()
