@@ -118,7 +118,13 @@ def _sizes(place: StepPlace, before: object, after: object) -> Iterator[StepChan
         return
     for old, new in dict.fromkeys(zip(olds, news, strict=True)):
         if old != new:
-            yield StepChange(sort="size", place=place, text=f"{old} -> {new}", before=str(old), after=str(new))
+            one, other = (str(old), str(new)) if str(old) != str(new) else (_by_factors(old), _by_factors(new))
+            yield StepChange(sort="size", place=place, text=f"{one} -> {other}", before=one, after=other)
+
+
+def _by_factors(size: object) -> str:
+    """An axis by what it is made of: `12*64` for 12 heads of width 64."""
+    return "*".join(map(str, size.factors)) if isinstance(size, Axis) else str(size)
 
 
 def _is_told(region: Region, body: FlatBody, slot: int, sides: Sides) -> bool:

@@ -49,7 +49,8 @@ def _refuse(word: str) -> NoReturn:
 def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxyType({})) -> Grids:
     """The grid of what every product reads that is rounded; the wish for the innermost node counts, then the last.
 
-    Engines multiply numbers of one kind: the product with a table that is stored as `int8` reads what that is.
+    Engines multiply numbers of one kind: the product with a table that is stored as `int8` reads what that is, and one
+    with a weight in blocks reads floats, unless a wish is for it.
 
     Raises SpecError E632 for another grid than that of the weight, E631 for a node without products whose operands
     could be rounded, or if nothing is left to round.
@@ -62,25 +63,34 @@ def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxy
             message = f"nothing that `{wish.node}` reads can be rounded"
             notes = ["only what products with weights read is: linear maps and convolutions"]
             fail("E631", message, None, notes=notes, help=did_you_mean(wish.node, nodes, kind="nodes"))
-    for path in known:
+    for path, node in known.items():
         mine = [wish for wish in given if inside(path, wish.node)]
-        grid = max(reversed(mine), key=lambda wish: len(wish.node)).grid if mine else None
-        if grid is not None:
-            found[path] = _fitting(path, known[path], grid, plan, tables)
+        best = max(reversed(mine), key=lambda wish: len(wish.node), default=None)
+        if best is not None and best.grid is not None and (best.node or not _in_blocks(node, plan)):
+            found[path] = _fitting(path, node, best.grid, plan, tables)
     if not found:
-        fail("E631", "no activations are left to round", None, help="keep fewer nodes")
+        blocks = any(_in_blocks(node, plan) for node in known.values())
+        notes = ["what is multiplied with weights in blocks stays float"] if blocks else []
+        fail("E631", "no activations are left to round", None, notes=notes, help="keep fewer nodes")
     return found
+
+
+def _in_blocks(node: Node, plan: Plan) -> bool:
+    """Whether a weight of a product has a scale for each block."""
+    return any(plan[one.path].block is not None for one in node.parameters.values() if one.path in plan)
 
 
 def _fitting(path: str, node: Node, grid: Grid, plan: Plan, tables: Collection[str]) -> Grid:
     """The grid for a product, or that of its table. Raises SpecError E632 for another than that of its weight."""
-    stored = [one.path for one in node.parameters.values() if one.path in plan and plan[one.path].block is None]
-    kinds: list[Grid] = ["fp8" if plan[one].floating else "int8" for one in stored]
-    if not kinds or kinds[0] == grid or stored[0] in tables:
-        return kinds[0] if kinds else grid
-    message = f"what `{path}` reads cannot be rounded to {grid}: its weight is {kinds[0]}"
-    notes = ["engines multiply numbers of one kind"]
-    return fail("E632", message, None, notes=notes, help=f"give `--quantise {grid}`, or `--activations {kinds[0]}`")
+    stored = {one.path: plan[one.path] for one in node.parameters.values() if one.path in plan}
+    for name, storage in stored.items():
+        kind: Grid = "fp8" if storage.floating else "int8"
+        if storage.block is not None or (kind != grid and name not in tables):
+            message = f"what `{path}` reads cannot be rounded to {grid}: its weight is {storage}"
+            notes = ["engines multiply numbers of one kind"]
+            fail("E632", message, None, notes=notes, help=f"give `--quantise {grid}`, or leave its operand as floats")
+        return kind
+    return grid
 
 
 def planned_grids(graph: Graph, words: Mapping[str, str]) -> Grids:

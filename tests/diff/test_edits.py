@@ -27,6 +27,7 @@ from tests.mutation.shipped import SHIPPED
 HERE, ALL = 120, 1500
 PARTS = 3
 ABOUT = {"rule", "weights"}
+_ITSELF = re.compile(r"(?<![\w.*/-])([\w.*/-]+) -> \1(?![\w.*/-])")
 
 
 def unjudged(spec: Spec) -> Report:
@@ -66,6 +67,8 @@ def fault(number: int, path: Path) -> str:
         return "refused"
     found = compare_meaning(unjudged(spec), unjudged(other))
     told = [one.text for one in found.changes if one.kind not in ABOUT]
+    if any(_ITSELF.search(one) for one in told):
+        return f"edit {number} of {spec.name} makes something what it was: {told}"
     same = facts(spec) == facts(other)
     if same and (told or found.renamed or found.checkpoint.moves):
         return f"edit {number} of {spec.name} changes nothing, but: {told} {found.renamed}"

@@ -261,6 +261,12 @@ def test_tensors_of_some_layers_are_named_by_their_numbers(tmp_path: Path) -> No
     assert back.unused[0] == ("states.layers.3,4.attention_norm.weight", 2)
 
 
+def test_heads_that_divide_one_width_otherwise_are_told_by_what_they_make(tmp_path: Path) -> None:
+    (told,) = [one.text for one in changed(tmp_path, ("heads: 2,", "heads: 4,")).changes]
+    assert told.startswith("sizes: 2*8 -> 4*4 in `states.layers.*.attention.(q k v)`; ")
+    assert "16 -> 16" not in told
+
+
 def test_a_verdict_that_falls_is_told(tmp_path: Path) -> None:
     edits = (("block: decoder", "block: transformer"), ("causal & key_valid(valid)", "key_valid(valid)"))
     found = changed(tmp_path, *edits).changes

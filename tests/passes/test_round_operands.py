@@ -11,6 +11,7 @@ import torch
 from archspec.analyses.parameters import expand
 from archspec.checking.checks import accepted, check
 from archspec.contract.difference import difference
+from archspec.diagnostics import SpecError
 from archspec.engines.module import named_arguments, named_outputs
 from archspec.layouts.parameters import shape_of
 from archspec.lower import emit
@@ -136,6 +137,16 @@ def test_a_product_reads_numbers_of_the_kind_of_its_weight() -> None:
     found = grids_of(spec.graph, read_grids(["fp8"]), plan)
     assert found.pop("logits") == "int8"
     assert set(found.values()) == {"fp8"}
+
+
+def test_what_is_multiplied_with_blocks_stays_float() -> None:
+    spec = load("gpt2", reduced=True)
+    up = "states.layers.*.feed_forward.up"
+    plan = plan_of(spec.graph, read_wishes(["int4:16", f"{up}=int8", "source=int8"]))
+    assert grids_of(spec.graph, read_grids(["int8"]), plan) == {up: "int8", "logits": "int8"}
+    with pytest.raises(SpecError) as raised:
+        grids_of(spec.graph, read_grids(["states.layers.*.attention.q=int8"]), plan)
+    assert [one.code for one in raised.value.diagnostics] == ["E632"]
 
 
 def test_an_empty_plan_changes_nothing_and_an_unknown_product_is_refused() -> None:
