@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -34,7 +34,7 @@ from archspec.model.ports import DTypeName, sizes_of
 from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
 from archspec.passes.round_operands import readers
 from archspec.quantising.calibrating import rounding_alone
-from archspec.quantising.loss import Loss, Tally, measures
+from archspec.quantising.loss import Loss, Tally, exponential, measures
 from archspec.quantising.rounding import suited
 from archspec.quantising.sizing import Option, read_option, stored_options
 from archspec.record import record
@@ -100,17 +100,29 @@ class Evaluation:
 
     def by_activation(self) -> dict[str, float]:
         """The divergence that rounding what a product reads causes alone, by its path, the largest first."""
+        own = readers(self.spec.graph)
+        found = self._rounding_alone(dict.fromkeys(own.values()))
+        told = {product: found[scale] for product, scale in own.items() if scale in found}
+        return dict(sorted(told.items(), key=lambda one: -one[1]))
+
+    def _rounding_alone(self, scales: Iterable[str]) -> dict[str, float]:
+        """The divergence that rounding at each scale causes alone, by its path."""
         if self.rounding is None:
             return {}
         stored, found = StoredArrays(self.program.weights), dict[str, float]()
         wanted = self._scores(module_runner(self.floats))
         module = rounding_module(self.rounding, {name: _tensor(stored[name]) for name in self._scales})
         runner = self._runner(module)
-        for product, scale in readers(self.spec.graph).items():
+        for scale in scales:
             layers = [name.rpartition(".")[0] for name, path in self._scales.items() if path == scale]
             with rounding_alone(module, layers):
-                found[product] = self._against(wanted, runner).kl
-        return dict(sorted(found.items(), key=lambda one: -one[1]))
+                found[scale] = self._against(wanted, runner).kl
+        return found
+
+    def by_kept(self) -> dict[str, float]:
+        """The divergence that rounding a part of the cache causes alone, by the path of what rounds it."""
+        paths = dict.fromkeys(path for path in self._scales.values() if path not in readers(self.spec.graph).values())
+        return {path.rpartition(".")[0]: kl for path, kl in self._rounding_alone(paths).items()}
 
     @cached_property
     def _scales(self) -> dict[str, str]:
@@ -160,7 +172,9 @@ class Evaluation:
             inputs = self._rows[row]
             places = counted(claims_of(self.spec), inputs, sizes_of(self.program.interface, inputs))[self._output]
             positions = over(places, floats.shape[:-1]).reshape(-1)
-            right, classes = self._right(row, inputs, floats.shape[:-1]), floats.shape[-1]
+            _check_finite(floats, positions, f"with floats, scores of row {row} are not finite")
+            _check_finite(integers, positions, f"quantised, scores of row {row} are not finite")
+            right, classes = self._right(row, inputs, floats.shape), floats.shape[-1]
             tally.add(floats.reshape(-1, classes), integers.reshape(-1, classes), positions, right)
         if not tally.positions:
             fail("E633", "no position of the inputs to evaluate on counts", None)
@@ -189,18 +203,31 @@ class Evaluation:
         return fail("E633", f"which of {', '.join(outputs)} has scores of classes is not known", None, help=help)
 
     def _right(self, row: int, inputs: Arrays, shape: tuple[int, ...]) -> Array | None:
-        """The right class of each position: what is given, or the next id of what is decoded."""
+        """The right class of each position, below zero where it is not known: what is given, or the next id.
+
+        `shape` is that of the scores of the row.
+        """
         labels, decode = self.arrays.get(LABELS), self.spec.decode
         if labels is not None:
-            mine = labels[row : row + 1]
-            if mine.size != math.prod(shape) or mine.dtype.kind not in "iu":
-                wanted = f"expected integers {[*shape]} for each row"
+            mine, places = labels[row : row + 1], shape[:-1]
+            if labels.shape != (len(self._rows), *places[1:]) or mine.dtype.kind not in "iu":
+                wanted = f"expected integers {[len(self._rows), *places[1:]]}"
                 fail("E633", f"`{LABELS}` is {labels.dtype}{[*labels.shape]}", None, notes=[wanted])
+            if (mine >= shape[-1]).any():
+                place = [row, *(int(one) for one in np.argwhere(mine >= shape[-1])[0][1:])]
+                message = f"`{LABELS}{place}` is {labels[tuple(place)]}, but there are {shape[-1]} classes"
+                fail("E633", message, None)
             return mine.reshape(-1)
         ids = inputs[decode.input] if decode is not None else None
-        if ids is None or ids.shape != shape or ids.dtype.kind not in "iu":
+        if ids is None or ids.shape != shape[:-1] or ids.dtype.kind not in "iu":
             return None
         return np.concatenate([ids[:, 1:], np.full_like(ids[:, :1], -1)], axis=1).reshape(-1)
+
+
+def _check_finite(scores: Array, counted: Array, message: str) -> None:
+    """Raise SpecError E633 for scores of positions that count which are not finite."""
+    if not np.isfinite(scores.reshape(-1, scores.shape[-1])[counted]).all():
+        fail("E633", message, None, notes=["no loss can be measured on them"], help="leave the row out")
 
 
 def _tensor(array: Array) -> Any:
@@ -265,9 +292,16 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
         largest=loss.largest,
         scale=loss.scale,
         flip=None if loss.flip is None else list(loss.flip),
-        perplexity=None if loss.likelihood is None else [math.exp(-one) for one in loss.likelihood],
+        known=loss.known,
+        perplexity=None if loss.likelihood is None else _perplexity(loss.likelihood),
         accuracy=None if loss.accuracy is None else list(loss.accuracy),
     )
+
+
+def _perplexity(likelihood: Sequence[float]) -> list[float] | None:
+    """Those of floats and integers; None for one that no float holds."""
+    found = [exponential(-one) for one in likelihood]
+    return found if all(map(math.isfinite, found)) else None
 
 
 def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evaluation) -> None:
@@ -275,20 +309,25 @@ def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evalu
     found = measures(loss)
     for name in limits:
         if name not in found:
-            help = f"give an array `{LABELS}` beside the inputs"
-            fail("E633", f"`{name}` cannot be measured: the right classes are not known", None, help=help)
+            given = LABELS in evaluation.arrays
+            help = f"those below 0 in `{LABELS}` do not count" if given else f"give an array `{LABELS}` with the inputs"
+            fail("E633", f"`{name}` cannot be measured: no right class is known", None, help=help)
     over_limit = {name: found[name] for name, most in limits.items() if not found[name] <= most}
     if not over_limit:
         return
     alone = {
         **{path: (kl, path.rpartition(".")[0]) for path, kl in evaluation.by_parameter().items()},
         **{f"what {path} reads": (kl, path) for path, kl in evaluation.by_activation().items()},
+        **{f"what {path} holds": (kl, "") for path, kl in evaluation.by_kept().items()},
     }
     worst = sorted(alone.items(), key=lambda one: -one[1][0])[:_WORST]
     told = ", ".join(f"{name} is {value:.3g}, allowed {limits[name]:g}" for name, value in over_limit.items())
     notes = [f"`{path}` alone: kl {kl:.3g}" for path, (kl, _) in worst]
-    help = f"keep the worst as floats, `--keep {worst[0][1][1]}`, or give it more bits"
-    fail("E634", f"{what} too much: {told}", None, notes=notes, help=help)
+    kl, node = worst[0][1]
+    help = f"keep the worst as floats, `--keep {node}`, or give it more bits"
+    if not node:
+        help = "calibrate on more rows, or leave `--kv-cache` out"
+    fail("E634", f"{what} too much: {told}", None, notes=notes, help=help if kl > 0 else None)
 
 
 def read_limits(texts: Sequence[str]) -> dict[str, float]:
@@ -300,7 +339,11 @@ def read_limits(texts: Sequence[str]) -> dict[str, float]:
             value = float(number)
         except ValueError:
             value = math.nan
-        if name not in LIMITS or not math.isfinite(value):
+        # Neither of the two is ever below zero.
+        is_least = name in ("kl", "disagreement") and value < 0
+        if name in found:
+            fail("E635", f"two limits of `{name}` are given", None, help="give one of them")
+        if name not in LIMITS or not math.isfinite(value) or is_least:
             close = did_you_mean(name, LIMITS, kind="measures") if name not in LIMITS else None
             fail("E635", f"`{text}` is no limit", None, help=close or f"write `kl=0.02`; measures: {', '.join(LIMITS)}")
         found[name] = value

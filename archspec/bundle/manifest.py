@@ -100,6 +100,7 @@ class LossEntry(_Model):
     largest: float
     scale: float
     flip: list[int] | None = None
+    known: int = 0
     perplexity: list[float] | None = None
     accuracy: list[float] | None = None
 
@@ -112,7 +113,8 @@ class LossEntry(_Model):
             row, place, old, new = self.flip
             flip = f", first other choice in row {row} at {place}: {new} for {old}"
         share = f"{self.agreement:.2%} of first choices"
-        return f"kl {self.kl:.3g}, {share}{more}{flip} ({self.positions} positions of {self.data})"
+        judged = f", {self.known} with a right class" if 0 < self.known < self.positions else ""
+        return f"kl {self.kl:.3g}, {share}{more}{flip} ({self.positions} positions of {self.data}{judged})"
 
 
 class CalibrationEntry(_Model):
@@ -149,6 +151,7 @@ class QuantisedEntry(_Model):
     unrounded: dict[str, list[str]] = {}
     rounded: list[str] = []
     loss: LossEntry | None = None
+    at_most: dict[str, float] = {}
     rounding: dict[str, LossEntry] = {}
 
 

@@ -21,6 +21,7 @@ from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
 from archspec.quantising.activations import Grids
+from archspec.quantising.checking import check_stored
 from archspec.quantising.given import GivenIntegers, read_integers
 from archspec.quantising.plan import Plan, written
 from archspec.quantising.sizing import plan_bytes
@@ -71,12 +72,12 @@ class Quantisation:
         """The first option that says nothing where nothing is rounded; empty if there is none."""
         given = {
             "keep": self.keep,
+            "round-inputs": self.round_inputs,
+            "size": self.size is not None,
             "activations": self.activations,
             "calibrate": self.calibrate,
             "evaluate": self.evaluate,
             "at-most": self.at_most,
-            "round-inputs": self.round_inputs,
-            "size": self.size is not None,
         }
         return next((f"`--{name}`" for name, value in given.items() if value), "")
 
@@ -208,7 +209,9 @@ class Quantising:
                     None,
                     help="leave `--calibrate` out, or give the weights that they were rounded from",
                 )
-            return dict(file.items())
+            found = dict(file.items())
+        check_stored(self.rounded(self.plan).graph, found, weights)
+        return found
 
     def measure(self, folder: Path, program: Program, progress: Progress) -> tuple[QuantisedEntry, tuple[Stage, ...]]:
         """Measure what is lost, once the weights are written.
@@ -224,6 +227,7 @@ class Quantising:
             packed_bytes=plan_bytes(self.floats.spec.graph, self.plan),
             float_bytes=self.floats.cost.weight_bytes,
             unrounded={path: list(self.given[path].formats) for path in self.unrounded},
+            at_most=dict(self.at_most),
             rounded=[one.told(path, self.plan) for path, one in self.given.items() if path not in self.unrounded],
         )
         stages: tuple[Stage, ...] = ()

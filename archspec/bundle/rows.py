@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from archspec.diagnostics import fail
+from archspec.diagnostics import SpecError, fail
 from archspec.model.inputs import prepare
 from archspec.model.ports import Interface
 from archspec.model.runner import Array, Arrays
@@ -23,4 +24,10 @@ def rows_of(interface: Interface, arrays: Arrays, called: str) -> Iterator[dict[
     if len(rows) != 1 or rows == {0}:
         fail("E633", f"{called} have no rows in common", None, help="give arrays [rows, ...]")
     for row in range(rows.pop()):
-        yield prepare(interface, {name: array[row : row + 1] for name, array in given.items()}, "float32")
+        try:
+            made = prepare(interface, {name: array[row : row + 1] for name, array in given.items()}, "float32")
+        except SpecError as error:
+            # Each row is checked by itself, as the first one of a run.
+            note = f"this is row {row} of {called}, each of which is checked by itself"
+            raise SpecError([replace(one, notes=(*one.notes, note)) for one in error.diagnostics]) from None
+        yield made

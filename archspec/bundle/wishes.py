@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archspec.bundle.bundled_spec import read_plan
 from archspec.bundle.evaluating import read_limits
 from archspec.bundle.quantising import Quantisation, Quantising
+from archspec.bundle.rows import rows_of
 from archspec.bundle.triton import Layout
 from archspec.bundle.weights import Weights
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
 from archspec.engines.registry import engine_of
 from archspec.ir.graph import Graph
+from archspec.model.archives import read_arrays
 from archspec.model.checked import Checked
-from archspec.model.ports import DTypeName
+from archspec.model.ports import DTypeName, interface_of
 from archspec.passes.incremental.incremental import kept_values
 from archspec.quantising.activations import Grids, grids_of, planned_grids, read_grids
 from archspec.quantising.formats import FLOATING, STORED
@@ -41,8 +44,12 @@ def quantising_of(
     """
     if not wish.asks:
         if wish.unused:
-            fail("E632", f"{wish.unused} is given without a format", None, help="give `--quantise int8` too")
+            help = "give `--quantise int8` too, or for a decoder's cache `--kv-cache int8`"
+            fail("E632", f"{wish.unused} is given without anything to round", None, help=help)
         return None
+    if wish.file is None and any(text.endswith(".json") for text in wish.formats):
+        message = "a plan in a file is combined with other formats, or with nodes to keep"
+        fail("E632", message, None, help="give the file alone, or formats alone")
     limits = _limits(wish)
     found = _given(checked, wish, weights, weights_layout)
     plan = _plan(checked.spec.graph, wish, found)
@@ -50,11 +57,13 @@ def quantising_of(
     if wish.size is not None and any(one.floating for one in plan.values()):
         fail("E632", f"a size is given with `{FLOATING}`", None, help="ask for integers, or leave the size out")
     wishes = () if wish.file is not None else read_wishes(wish.formats, wish.keep)
+    grids, rounds_kept = _grids(checked.spec.graph, wish, plan), _rounds_kept(checked, wish)
+    _check_inputs(checked, wish)
     return Quantising(
         floats=checked,
         plan=plan,
-        grids=_grids(checked.spec.graph, wish, plan),
-        rounds_kept=_rounds_kept(checked, wish),
+        grids=grids,
+        rounds_kept=rounds_kept,
         given=found,
         data=wish.evaluate,
         inputs=wish.calibrate,
@@ -114,6 +123,15 @@ def _limits(wish: Quantisation) -> dict[str, float]:
         message = "a size is given without inputs to measure on which weights cost most"
         fail("E632", message, None, help="give `--evaluate`")
     return limits
+
+
+def _check_inputs(checked: Checked, wish: Quantisation) -> None:
+    """Check files of inputs before anything is built. Raises what `read_arrays` and `rows_of` do."""
+    interface = interface_of(checked.spec)
+    for file, called in ((wish.evaluate, "the inputs to evaluate on"), (wish.calibrate, "the inputs to calibrate on")):
+        if file is not None:
+            types = {port.name: port.type for port in interface.input_ports}
+            deque(rows_of(interface, read_arrays(file, types, file.name), called), maxlen=0)
 
 
 def _given(

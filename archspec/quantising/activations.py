@@ -31,7 +31,9 @@ def read_grids(texts: Iterable[str], keep: Iterable[str] = ()) -> tuple[GridWish
     """Read grids as they are given, `int8`, `NODE=fp8`, and nodes to keep as floats. Raises SpecError E630."""
     found = []
     for text in texts:
-        node, _, word = text.rpartition("=")
+        node, equals, word = text.rpartition("=")
+        if equals and not node:
+            fail("E630", f"`{text}` names no node", None, help=f"write `{word}` for all nodes, or `NODE={word}`")
         found.append(GridWish(node=node, grid=None if word == KEPT else _grid(word)))
     return (*found, *(GridWish(node=node, grid=None) for node in keep))
 

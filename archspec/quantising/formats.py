@@ -9,7 +9,7 @@ from archspec.diagnostics import fail
 from archspec.ir.storage import Bits, Storage
 from archspec.record import record
 
-_FORMAT = re.compile(r"int(4|8)(?::([1-9][0-9]{0,5}))?")
+_FORMAT = re.compile(r"int(4|8)(?::(-?[0-9]{1,9}))?")
 _BITS: dict[str, Bits] = {"4": 4, "8": 8}
 KEPT = "float"
 """The word for weights that stay as they are."""

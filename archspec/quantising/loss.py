@@ -22,6 +22,7 @@ class Loss:
         agreement: the share of positions at which both choose the same class.
         largest: the largest difference of a score, and `scale` the largest score of the floats.
         flip: the first row and position at which they choose differently, with both choices; None if nowhere.
+        known: at how many of them the right class is known.
         likelihood: the mean log-likelihoods of the classes that are right, with floats and with integers; None where
             these are not known.
         accuracy: the shares of positions at which the right class is chosen, in the same way.
@@ -33,6 +34,7 @@ class Loss:
     largest: float
     scale: float
     flip: tuple[int, int, int, int] | None = None
+    known: int = 0
     likelihood: tuple[float, float] | None = None
     accuracy: tuple[float, float] | None = None
 
@@ -99,6 +101,7 @@ class Tally:
             largest=self.largest,
             scale=self.scale,
             flip=self.flip,
+            known=known,
             likelihood=(self.likelihood[0] / known, self.likelihood[1] / known) if known else None,
             accuracy=(self.right[0] / known, self.right[1] / known) if known else None,
         )
@@ -114,6 +117,14 @@ def _logarithms(scores: Array) -> Array:
     return found
 
 
+def exponential(x: float) -> float:
+    """`exp(x)`, infinite where a float cannot hold it."""
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf
+
+
 def measures(loss: Loss) -> dict[str, float]:
     """What a limit may be set for, each the larger the more is lost.
 
@@ -122,6 +133,6 @@ def measures(loss: Loss) -> dict[str, float]:
     """
     found = {"kl": loss.kl, "disagreement": 1.0 - loss.agreement}
     if loss.likelihood is not None and loss.accuracy is not None:
-        found["perplexity"] = math.expm1(loss.likelihood[0] - loss.likelihood[1])
+        found["perplexity"] = exponential(loss.likelihood[0] - loss.likelihood[1]) - 1.0
         found["accuracy"] = loss.accuracy[0] - loss.accuracy[1]
     return found

@@ -33,7 +33,9 @@ def read_wishes(formats: Iterable[str], keep: Iterable[str] = ()) -> tuple[Wish,
     """Read formats as they are given, `int4:32`, `NODE=int8`, `stored`, and nodes to keep as floats. Raises E630."""
     found = []
     for text in formats:
-        node, _, word = text.rpartition("=")
+        node, equals, word = text.rpartition("=")
+        if equals and not node:
+            fail("E630", f"`{text}` names no node", None, help=f"write `{word}` for all weights, or `NODE={word}`")
         stored = word == STORED
         found.append(Wish(node=node, format=None if stored else read_format(word), stored=stored))
     return (*found, *(Wish(node=node, format=None) for node in keep))

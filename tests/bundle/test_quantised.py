@@ -183,6 +183,11 @@ def test_too_much_loss_is_refused_with_the_node_that_costs_most(folder: Path, we
         (Quantisation(formats=("none.json",)), "bundle", "E630"),
         (Quantisation(formats=("int8",), keep=("logit",)), "bundle", "E631"),
         ("float", "bundle", "E631"),
+        ("=int8", "bundle", "E630"),
+        ("int4:1048577", "bundle", "E630"),
+        (Quantisation(formats=("quantised.json",), keep=("source",)), "bundle", "E632"),
+        (Quantisation(formats=("int8",), at_most=("kl=-1",), evaluate=Path("ids.npz")), "bundle", "E635"),
+        (Quantisation(formats=("int8",), at_most=("kl=1", "kl=2"), evaluate=Path("ids.npz")), "bundle", "E635"),
     ],
     ids=str,
 )
@@ -245,3 +250,80 @@ def test_other_engines_compute_with_the_same_integers(folder: Path, weights: Pat
     assert max(d.largest / max(1.0, d.scale) for one in made.report.trials for d in one.differences) < 1e-5
     # Four bits a weight are half of eight: an engine of floats would be larger than the module's weights.
     assert {entry.verified for entry in made.manifest.artifacts} == {"executed", "network-verified-cpu"}
+
+
+@pytest.mark.parametrize(
+    ("arrays", "code", "message"),
+    [
+        ({"ids": np.full((2, 9), 50)}, "E71", r"ids\[0, 0\]"),
+        ({"ids": np.ones((2, 9), bool)}, "E71", "ids"),
+        ({"id": np.zeros((2, 9), np.int64)}, "E71", "id"),
+        ({"ids": np.zeros((0, 9), np.int64)}, "E633", "no rows"),
+        ({"ids": np.array([[1] * 9, [99] * 9])}, "E71", "this is row 1 of the inputs to evaluate on"),
+    ],
+    ids=["ids out of range", "dtype", "name", "no rows", "a later row"],
+)
+def test_inputs_are_checked_before_anything_is_built(
+    folder: Path, tmp_path: Path, arrays: dict[str, Any], code: str, message: str
+) -> None:
+    np.savez(tmp_path / "x.npz", **arrays)
+    stages = list[str]()
+    with pytest.raises(SpecError, match=message) as raised:
+        wish = Quantisation(formats=("int8",), evaluate=tmp_path / "x.npz")
+        build(folder, "refused", quantise=wish, progress=lambda stage, fraction: stages.append(stage))
+    assert all(one.code.startswith(code) for one in raised.value.diagnostics)
+    assert stages == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "limit", "message"),
+    [
+        (np.full((ROWS, LENGTH), 50), "kl=1", r"`labels\[0, 0\]` is 50, but there are 50 classes"),
+        (np.full((ROWS, LENGTH), -1), "perplexity=1", "no right class is known"),
+        (np.zeros((ROWS - 1, LENGTH), np.int64), "kl=1", rf"`labels` is int64\[{ROWS - 1}, {LENGTH}\]"),
+    ],
+    ids=["no class", "none known", "shape"],
+)
+def test_labels_that_cannot_be_right_are_refused(
+    folder: Path, weights: Path, tmp_path: Path, labels: np.ndarray, limit: str, message: str
+) -> None:
+    np.savez(tmp_path / "x.npz", ids=np.load(folder / "ids.npz")["ids"], labels=labels)
+    wish = Quantisation(formats=("int8",), evaluate=tmp_path / "x.npz", at_most=(limit,))
+    with pytest.raises(SpecError, match=message) as raised:
+        build(folder, "refused", weights=weights, quantise=wish)
+    assert [one.code for one in raised.value.diagnostics] == ["E633"]
+
+
+def test_scores_that_are_not_finite_have_no_loss(folder: Path, weights: Path) -> None:
+    drawn = load_file(weights)
+    drawn["states.layers.1.feed_forward.up.weight"] = np.full((32, 32), 3e38, np.float32)
+    with pytest.raises(SpecError, match="scores of row 0 are not finite") as raised:
+        build(folder, "refused", weights=drawn, quantise=Quantisation(formats=("int8",), evaluate=folder / "ids.npz"))
+    assert [one.code for one in raised.value.diagnostics] == ["E633"]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "code"),
+    [
+        ("source.table", lambda array: array.astype(np.int16), "E522"),
+        ("source.table", lambda array: array.astype(np.float32) + np.float32(0.4), "E522"),
+        ("states.layers.0.attention.q.weight", lambda array: np.full_like(array, 9), "E522"),
+        ("source.table_scale", lambda array: np.full_like(array, np.nan), "E527"),
+    ],
+    ids=["two bytes", "floats", "beyond four bits", "a scale that is not finite"],
+)
+def test_integers_that_are_none_of_the_plan_are_refused(
+    built: archspec.Bundle, tmp_path: Path, name: str, change: Any, code: str
+) -> None:
+    tensors = load_file(built.path / "model.safetensors")
+    tensors[name] = change(tensors[name])
+    save_file(tensors, tmp_path / "w.safetensors")
+    with pytest.raises(SpecError, match=f"`{name}`") as raised, steps_here():
+        archspec.build(
+            built.path / "spec.yaml",
+            tmp_path / "out",
+            weights=tmp_path / "w.safetensors",
+            quantise=str(built.path / PLAN),
+            cache=False,
+        )
+    assert [one.code for one in raised.value.diagnostics] == [code]

@@ -213,3 +213,33 @@ def test_the_steps_of_the_spec_keep_integers(built: archspec.Bundle) -> None:
     programs = step_programs(accepted(bundled_spec(built.path / "spec.yaml")))
     assert programs is not None
     assert {str(one.type.dtype) for one in programs.found.state} == {"int8"}
+
+
+def test_too_much_loss_names_the_cache(folder: Path) -> None:
+    wish = Quantisation(
+        kv_cache="int8", calibrate=folder / "ids.npz", evaluate=folder / "others.npz", at_most=("kl=1e-12",)
+    )
+    with pytest.raises(SpecError) as raised:
+        build(folder, "refused", quantise=wish)
+    (found,) = raised.value.diagnostics
+    assert found.code == "E634"
+    assert any(
+        note.startswith("`what states.layers.*.attention.") and "holds` alone: kl " in note for note in found.notes
+    )
+    assert found.help == "calibrate on more rows, or leave `--kv-cache` out"
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, np.nan])
+def test_scales_that_are_not_above_zero_are_refused(built: archspec.Bundle, tmp_path: Path, value: float) -> None:
+    tensors = load_file(built.path / "model.safetensors")
+    tensors["states.layers.0.attention.k_kept.scale"][1, 0, 2] = value
+    save_file(tensors, tmp_path / "w.safetensors")
+    with pytest.raises(SpecError, match=r"k_kept\.scale") as raised, steps_here():
+        archspec.build(
+            built.path / "spec.yaml",
+            tmp_path / "out",
+            weights=tmp_path / "w.safetensors",
+            quantise=str(built.path / "quantised.json"),
+            cache=False,
+        )
+    assert [one.code for one in raised.value.diagnostics] == ["E527"]
