@@ -23,10 +23,20 @@ OPSET_REASON = (
     "opset 18 is the lowest with every operator of the emitted module; ONNX Runtime, OpenVINO and TensorRT support it "
     "in every precision. From 23 on, Attention is built for some head sizes only, and masks that broadcast are refused"
 )
+OPSET_OF_INTEGERS = "opset {version} is the lowest with numbers of four and of eight bits in blocks"
 _NOT_IMPORTED = (ImportError, OSError, RuntimeError, AttributeError)
 """Exceptions that importing a package raises if its native code does not fit the host or other packages."""
 Form = Literal["onnx", "ort", "program"]
 """What is exported: an ONNX file, one with operators of ONNX Runtime's own, or a program of torch.export."""
+
+
+def opset_reason(source: Path) -> str:
+    """Return why an ONNX file has its opset."""
+    import onnx
+
+    imports = onnx.load(source, load_external_data=False).opset_import
+    version = next(one.version for one in imports if not one.domain)
+    return OPSET_REASON if version == OPSET else OPSET_OF_INTEGERS.format(version=version)
 
 
 @record

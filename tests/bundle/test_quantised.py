@@ -91,6 +91,9 @@ def test_the_file_holds_integers_of_four_and_eight_bits_and_the_table_once(built
         shapes = sorted(tuple(sorted(one.dims)) for one in found[onnx.TensorProto.INT8])
         assert shapes == [(32, 32), (32, 32), (32, 50)]
         assert onnx.load(path).opset_import[0].version == 21
+    assert built.manifest.artifacts[0].notes == [
+        "opset 21 is the lowest with numbers of four and of eight bits in blocks"
+    ]
 
 
 def test_the_integers_of_the_file_are_those_of_the_weights(built: archspec.Bundle) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import OPSET_REASON, Artifact, RoundingEngine, Target
+from archspec.engines.engine import Artifact, RoundingEngine, Target, opset_reason
 from archspec.engines.onnx_step import BoundStep
 from archspec.engines.step_session import StepSession
 from archspec.model.ports import DTypeName, Interface
@@ -57,7 +57,7 @@ class Onnx(RoundingEngine):
             files=(source.name, *(name for name in names if name != source.name)),
             tool="onnxruntime",
             version=onnxruntime.__version__,
-            notes=(OPSET_REASON,),
+            notes=(opset_reason(source),),
         )
 
     def obstacle(self, target: Target, artifact: Artifact) -> str | None:

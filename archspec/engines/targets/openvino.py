@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
-from archspec.engines.engine import OPSET_REASON, Artifact, RoundingEngine, Target
+from archspec.engines.engine import Artifact, RoundingEngine, Target, opset_reason
 from archspec.engines.openvino_slices import keep_slices
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
@@ -77,7 +77,7 @@ class OpenVINO(RoundingEngine):
             tool="openvino",
             version=openvino.__version__,
             notes=(
-                OPSET_REASON,
+                opset_reason(source),
                 "computed in float32: by default OpenVINO uses bfloat16 where the processor supports it",
             ),
         )

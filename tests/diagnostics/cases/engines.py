@@ -35,7 +35,7 @@ from archspec.quantising.loss import Loss
 from archspec.quantising.plan import plan_of, read_wishes
 from tests.diagnostics.cases.parts import INTERFACE, Case, collected, decoder
 
-_ALONE: Any = SimpleNamespace(by_parameter=lambda: {"logits.weight": 0.5}, by_activation=dict)
+_ALONE: Any = SimpleNamespace(by_parameter=lambda: {"logits.weight": 0.5}, by_activation=dict, by_kept=dict)
 _NO_PORTS: Any = None
 _LOSS = Loss(positions=4, kl=0.5, agreement=0.75, largest=2.0, scale=8.0)
 _RTX = Target(engine="tensorrt-rtx", capabilities=("sm89",))
