@@ -31,7 +31,6 @@ from pydantic import WithJsonSchema
 from archspec.blocks.parts.norm_fields import DefaultNorm, MaybeNorm
 from archspec.blocks.registry import blocks
 from archspec.diagnostics import Source
-from archspec.ir.types import DType
 from archspec.layouts import layout, line
 from archspec.masks.registry import atoms
 from archspec.schema.model import MAYBE, Model
@@ -51,7 +50,7 @@ _SORTS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "value": (value.ValueExpr, (*value.FUNCTIONS, "+", "-", "*", "/")),
     "pred": (pred.PredExpr, (*pred.WORDS, "==", "!=", "<", "<=", ">", ">=")),
     "mask": (mask.MaskSyntax, (*atoms(), "&", "|")),
-    "type": (types.TypeSyntax, tuple(sorted({one.value for one in DType}))),
+    "type": (types.TypeSyntax, types.DTYPES),
 }
 """Words inside texts of a sort, which are options too."""
 _LAYOUT = frozenset({*layout.KEYS, *line.KEYS})
