@@ -14,6 +14,7 @@ from archspec.bundle.triton import Layout
 from archspec.bundle.weights import Weights
 from archspec.diagnostics import Collector, fail
 from archspec.engines.engine import Target
+from archspec.engines.opening import rounds
 from archspec.engines.registry import engine_of
 from archspec.ir.graph import Graph
 from archspec.model.archives import read_arrays
@@ -58,6 +59,9 @@ def quantising_of(
         fail("E632", f"a size is given with `{FLOATING}`", None, help="ask for integers, or leave the size out")
     wishes = () if wish.file is not None else read_wishes(wish.formats, wish.keep)
     grids, rounds_kept = _grids(checked.spec.graph, wish, plan), _rounds_kept(checked, wish)
+    if wish.calibrate is not None and not grids and not rounds_kept:
+        message = "inputs to calibrate on are given, and nothing is rounded at measured scales"
+        fail("E632", message, None, help="leave `--calibrate` out")
     _check_inputs(checked, wish)
     return Quantising(
         floats=checked,
@@ -90,6 +94,9 @@ def check_suited(
     if quantising.grids and dtype != "float32":
         message = f"rounded activations cannot be combined with {dtype}"
         fail("E632", message, None, help="build in float32, or leave `--activations` out")
+    if quantising.round_inputs and not (quantising.plan and any(map(rounds, targets))):
+        message = "inputs are to be rounded, and no target multiplies them with quantised weights so"
+        fail("E632", message, None, help="leave `--round-inputs` out, or build for `onnx` or `openvino`")
     found = Collector()
     if FLOATING in {*quantising.grids.values(), *written(quantising.plan).values()}:
         for target in targets:

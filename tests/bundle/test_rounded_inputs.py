@@ -155,3 +155,31 @@ def _last(steps: Decoder, ids: np.ndarray) -> np.ndarray:
     """The scores [rows, classes] after these ids, which generation feeds at once."""
     (first, *_) = steps.stream(ids.tolist(), max_new=1)
     return first.logits.numpy()
+
+
+@pytest.mark.parametrize(
+    ("formats", "more", "target"),
+    [
+        (("int8:32",), {}, "inductor"),
+        ((), {"kv_cache": "int8", "calibrate": "ids.npz"}, "onnx"),
+    ],
+    ids=["a runtime that has no such products", "floats alone"],
+)
+def test_what_nothing_rounds_is_refused(
+    folder: Path, formats: tuple[str, ...], more: dict[str, str], target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "tiny.yaml").write_text(TINY)
+    np.savez(folder / "ids.npz", ids=np.ones((2, 9), np.int64))
+    given = {name: Path(value) if name == "calibrate" else value for name, value in more.items()}
+    wish = Quantisation(formats=formats, evaluate=Path("ids.npz"), round_inputs=True, **given)
+    with pytest.raises(SpecError, match="no target multiplies them with quantised weights") as raised:
+        archspec.build("tiny.yaml", "refused", targets=(target,), quantise=wish)
+    assert [one.code for one in raised.value.diagnostics] == ["E632"]
+
+
+def test_a_plan_that_rounds_no_values_takes_no_calibration(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "plan.json").write_text('{"formats": {"logits.weight": "int8"}}')
+    with pytest.raises(SpecError, match="nothing is rounded at measured scales"):
+        build(folder, "refused", Quantisation(formats=("plan.json",), calibrate=Path("x.npz")))
