@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.engines.engine import Artifact, RoundingEngine, Target, opset_reason
+from archspec.engines.openvino_kernels import keep_kernels
 from archspec.engines.openvino_slices import keep_slices
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
@@ -66,6 +67,7 @@ class OpenVINO(RoundingEngine):
             # Read by the runtime itself, because `convert_model` sends telemetry.
             model = openvino.Core().read_model(source)
             keep_slices(model)
+            keep_kernels(model)
             # The default would store weights in float16.
             openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
         except RuntimeError as error:
