@@ -21,7 +21,7 @@ _POSITIONS, _TABLE = "row_positions", "rotary_table"
 """Functions of an emitted step: they give the positions of new entries, and the table that rotates at positions."""
 
 
-class Angles:
+class AllAngles:
     """The tables that a step makes while it is traced, each with the positions that it is for.
 
     A table of the new positions alone is made anew in every step. Where the step counts these itself, they have a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from archspec.engines.ort.angles import ROTATES, Angles
+from archspec.engines.ort.angles import ROTATES, AllAngles
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,7 +29,7 @@ class GroupedQueryAttention:
     made once.
     """
 
-    def __init__(self, plain: Callable[..., tuple[Tensor, Tensor, Tensor]], angles: Angles) -> None:
+    def __init__(self, plain: Callable[..., tuple[Tensor, Tensor, Tensor]], angles: AllAngles) -> None:
         """`plain` is the helper, for heads that the operator does not take."""
         self._plain, self._angles = plain, angles
         self.used = False

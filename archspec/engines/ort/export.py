@@ -8,7 +8,7 @@ from typing import Any
 from archspec.engines.dequantising import name_weights
 from archspec.engines.export import exported_program, weight_bytes, write_onnx
 from archspec.engines.module import load_module
-from archspec.engines.ort.angles import Angles, are_fixed
+from archspec.engines.ort.angles import AllAngles, are_fixed
 from archspec.engines.ort.attention import GROUPED, HELPER, GroupedQueryAttention
 from archspec.engines.ort.norms import join_sums, name_norms
 from archspec.engines.ort.packing import pack_heads
@@ -33,7 +33,9 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
     # The functions of an emitted file are its own: another program has its own file.
     functions = type(module).forward.__globals__
     attention = (
-        GroupedQueryAttention(functions[HELPER], Angles(functions, program.interface)) if HELPER in functions else None
+        GroupedQueryAttention(functions[HELPER], AllAngles(functions, program.interface))
+        if HELPER in functions
+        else None
     )
     if attention is not None:
         # The traced module calls the helper by its name in the file, so it is replaced there.
