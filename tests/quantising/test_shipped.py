@@ -1,4 +1,4 @@
-"""Artifacts of shipped specs compute with the integers that the interpreter has, and an integer that is off is found."""
+"""Artifacts of shipped specs compute with the integers that the interpreter has; an integer that is off is found."""
 
 from __future__ import annotations
 
