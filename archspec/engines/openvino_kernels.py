@@ -17,9 +17,10 @@ def keep_kernels(model: Any) -> None:
     from openvino import opset8
 
     for node in model.get_ordered_ops():
-        moved = node.get_type_name() == "Convolution" and node.input_value(0).get_node().get_type_name() in _MOVES
-        values = node.input_value(1) if moved else None
-        integers = None if values is None else _integers(values.get_node())
+        if node.get_type_name() != "Convolution" or node.input_value(0).get_node().get_type_name() not in _MOVES:
+            continue
+        values = node.input_value(1)
+        integers = _integers(values.get_node())
         if integers is not None and all(size == 1 for size in integers.shape[2:]):
             wide = opset8.convert(integers.reshape(integers.shape[:2]), values.get_element_type().to_string())
             # One scale for each output.

@@ -64,10 +64,11 @@ def _signs(node: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     """The sign of the scale of each integer [shape] that an operator reads: -1, 0 or 1."""
     import numpy as np
 
-    signs = np.sign(node.inputs[1].const_value.numpy()).astype(np.int16)
+    signs: NDArray[Any] = np.sign(node.inputs[1].const_value.numpy()).astype(np.int16)
     axis, block = node.attributes["axis"].as_int(), node.attributes.get("block_size")
     if block is not None:
-        return np.repeat(signs, block.as_int(), axis=axis)
+        signs = np.repeat(signs, block.as_int(), axis=axis)
+        return signs
     return signs.reshape([-1 if number == axis % len(shape) else 1 for number in range(len(shape))])
 
 
