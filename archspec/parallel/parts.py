@@ -10,7 +10,7 @@ from archspec.analyses.parameters import Group, expand, numbered
 from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.plan import Plan, StoredParameter
 from archspec.analyses.sharding.planner import plan
-from archspec.analyses.sharding.splits import check_experts, check_splits, splits
+from archspec.analyses.sharding.splits import check_splits, splits
 from archspec.diagnostics import fail
 from archspec.ir.graph import Graph
 from archspec.lower.boundaries import boundaries
@@ -69,14 +69,11 @@ def stage_parts(name: str, made: StagedModel, ranks: int, *, expert_parallel: bo
     experts.
 
     Raises:
-        SpecError: E900 if nothing is split in any stage, or no experts are whole with `expert_parallel`, E920 if stages
-            split a parameter differently that both hold.
+        SpecError: E900 if nothing is split in any stage, E920 if stages split a parameter differently that both hold.
     """
     parts = tuple(_stage_part(stage, ranks, expert_parallel) for stage in made.graphs)
     if ranks > 1 and not any(splits(part.plan) for part in parts):
         check_splits(name, parts[0].plan)
-    if expert_parallel:
-        check_experts(name, [part.plan for part in parts])
     _check_tied(parts, ranks)
     return parts
 

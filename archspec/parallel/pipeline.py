@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from archspec.analyses.sharding.splits import check_experts
 from archspec.lower.emission import emit_graph, header_of, with_masks
 from archspec.lower.layout import statement
 from archspec.lower.naming import class_name
@@ -73,6 +74,8 @@ def tables(name: str, made: StagedModel) -> list[str]:
 def _split_texts(spec: Spec, made: StagedModel, ranks: int, origin: str, expert_parallel: bool) -> Iterator[str]:
     """The files that split each stage over tensor ranks. Raises SpecError E900 and E920."""
     parts = stage_parts(spec.name, made, ranks, expert_parallel=expert_parallel)
+    if expert_parallel:
+        check_experts(spec.name, [part.plan for part in parts])
     for number, (stage, part) in enumerate(zip(made.graphs, parts, strict=True)):
         about = f"How stage {number} of {spec.name} runs on {ranks} tensor ranks, and on ranks with data of their own."
         yield parallelize_text(part.plan, part.graph, part.boundaries, about + origin, stage.first_layers)

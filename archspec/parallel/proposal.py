@@ -199,7 +199,7 @@ def propose(
         expert_parallel: whether tensor ranks have whole experts, where they divide these.
 
     Raises:
-        SpecError: E900 if nothing can be split over the tensor ranks, or no experts are whole, E901 if the model has
+        SpecError: E900 if nothing can be split over the tensor ranks, or there are no experts, E901 if the model has
             fewer layers than stages, E902 if no plan fits the memory, E920 for layers that cannot be cut into stages.
     """
     largest: Proposal | None = None
@@ -242,7 +242,7 @@ def _parts(
         if required:
             check_splits(name, model.plan, _INSTEAD)
         return ()
-    if expert_parallel and required:
+    if expert_parallel and ranks > 1 and not model.plan.experts:
         check_experts(name, [model.plan])
     return (model,) if cut is None else stage_parts(name, cut, ranks, expert_parallel=expert_parallel)
 

@@ -118,6 +118,11 @@ def test_whole_experts(count: int, ranks: Ranks) -> None:
     compare(specs, count, ranks, expert_parallel=True)
 
 
+def test_whole_experts_between_parts_of_the_length(ranks: Ranks) -> None:
+    specs = [(load(name, reduced=True), {"length": 8}) for name in ("mixtral-8x7b", "deepseek-v3")]
+    compare(specs, 2, ranks, sequence=True, expert_parallel=True)
+
+
 @pytest.mark.parametrize(
     "lengths", [SEQUENCES, pytest.param(MORE_SEQUENCES, marks=pytest.mark.slow)], ids=["first", "more"]
 )
