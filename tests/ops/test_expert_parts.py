@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
+from archspec.algebra.scalar import Scalar
 from archspec.ir.types import DType, TensorType
+from archspec.ops.elementwise.clamp import GateClamp
 from archspec.ops.routing.experts import Experts
 from tests.ops.emit_one import compiled
 
@@ -75,8 +77,8 @@ class Split:
 
     def __init__(self, dtype: torch.dtype, routed: Routed, width: int = WIDTH, **options: Any) -> None:
         fields: dict[str, Any] = {"activation": "silu", "gated": True, **options}
-        op = Experts(top_k=TOP, hidden=HIDDEN, **fields)
-        types = [TensorType.of(DType.FLOAT, TOKENS, width), TensorType.of(DType.FLOAT, TOKENS, EXPERTS)]
+        self.op = op = Experts(top_k=TOP, hidden=HIDDEN, **fields)
+        self.types = types = [TensorType.of(DType.FLOAT, TOKENS, one) for one in (width, EXPERTS)]
         generator = torch.Generator().manual_seed(3)
 
         def drawn(*shape: int) -> Tensor:
@@ -169,6 +171,36 @@ def test_no_more_rows_are_held_than_a_rank_has_experts() -> None:
         one.code(one.x, one.weights[:, :1], *(parameter[:1] for parameter in one.given), {}, False)
         one.code(one.x, one.weights[:, :3], *(parameter[:3] for parameter in one.given), {}, False)
     assert sizes == [TOKENS] * 3 + [3 * TOKENS] * 3
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 6])
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"activation": one} for one in ("silu", "relu", "quick_gelu", "relu_squared", "tanh", None)),
+        {"gated": False},
+        {"activation": "quick_gelu", "clamp": GateClamp(limit=1.5, offset=Scalar.of(1)), "bias": True},
+        {"dropout": 0.1},
+    ],
+)
+def test_what_is_kept_for_the_backward_pass(options: dict[str, Any], ranks: int) -> None:
+    one = Split(torch.float32, spread, **options)
+    leaves = [one.x, one.weights.chunk(ranks, dim=-1)[0], *(parameter.chunk(ranks)[0] for parameter in one.given)]
+    leaves = [leaf.clone().requires_grad_() for leaf in leaves]
+    given = {leaf.untyped_storage().data_ptr() for leaf in leaves}
+    kept: dict[int, Tensor] = {}
+
+    def pack(x: Tensor) -> Tensor:
+        if x.is_floating_point() and x.untyped_storage().data_ptr() not in given:
+            kept[x.untyped_storage().data_ptr()] = x
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        y = one.code(*leaves, {}, True)
+    assert y[0].requires_grad
+    way = one.op.shardings(one.types, one.types[:1])[1]
+    of_rank = one.op.on_rank(one.types, way, ranks, 0).kept_inside(one.types)
+    assert sum(x.untyped_storage().nbytes() // x.element_size() for x in kept.values()) == of_rank.constant
 
 
 @pytest.mark.slow

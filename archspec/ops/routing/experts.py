@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 
+# How many tensors an activation keeps besides its result; of others, what it is given.
+_KEPT: Mapping[Kind | None, int] = {None: 0, "relu": 0, "tanh": 0, "sigmoid": 0, "quick_gelu": 2}
+
+
 @record
 class Experts(Primitive):
     """`sum over experts e of w_e * down_e(act(gate_e x) * up_e x)`, or of `w_e * down_e(act(up_e x))` without gates.
@@ -90,6 +94,14 @@ class Experts(Primitive):
     def flops(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Dim:
         """`2 * tokens * top_k * d * hidden` for every map."""
         return 2 * inputs[0].elements() * self.top_k * self.hidden * len(self._maps)
+
+    def kept_inside(self, inputs: Sequence[TensorType]) -> Dim:
+        """`tokens * top_k` rows: what each map and function reads, and results and weights of the experts."""
+        x = inputs[0]
+        rows = x.with_axes(*x.axes[:-1]).elements() * self.top_k
+        # A product with a gate reads both of its operands.
+        hidden = 1 + 2 * self.gated + _KEPT.get(self.activation, 1) + 2 * (self.clamp is not None) + (self.dropout > 0)
+        return rows * (2 * x.shape[-1] + 1 + hidden * self.hidden)
 
     def exported(self, inputs: Sequence[TensorType]) -> str:
         """That all experts are computed, if a token does not pass all."""
