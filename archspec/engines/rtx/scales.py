@@ -67,8 +67,7 @@ def _signs(node: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     signs: NDArray[Any] = np.sign(node.inputs[1].const_value.numpy()).astype(np.int16)
     axis, block = node.attributes["axis"].as_int(), node.attributes.get("block_size")
     if block is not None:
-        signs = np.repeat(signs, block.as_int(), axis=axis)
-        return signs
+        return signs.repeat(block.as_int(), axis=axis)
     return signs.reshape([-1 if number == axis % len(shape) else 1 for number in range(len(shape))])
 
 
