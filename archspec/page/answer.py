@@ -79,6 +79,10 @@ def forget() -> None:
 
 @lru_cache(maxsize=1)
 def _checked(text: str, file: str) -> tuple[Report | None, tuple[Diagnostic, ...]]:
+    return checked(text, file)
+
+
+def checked(text: str, file: str) -> tuple[Report | None, tuple[Diagnostic, ...]]:
     """The report on a text, None where it does not load, and the diagnostics."""
     own = Path(file)
 

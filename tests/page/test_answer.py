@@ -10,7 +10,7 @@ import pytest
 from archspec.checking import check
 from archspec.diagnostics import to_json
 from archspec.page import assistance, browser
-from archspec.page.answer import PARTS, answer, forget
+from archspec.page.answer import PARTS, _checked, answer, checked, forget
 from archspec.page.browser import ask
 
 TEXT = """\
@@ -116,6 +116,18 @@ def test_the_worker_says_where_it_does_not_run_a_graph(monkeypatch: pytest.Monke
     monkeypatch.setattr(browser, "MOST_WEIGHTS", 100)
     assert "too large" in str(note(LEAK))
     assert note(TEXT) is None
+
+
+def test_what_is_prepared_is_a_leak_and_takes_nothing_away() -> None:
+    _, found = checked(browser._LEAK, "leak.yaml")
+    assert [one.code for one in found] == ["E420"]
+    assert any("path from `x`" in note for note in found[0].notes)
+    # The text that was asked about last is still the one that is known.
+    answer(TEXT, "small.yaml")
+    browser.prepare()
+    before = _checked.cache_info()
+    answer(TEXT, "small.yaml", ["tree"])
+    assert _checked.cache_info().hits == before.hits + 1
 
 
 def test_what_the_editor_asks_counts_as_javascript_does() -> None:
