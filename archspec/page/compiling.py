@@ -24,8 +24,8 @@ def compile_folder(folder: str, archive: str, compression: str, **options: Any) 
     """
     root = Path(folder)
     paths = sorted(path for path in root.rglob("*") if path.is_file())
-    # Entries have no time and no owner, so that archives of the same sources are the same bytes. The format is one whose
-    # headers are all alike, which the page unpacks itself.
+    # Entries have no time and no owner, so that archives of the same sources are the same bytes. In this format all
+    # headers are alike: the page unpacks it itself.
     opened: Any = tarfile.open
     with opened(archive, f"w:{compression}", format=tarfile.USTAR_FORMAT, **options) as made:
         for path in paths:
@@ -64,7 +64,5 @@ def _compiled(path: Path, shown: str, optimize: int = -1) -> bytes:
     with tempfile.TemporaryDirectory() as name:
         target = Path(name, "file.pyc")
         mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
-        py_compile.compile(
-            str(path), str(target), dfile=shown, doraise=True, invalidation_mode=mode, optimize=optimize
-        )
+        py_compile.compile(str(path), str(target), dfile=shown, doraise=True, invalidation_mode=mode, optimize=optimize)
         return target.read_bytes()

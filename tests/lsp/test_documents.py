@@ -287,7 +287,7 @@ async def test_a_request_of_a_wrong_shape_is_answered_with_an_error(tmp_path: Pa
         # The types of a client refuse what some clients send.
         object.__setattr__(wrong.position, "line", -1)
         async with asyncio.timeout(30):
-            with pytest.raises(JsonRpcException, match="invalid value @ .*position") as found:
+            with pytest.raises(JsonRpcException, match=r"invalid value @ \$.params.position") as found:
                 await client.client.text_document_hover_async(wrong)
         assert found.value.code == -32602
         # The next request is answered as ever.

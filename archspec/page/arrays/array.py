@@ -13,7 +13,6 @@ from archspec.page.arrays.indices import selected
 from archspec.page.arrays.kinds import NumberKind, converted, kind_among, kind_of, wider
 from archspec.page.arrays.layout import Shape, axis_of, permuted, spread
 
-
 Numbers = list[Any] | memoryview
 """Numbers in a list, or packed as doubles, which are only read: a stretch of them costs nothing."""
 
@@ -29,7 +28,8 @@ class ndarray:  # noqa: N801
 
     def __init__(self, data: Numbers | None, shape: Shape, kind: str, turned: ndarray | None = None) -> None:
         self.shape, self.kind, self._turned = shape, kind, turned
-        self._data, self._packed = (None, data) if isinstance(data, memoryview) else (data, None)
+        self._data: list[Any] | None = None if isinstance(data, memoryview) else data
+        self._packed: memoryview | None = data if isinstance(data, memoryview) else None
         self._is_written = turned is None and self._packed is None
 
     def setflags(self, *, write: bool) -> None:
