@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -41,11 +42,28 @@ def start(multiply: Callable[[Any, Any, Any, int], None] | None = None) -> None:
     import_module("archspec.page.requests")
 
 
-def prepare() -> None:
-    """Check a leak while nobody waits: what the first one that a person writes needs takes a second to import."""
-    from archspec.page.answer import checked
+def prepare(request: str) -> None:
+    """Do while nobody waits what the first violation of a spec would wait for.
 
-    checked(_LEAK, "leak.yaml")
+    That are numbers for the weights of the spec that a request asked about, and at first what a violation imports.
+    """
+    from archspec.page.answer import checked
+    from archspec.rules.wiring.values import filled
+
+    _leaked()
+    wanted: dict[str, Any] = json.loads(request)
+    report, _ = checked(str(wanted["text"]), str(wanted["file"]))
+    if report is not None and report.cost.parameters <= MOST_WEIGHTS:
+        for parameter in (one for node in report.spec.graph.walk() for one in node.parameters.values()):
+            filled(parameter, parameter.path, 0)
+
+
+@cache
+def _leaked() -> None:
+    """Check a leak."""
+    from archspec.page.answer import check_text
+
+    check_text(_LEAK, "leak.yaml")
 
 
 def ask(request: str) -> str:

@@ -144,27 +144,39 @@ def _lay_pyodide(folder: Path, archive: Path) -> None:
 
 def _lay_python(folder: Path, pyodide: Path, parts: Mapping[str, Path]) -> None:
     """Write the archives of compiled Python files: of what this package imports, and of itself with the specs."""
+    kept = _kept(pyodide, parts)
+    shutil.copyfile(kept / _PACKAGES, folder / _PACKAGES)
+    # Whatever runs from now on starts sooner by it.
+    shutil.copyfile(kept / _LIBRARY, pyodide / _LIBRARY)
     with tempfile.TemporaryDirectory() as name:
         sources = Path(name, "archspec")
         shutil.copytree(PACKAGE, sources, ignore=_ignored)
         shutil.copytree(shipped_specs_dir(), sources / "specs", dirs_exist_ok=True)
         _lay_version(sources.parent)
         _compile(pyodide, sources.parent, folder / "archspec.tar.zst")
-    # What is fetched at pinned versions is compiled once.
+
+
+def _kept(pyodide: Path, parts: Mapping[str, Path]) -> Path:
+    """The cached folder of what is fetched at pinned versions, compiled once: the packages and the standard library."""
     key = "".join(one.sha256 for one in components()) + _script() + _own("compiling.py")
     kept = root() / "page" / f"compiled-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-    if not kept.is_dir():
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".compiling-") as name:
-            sources, made = Path(name, "sources"), Path(name, "made")
-            for one in components():
-                if one.client == "pip":
-                    _unpack(parts[one.name], sources)
-            made.mkdir()
-            _compile(pyodide, sources, made / _PACKAGES)
-            _compile(pyodide, pyodide / _LIBRARY, made / _LIBRARY)
+    if kept.is_dir():
+        return kept
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".compiling-") as name:
+        sources, made = Path(name, "sources"), Path(name, "made")
+        for one in components():
+            if one.client == "pip":
+                _unpack(parts[one.name], sources)
+        made.mkdir()
+        _compile(pyodide, pyodide / _LIBRARY, made / _LIBRARY)
+        _compile(pyodide, sources, made / _PACKAGES)
+        try:
             made.replace(kept)
-    shutil.copyfile(kept / _PACKAGES, folder / _PACKAGES)
-    shutil.copyfile(kept / _LIBRARY, pyodide / _LIBRARY)
+        except OSError:
+            # Another process may have made the same meanwhile.
+            if not kept.is_dir():
+                raise
+    return kept
 
 
 def _lay_version(folder: Path) -> None:

@@ -63,9 +63,8 @@ async function start() {
 const started = start();
 started.then(() => postMessage({ ready: true }), (error) => postMessage({ failed: String(error) }));
 
-// What a violation needs is prepared once nothing has been asked for a while after the first answers.
+// What a violation needs is prepared once nothing has been asked for a while.
 const QUIET = 300;
-let prepared = false;
 let timer = 0;
 
 onmessage = async ({ data: { id, request } }) => {
@@ -73,7 +72,7 @@ onmessage = async ({ data: { id, request } }) => {
   try {
     const browser = await started;
     postMessage({ id, answer: browser.ask(request) });
-    if (!prepared) timer = setTimeout(() => { prepared = true; browser.prepare(); }, QUIET);
+    if (JSON.parse(request).ask === "answer") timer = setTimeout(() => browser.prepare(request), QUIET);
   } catch (error) {
     postMessage({ id, error: String(error) });
   }
