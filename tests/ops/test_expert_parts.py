@@ -203,6 +203,24 @@ def test_what_is_kept_for_the_backward_pass(options: dict[str, Any], ranks: int)
     assert sum(x.untyped_storage().nbytes() // x.element_size() for x in kept.values()) == of_rank.constant
 
 
+@pytest.mark.parametrize("ranks", [2, 6])
+def test_the_op_of_a_rank_is_that_of_the_whole_on_parts(ranks: int) -> None:
+    one = Split(torch.float32, spread, bias=True)
+    way = one.op.shardings(one.types, one.types[:1])[1]
+    for rank, (weights, *given) in enumerate(
+        zip(one.weights.chunk(ranks, dim=-1), *(parameter.chunk(ranks) for parameter in one.given), strict=True)
+    ):
+        own = one.op.on_rank(one.types, way, ranks, rank)
+        assert (own.top_k, own.every) == (min(TOP, EXPERTS // ranks), EXPERTS)
+        types = [one.types[0], TensorType.of(DType.FLOAT, TOKENS, EXPERTS // ranks)]
+        code = compiled(own, types, list(own.parameters(*types)))
+        assert torch.equal(code(one.x, weights, *given, {}, False)[0], one.code(one.x, weights, *given, {}, False)[0])
+        # A token may pass none of them: what has weight zero is not multiplied.
+        with FlopCounterMode(display=False) as counter:
+            code(one.x.double(), weights.double(), *(parameter.double() for parameter in given), {}, False)
+        assert counter.get_total_flops() == 3 * 2 * int((weights != 0).sum()) * WIDTH * HIDDEN
+
+
 @pytest.mark.slow
 def test_a_part_is_compiled_to_one_graph() -> None:
     one = Split(torch.bfloat16, spread, bias=True)
