@@ -15,7 +15,7 @@ from archspec.engines.folded import keep_dtype
 from archspec.engines.module import example_inputs, load_module, named_arguments
 from archspec.engines.ort.products import product
 from archspec.engines.program import Program
-from archspec.engines.quick_rules import rules_by_operator
+from archspec.engines.quick_export import quickly
 from archspec.engines.rounded_values import name_rounding
 from archspec.engines.scopes import SCOPES
 from archspec.model.ports import DTypeName, Interface, Port
@@ -77,7 +77,7 @@ def write_onnx(
     """
     import torch
 
-    with rules_by_operator():
+    with quickly():
         written = torch.onnx.export(
             exported,
             (),

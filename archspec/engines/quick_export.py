@@ -1,4 +1,4 @@
-"""A patch that shortens exports to ONNX and changes nothing in their results, active while a file is made."""
+"""Patches that shorten exports to ONNX and change nothing in their results, active while a file is made."""
 
 from __future__ import annotations
 
@@ -8,6 +8,38 @@ from copy import copy
 from functools import cache
 from typing import Any
 from unittest.mock import patch
+
+
+@contextlib.contextmanager
+def quickly() -> Iterator[None]:
+    """Have both patches."""
+    with rules_by_operator(), values_known():
+        yield
+
+
+@contextlib.contextmanager
+def values_known() -> Iterator[None]:
+    """Take the values of nodes from the trace where casts are inserted before operators that torch promotes.
+
+    torch 2.13 computes every node again for this, as fake tensors. A cast leaves the shape and the dtype of what comes
+    after it as they are.
+    """
+    from torch.onnx._internal.fx.passes.type_promotion import _TypePromotionInterpreter as Promotion
+    from torch.onnx._internal.fx.passes.type_promotion import get_type_promotion_rule
+
+    compute = Promotion.run_node
+
+    def run_node(self: Any, node: Any) -> Any:
+        if node.op != "call_function" or "val" not in node.meta:
+            return compute(self, node)
+        rule = get_type_promotion_rule(node, self.type_promotion_table)
+        if rule is not None:
+            with self._set_current_node(node):
+                self._maybe_promote_node(node, rule)
+        return node.meta["val"]
+
+    with patch.object(Promotion, "run_node", run_node):
+        yield
 
 
 @contextlib.contextmanager
