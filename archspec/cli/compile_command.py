@@ -33,6 +33,7 @@ _BESIDE = "parallelize.py"
 @click.option(
     "--sequence", is_flag=True, help="With --parallel: norms and residuals on a part of the length on each rank."
 )
+@click.option("--expert-parallel", is_flag=True, help="With --parallel: whole experts on each rank.")
 @click.option(
     "--pipeline",
     type=click.IntRange(min=2),
@@ -51,6 +52,7 @@ def command(
     output: Path | None,
     parallel: int | None,
     sequence: bool,
+    expert_parallel: bool,
     pipeline: int | None,
     expose: tuple[str, ...],
 ) -> None:
@@ -60,6 +62,8 @@ def command(
             raise click.UsageError(f"{option} writes {file} beside the module; give the module's file with --output")
     if sequence and parallel is None:
         raise click.UsageError("--sequence is a way of --parallel; give a number of ranks with it")
+    if expert_parallel and parallel is None:
+        raise click.UsageError("--expert-parallel is a way of --parallel; give a number of ranks with it")
     if sequence and pipeline is not None:
         raise click.UsageError("stages of a pipeline hold the whole length; leave out --sequence or --pipeline")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
@@ -68,9 +72,10 @@ def command(
     note_unproved(faults)
     beside: dict[str, str] = {}
     if parallel is not None and pipeline is None:
-        beside = {_BESIDE: emit_parallelize(checked, parallel, expose=expose, sequence=sequence)}
+        text = emit_parallelize(checked, parallel, expose=expose, sequence=sequence, expert_parallel=expert_parallel)
+        beside = {_BESIDE: text}
     if pipeline is not None:
-        beside = emit_pipeline(checked, pipeline, tensor=parallel, expose=expose)
+        beside = emit_pipeline(checked, pipeline, tensor=parallel, expose=expose, expert_parallel=expert_parallel)
     if output is not None:
         write_whole(output, source)
         for name, text in beside.items():

@@ -26,6 +26,7 @@ _NUMBER = click.IntRange(min=1, max=1_000_000)
 @click.option("--data", type=_NUMBER, metavar="M", help="Number of ranks that split the batch and the weights.")
 @click.option("--pipeline", type=_NUMBER, metavar="P", help="Number of stages that split the layers.")
 @click.option("--sequence", is_flag=True, help="Norms and residuals on a part of the length on each tensor rank.")
+@click.option("--expert-parallel", is_flag=True, help="Whole experts on each tensor rank.")
 @click.option("--memory", metavar="SIZE", help="Memory of one device, such as 80GB: propose the sizes not given.")
 @click.option(
     "--dtype",
@@ -44,6 +45,7 @@ def command(
     data: int | None,
     pipeline: int | None,
     sequence: bool,
+    expert_parallel: bool,
     memory: str | None,
     dtype: Literal["float32", "bfloat16"],
 ) -> None:
@@ -51,19 +53,21 @@ def command(
 
     `--tensor 8` splits attention by heads, feed-forward networks by features and tables by rows; `--data 4` gives each
     rank a part of the weights, as `fully_shard` does. With `--sequence`, tensor ranks hold parts of the length where
-    nothing else is split. With `--memory 80GB` the fewest devices are proposed, in powers
-    of two.
+    nothing else is split, and with `--expert-parallel` whole experts. With `--memory 80GB` the fewest devices are
+    proposed, in powers of two.
     """
     if memory is None and tensor is None and data is None and pipeline is None:
         raise click.UsageError("give sizes (`--tensor 8`), or the memory of a device (`--memory 80GB`)")
     if sequence and (tensor == 1 or (tensor is None and memory is None)):
         raise click.UsageError("`--sequence` cuts the length over tensor ranks; give their number with `--tensor`")
+    if expert_parallel and (tensor == 1 or (tensor is None and memory is None)):
+        raise click.UsageError("`--expert-parallel` puts experts on tensor ranks; give their number with `--tensor`")
     if sequence and pipeline is not None and pipeline > 1:
         raise click.UsageError("stages of a pipeline hold the whole length; leave out --sequence or --pipeline")
     checked = accepted(spec, set=overrides, reduced=reduced, unproved=unproved)
     note_unproved(checked.faults)
     size = None if memory is None else bytes_of(memory, "--memory")
-    found = propose(checked, tensor, data, pipeline, size, dtype, sequence=sequence)
+    found = propose(checked, tensor, data, pipeline, size, dtype, sequence=sequence, expert_parallel=expert_parallel)
     if as_json:
         print_json(proposal_data(found))
     else:

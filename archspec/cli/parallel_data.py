@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archspec.analyses.sharding.collectives import Collective
-from archspec.analyses.sharding.plan import Conversion, LengthStack, StoredParameter, Unsplit
+from archspec.analyses.sharding.plan import Conversion, ExpertModule, LengthStack, StoredParameter, Unsplit
 from archspec.ir.placement import Placement, Shard
 from archspec.parallel.proposal import Proposal
 
@@ -34,6 +34,7 @@ def proposal_data(found: Proposal) -> dict[str, object]:
         **_pipeline(found),
         "not_split": [_unsplit(one) for one in found.unsplit],
         "sequence": [_stack(one) for one in found.model.plan.stacks],
+        "experts": [_experts(one) for one in dict.fromkeys(one for part in found.parts for one in part.plan.experts)],
     }
 
 
@@ -109,6 +110,16 @@ def _stack(one: LengthStack) -> dict[str, object]:
         "layers": one.path,
         "length": str(one.length),
         "cut": one.reason is None,
+        "reason": one.reason,
+        "line": None if one.span is None else one.span.line,
+    }
+
+
+def _experts(one: ExpertModule) -> dict[str, object]:
+    return {
+        "module": one.path,
+        "count": one.count,
+        "whole": one.reason is None,
         "reason": one.reason,
         "line": None if one.span is None else one.span.line,
     }

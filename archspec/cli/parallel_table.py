@@ -20,7 +20,7 @@ _PATH = 46
 
 def show_proposal(found: Proposal) -> None:
     """Print a proposal as tables."""
-    for part in (_head, _stacks, _parameters, _exchanged, _pipeline, _memory, _seeds, _unsplit):
+    for part in (_head, _stacks, _experts, _parameters, _exchanged, _pipeline, _memory, _seeds, _unsplit):
         lines = list(part(found))
         if lines:
             click.echo("\n".join(lines))
@@ -66,6 +66,18 @@ def _stacks(found: Proposal) -> Iterator[str]:
         else:
             line = f" (line {stack.span.line})" if stack.span is not None else ""
             yield f"  {stack.path}: `{stack.length}` is not cut: {stack.reason}{line}"
+
+
+def _experts(found: Proposal) -> Iterator[str]:
+    """Where ranks have whole experts, and what keeps them from that elsewhere."""
+    ranks = found.tensor
+    for one in dict.fromkeys(one for part in found.parts for one in part.plan.experts):
+        if one.reason is None:
+            number = _count(one.count // ranks, "whole expert")
+            yield f"  {one.path}: {number} of {one.count} on each rank; FLOP as if each were chosen as often"
+        else:
+            line = f" (line {one.span.line})" if one.span is not None else ""
+            yield f"  {one.path}: no whole experts: {one.reason}{line}"
 
 
 def _parameters(found: Proposal) -> Iterator[str]:

@@ -18,7 +18,7 @@ _OPTIONS = (
         metavar="[NODE=]FORMAT",
         help="Store weights as integers with scales: int8, int4:32 (a scale for each 32), fp8, stored (the integers of "
         "a GGUF file; another format is then for the rest), or float for those of one; repeatable, the innermost node "
-        "counts, then the last. Or the quantised.json of a bundle, with its weights.",
+        "counts. Or the quantised.json of a bundle, with its weights.",
     ),
     click.option(
         "--keep",

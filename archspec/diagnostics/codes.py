@@ -156,6 +156,7 @@ _TITLES = {
     "E634": "quantised weights lose too much",
     "E635": "unknown limit of the loss",
     "E636": "no formats within the size",
+    "E637": "two formats for one node",
     "E640": "outputs differ from the original",
     "E641": "reference cannot be compared",
     "E642": "original cannot be opened",

@@ -155,6 +155,10 @@ class Primitive(Op):
         """FLOPs: twice the multiply-adds of matrix products, convolutions and attention; everything else counts 0."""
         return Dim.of(0)
 
+    def kept_inside(self, inputs: Sequence[TensorType]) -> Dim:
+        """Elements of floats that the emitted code makes on its way to the results and keeps for the backward pass."""
+        return Dim.of(0)
+
     def exported(self, inputs: Sequence[TensorType]) -> str:
         """What exported programs compute that the emitted module does not, for manifests; empty if they are equal."""
         return ""

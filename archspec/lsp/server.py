@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
+from cattrs import transform_error
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol
 from pygls.protocol.language_server import lsp_method
@@ -25,9 +27,18 @@ from archspec.editing.document import Document
 from archspec.lsp import convert
 from archspec.lsp.texts import OpenText, path_of, uri_of
 from archspec.lsp.worker import Found, Worker
+from archspec.record import record
 
 T = TypeVar("T")
 _PAUSE = 0.01
+
+
+@record
+class _Misshaped:
+    """A request that the protocol does not know in this shape, such as one with a negative line."""
+
+    id: str | int
+    error: JsonRpcException
 
 
 class _Protocol(LanguageServerProtocol):
@@ -37,6 +48,32 @@ class _Protocol(LanguageServerProtocol):
         if params.capabilities.general is not None:
             params.capabilities.general.position_encodings = [types.PositionEncodingKind.Utf16]
         return (yield from super().lsp_initialize(params))
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """A message from its data. pygls answers nothing to a request of a wrong shape, and its client would wait."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcInvalidParams as error:
+            if "id" not in data or "method" not in data:
+                raise
+            why = transform_error(error.__cause__) if error.__cause__ is not None else []
+            return _Misshaped(id=data["id"], error=JsonRpcInvalidParams("; ".join(why) or error.message))
+
+    def handle_message(self, message: Any) -> None:
+        """Handle a message, or answer a request of a wrong shape with an error."""
+        if isinstance(message, _Misshaped):
+            self._send_response(message.id, error=message.error.to_response_error())
+        else:
+            super().handle_message(message)
+
+    def _send_handler_result(self, future: Future[Any], *, msg_id: str | int) -> None:
+        """Answer a request. One that is refused is no failure of the server: its log has no traceback of it."""
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, JsonRpcException):
+            self._request_futures.pop(msg_id, None)
+            self._send_response(msg_id, error=error.to_response_error())
+        else:
+            super()._send_handler_result(future, msg_id=msg_id)
 
 
 class SpecServer(LanguageServer):

@@ -51,7 +51,7 @@ def answer(text: str, file: str, parts: Sequence[str] = (), sizes: Mapping[str, 
         a place elsewhere; `parts` by name, without those of a spec that does not load, or for `module` does not hold.
     """
     began = perf_counter()
-    report, found = _checked(text, file)
+    report, found = checked(text, file)
     source = Source(file, text)
     given: dict[str, Any] = {
         "loads": report is not None,
@@ -74,12 +74,17 @@ def answer(text: str, file: str, parts: Sequence[str] = (), sizes: Mapping[str, 
 
 def forget() -> None:
     """Check the next text also if it was asked about last: a file that it names may have changed."""
-    _checked.cache_clear()
+    checked.cache_clear()
 
 
 @lru_cache(maxsize=1)
-def _checked(text: str, file: str) -> tuple[Report | None, tuple[Diagnostic, ...]]:
-    """The report on a text, None where it does not load, and the diagnostics."""
+def checked(text: str, file: str) -> tuple[Report | None, tuple[Diagnostic, ...]]:
+    """The report on a text, None where it does not load, and the diagnostics; those of the last text are kept."""
+    return check_text(text, file)
+
+
+def check_text(text: str, file: str) -> tuple[Report | None, tuple[Diagnostic, ...]]:
+    """What `checked` keeps."""
     own = Path(file)
 
     def reader(path: Path) -> MapNode:

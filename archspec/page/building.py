@@ -26,7 +26,9 @@ MANIFEST = "page.json"
 """The file that says that a folder is a page, and lists its files with their hashes."""
 SITE = ("app.js", "checker.js", "editor.js", "link.js", "sizes.js", "tabs.js", "page.css")
 """Files of the page that are the same for both ways of answering."""
-_PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip")
+_LIBRARY = "python_stdlib.zip"
+_PACKAGES = "packages.tar.zst"
+_PYODIDE = ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", _LIBRARY)
 # Parts of the package that no answer imports.
 _LEFT_OUT = {"bundle", "cli", "contract", "decoding", "engines", "interop", "lsp", "parallel", "weights"}
 _NAME = "archspec-compiler"
@@ -142,23 +144,39 @@ def _lay_pyodide(folder: Path, archive: Path) -> None:
 
 def _lay_python(folder: Path, pyodide: Path, parts: Mapping[str, Path]) -> None:
     """Write the archives of compiled Python files: of what this package imports, and of itself with the specs."""
+    kept = _kept(pyodide, parts)
+    shutil.copyfile(kept / _PACKAGES, folder / _PACKAGES)
+    # Whatever runs from now on starts sooner by it.
+    shutil.copyfile(kept / _LIBRARY, pyodide / _LIBRARY)
     with tempfile.TemporaryDirectory() as name:
         sources = Path(name, "archspec")
         shutil.copytree(PACKAGE, sources, ignore=_ignored)
         shutil.copytree(shipped_specs_dir(), sources / "specs", dirs_exist_ok=True)
         _lay_version(sources.parent)
         _compile(pyodide, sources.parent, folder / "archspec.tar.zst")
-    # What is fetched at pinned versions is compiled once.
-    wheels = [one for one in components() if one.client == "pip"]
+
+
+def _kept(pyodide: Path, parts: Mapping[str, Path]) -> Path:
+    """The cached folder of what is fetched at pinned versions, compiled once: the packages and the standard library."""
     key = "".join(one.sha256 for one in components()) + _script() + _own("compiling.py")
-    kept = root() / "page" / f"packages-{hashlib.sha256(key.encode()).hexdigest()[:32]}.tar.zst"
-    if not kept.is_file():
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".compiling-") as name:
-            for one in wheels:
-                _unpack(parts[one.name], Path(name, "sources"))
-            _compile(pyodide, Path(name, "sources"), Path(name, "made"))
-            Path(name, "made").replace(kept)
-    shutil.copyfile(kept, folder / "packages.tar.zst")
+    kept = root() / "page" / f"compiled-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    if kept.is_dir():
+        return kept
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".compiling-") as name:
+        sources, made = Path(name, "sources"), Path(name, "made")
+        for one in components():
+            if one.client == "pip":
+                _unpack(parts[one.name], sources)
+        made.mkdir()
+        _compile(pyodide, pyodide / _LIBRARY, made / _LIBRARY)
+        _compile(pyodide, sources, made / _PACKAGES)
+        try:
+            made.replace(kept)
+        except OSError:
+            # Another process may have made the same meanwhile.
+            if not kept.is_dir():
+                raise
+    return kept
 
 
 def _lay_version(folder: Path) -> None:
@@ -173,7 +191,7 @@ def _lay_version(folder: Path) -> None:
 
 
 def _compile(pyodide: Path, sources: Path, archive: Path) -> None:
-    """Compile a folder by the Python of Pyodide. Raises SpecError E764 where that fails."""
+    """Compile a folder, or the standard library, by the Python of Pyodide. Raises SpecError E764 where that fails."""
     with tempfile.TemporaryDirectory() as name:
         runner = Path(name, "compile.mjs")
         runner.write_text(_script(), encoding="utf-8")

@@ -24,6 +24,7 @@ def parallelize(
     *,
     unproved: bool = False,
     sequence: bool = False,
+    expert_parallel: bool = False,
     checkpoint_layers: bool = False,
     split_outputs: bool = False,
     **options: Any,
@@ -40,6 +41,7 @@ def parallelize(
             or both.
         unproved: go on although something in the spec does not hold.
         sequence: whether ranks hold parts of the length in repeated layers, where nothing else is split.
+        expert_parallel: whether tensor ranks have whole experts, where they divide these.
         checkpoint_layers: whether the values in layers are computed again for the backward pass, and not kept.
         split_outputs: whether results of which each tensor rank has a part, such as logits over a vocabulary, are left
             so, as DTensors: `torch.distributed.tensor.parallel.loss_parallel` computes the cross entropy of these.
@@ -50,7 +52,8 @@ def parallelize(
 
     Raises:
         SpecError: E607 where the module does not belong to the spec, E900 where nothing is split over the tensor ranks,
-            or no length is cut with `sequence`, E503 where the code cannot be stored.
+            no length is cut with `sequence`, or no experts are whole with `expert_parallel`, E503 where the code cannot
+            be stored.
         ValueError: for a mesh with other dims, a module that is split already, `split_outputs` where no result is in
             parts, or `options` without a dim "data".
     """
@@ -64,7 +67,7 @@ def parallelize(
     if ranks == 1 and _DATA in sizes:
         # Nothing is split, so parameters need no second dim.
         mesh = mesh[_DATA]
-    made = stored_module(emit_parallelize(checked, ranks, sequence=sequence))
+    made = stored_module(emit_parallelize(checked, ranks, sequence=sequence, expert_parallel=expert_parallel))
     split: nn.Module = made.parallelize(
         module, mesh, checkpoint_layers=checkpoint_layers, split_outputs=split_outputs, **options
     )

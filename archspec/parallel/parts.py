@@ -51,31 +51,36 @@ class RankPart:
         return name if self.stage is None else self.stage.name_in_model(name)
 
 
-def model_part(graph: Graph, ranks: int, *, sequence: bool = False) -> RankPart:
-    """A whole model on tensor ranks; with `sequence`, they hold parts of the length where nothing else is split."""
+def model_part(graph: Graph, ranks: int, *, sequence: bool = False, expert_parallel: bool = False) -> RankPart:
+    """A whole model on tensor ranks.
+
+    With `sequence`, they hold parts of the length where nothing else is split, with `expert_parallel` whole experts.
+    """
     found = boundaries(graph)
-    return RankPart(graph=graph, boundaries=found, plan=plan(graph, ranks, found, sequence=sequence))
+    made = plan(graph, ranks, found, sequence=sequence, expert_parallel=expert_parallel)
+    return RankPart(graph=graph, boundaries=found, plan=made)
 
 
-def stage_parts(name: str, made: StagedModel, ranks: int) -> tuple[RankPart, ...]:
+def stage_parts(name: str, made: StagedModel, ranks: int, *, expert_parallel: bool = False) -> tuple[RankPart, ...]:
     """The stages of a model, each on as many tensor ranks.
 
     A stage is planned by itself, since what it is given and what it sends is whole. So it may be split in another way
-    than the whole model, where that would have parts of a value at the cut.
+    than the whole model, where that would have parts of a value at the cut. With `expert_parallel`, ranks have whole
+    experts.
 
     Raises:
         SpecError: E900 if nothing is split in any stage, E920 if stages split a parameter differently that both hold.
     """
-    parts = tuple(_stage_part(stage, ranks) for stage in made.graphs)
+    parts = tuple(_stage_part(stage, ranks, expert_parallel) for stage in made.graphs)
     if ranks > 1 and not any(splits(part.plan) for part in parts):
         check_splits(name, parts[0].plan)
     _check_tied(parts, ranks)
     return parts
 
 
-def _stage_part(stage: StageGraph, ranks: int) -> RankPart:
+def _stage_part(stage: StageGraph, ranks: int, expert_parallel: bool) -> RankPart:
     found = boundaries(stage.graph)
-    made = plan(stage.graph, ranks, found, received=stage.received)
+    made = plan(stage.graph, ranks, found, expert_parallel=expert_parallel, received=stage.received)
     return RankPart(graph=stage.graph, boundaries=found, plan=made, stage=stage)
 
 

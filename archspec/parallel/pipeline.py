@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from archspec.analyses.sharding.splits import check_experts
 from archspec.lower.emission import emit_graph, header_of, with_masks
 from archspec.lower.layout import statement
 from archspec.lower.naming import class_name
@@ -18,7 +19,12 @@ from archspec.spec import Spec
 
 
 def emit_pipeline(
-    checked: Checked, count: int, *, tensor: int | None = None, expose: Sequence[str] = ()
+    checked: Checked,
+    count: int,
+    *,
+    tensor: int | None = None,
+    expose: Sequence[str] = (),
+    expert_parallel: bool = False,
 ) -> dict[str, str]:
     """The files of a pipeline by their names: `stage_0.py` and so on, and `pipeline.py`.
 
@@ -29,11 +35,12 @@ def emit_pipeline(
         count: the number of stages.
         tensor: the number of ranks that share every stage.
         expose: paths of inner values that become outputs.
+        expert_parallel: whether tensor ranks have whole experts, where they divide these.
 
     Raises:
-        SpecError: E901 if the model has fewer layers than stages, E920 for layers that cannot be cut, or if stages
-            split a tied parameter differently, E501 or E502 if a module cannot express a stage, E201 or E218 for a path
-            that names no value.
+        SpecError: E900 if no experts are whole with `expert_parallel`, E901 if the model has fewer layers than stages,
+            E920 for layers that cannot be cut, or if stages split a tied parameter differently, E501 or E502 if a
+            module cannot express a stage, E201 or E218 for a path that names no value.
     """
     spec = exposed(checked.spec, expose)
     made = staged(spec.name, with_masks(spec), count)
@@ -44,7 +51,7 @@ def emit_pipeline(
     if tensor is not None:
         files = {
             f"parallelize_{number}.py": text
-            for number, text in enumerate(_split_texts(spec, made, tensor, f"\n\n{origin}\n"))
+            for number, text in enumerate(_split_texts(spec, made, tensor, f"\n\n{origin}\n", expert_parallel))
         }
     modules = {f"stage_{number}.py": _stage_text(spec, checked, number, one) for number, one in enumerate(made.graphs)}
     lines = tables(spec.name, made)
@@ -64,9 +71,12 @@ def tables(name: str, made: StagedModel) -> list[str]:
     ]
 
 
-def _split_texts(spec: Spec, made: StagedModel, ranks: int, origin: str) -> Iterator[str]:
+def _split_texts(spec: Spec, made: StagedModel, ranks: int, origin: str, expert_parallel: bool) -> Iterator[str]:
     """The files that split each stage over tensor ranks. Raises SpecError E900 and E920."""
-    for number, (stage, part) in enumerate(zip(made.graphs, stage_parts(spec.name, made, ranks), strict=True)):
+    parts = stage_parts(spec.name, made, ranks, expert_parallel=expert_parallel)
+    if expert_parallel:
+        check_experts(spec.name, [part.plan for part in parts])
+    for number, (stage, part) in enumerate(zip(made.graphs, parts, strict=True)):
         about = f"How stage {number} of {spec.name} runs on {ranks} tensor ranks, and on ranks with data of their own."
         yield parallelize_text(part.plan, part.graph, part.boundaries, about + origin, stage.first_layers)
 

@@ -20,7 +20,7 @@ from archspec.analyses.sharding.held import (
     rank_share,
 )
 from archspec.analyses.sharding.plan import Conversion, StoredParameter, Unsplit
-from archspec.analyses.sharding.splits import check_splits, splits
+from archspec.analyses.sharding.splits import check_experts, check_splits, splits
 from archspec.analyses.sharding.state import cache_share
 from archspec.diagnostics import Diagnostic, SpecError
 from archspec.ir.op import Primitive
@@ -184,6 +184,7 @@ def propose(
     dtype: ActivationDType = "float32",
     *,
     sequence: bool = False,
+    expert_parallel: bool = False,
 ) -> Proposal:
     """The plan of a spec at the given numbers of ranks; those that are not given are 1, or found by the memory.
 
@@ -195,13 +196,14 @@ def propose(
         memory: bytes of a device; without, nothing is searched for.
         dtype: type of activations and of what is exchanged.
         sequence: whether tensor ranks hold parts of the length in repeated layers, where nothing else is split.
+        expert_parallel: whether tensor ranks have whole experts, where they divide these.
 
     Raises:
-        SpecError: E900 if nothing can be split over the tensor ranks, E901 if the model has fewer layers than stages,
-            E902 if no plan fits the memory, E920 for layers that cannot be cut into stages.
+        SpecError: E900 if nothing can be split over the tensor ranks, or there are no experts, E901 if the model has
+            fewer layers than stages, E902 if no plan fits the memory, E920 for layers that cannot be cut into stages.
     """
     largest: Proposal | None = None
-    for largest in _proposals(checked.spec, tensor, data, pipeline or 1, memory, dtype, sequence):
+    for largest in _proposals(checked.spec, tensor, data, pipeline or 1, memory, dtype, sequence, expert_parallel):
         if memory is None or largest.total <= memory:
             return largest
     raise _too_large(largest, memory or 0)
@@ -215,6 +217,7 @@ def _proposals(
     memory: int | None,
     dtype: ActivationDType,
     sequence: bool,
+    expert_parallel: bool,
 ) -> Iterator[Proposal]:
     """Proposals, fewest ranks first."""
     graph = with_masks(spec)
@@ -222,21 +225,26 @@ def _proposals(
     known: dict[int, tuple[RankPart, tuple[RankPart, ...]]] = {}
     for ranks, copies in _sizes(tensor, data, memory):
         if ranks not in known:
-            model = model_part(graph, ranks, sequence=sequence)
-            known[ranks] = model, _parts(spec.name, model, cut, required=tensor is not None)
+            model = model_part(graph, ranks, sequence=sequence, expert_parallel=expert_parallel)
+            required = tensor is not None
+            known[ranks] = model, _parts(spec.name, model, cut, required=required, expert_parallel=expert_parallel)
         model, parts = known[ranks]
         if parts:
             yield Proposal(spec=spec, model=model, parts=parts, data=copies, pipeline=pipeline, staged=cut, dtype=dtype)
 
 
-def _parts(name: str, model: RankPart, cut: StagedModel | None, *, required: bool) -> tuple[RankPart, ...]:
+def _parts(
+    name: str, model: RankPart, cut: StagedModel | None, *, required: bool, expert_parallel: bool
+) -> tuple[RankPart, ...]:
     """What groups of tensor ranks run; nothing where they split nothing, or E900 if it is `required` that they do."""
     ranks = model.plan.ranks
     if ranks > 1 and not splits(model.plan):
         if required:
             check_splits(name, model.plan, _INSTEAD)
         return ()
-    return (model,) if cut is None else stage_parts(name, cut, ranks)
+    if expert_parallel and ranks > 1 and not model.plan.experts:
+        check_experts(name, [model.plan])
+    return (model,) if cut is None else stage_parts(name, cut, ranks, expert_parallel=expert_parallel)
 
 
 def _too_large(made: Proposal | None, memory: int) -> SpecError:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Parameter
 from archspec.ir.init import Init
+from archspec.ir.repeat import Repeat
 from archspec.ir.rewriter import Rewriter
 from archspec.ir.storage import Storage
 from archspec.passes.base import Pass
@@ -63,18 +65,19 @@ class Storable:
 def storable(graph: Graph) -> dict[str, Storable]:
     """The parameters that may be stored as integers, by path, in the order of the graph.
 
-    All ops that read one must take it for coefficients, and one node must own all that its module holds. Layers of
-    several kinds hold a parameter each under one path, which are stored alike and must have one type.
+    All ops that read one must take it for coefficients, and one node must own all that its module holds, in each call
+    of the module. Layers of several kinds hold a parameter each under one path, which are stored alike and must have
+    one type.
     """
     found: dict[str, Storable] = {}
     barred = set[str]()
     holders = _holders(graph)
-    for node in graph.walk():
+    for node, inside in _placed(graph):
         specs = node.op.parameters(*(value.type for value in node.inputs))
         for local, parameter in node.parameters.items():
             spec, before = specs[local], found.get(parameter.path)
             differs = before is not None and before.parameter.type != parameter.type
-            if not spec.channels or differs or (local in node.owned and not _is_apart(node, local, holders)):
+            if not spec.channels or differs or (local in node.owned and not _is_apart(node, local, inside, holders)):
                 barred.add(parameter.path)
             found[parameter.path] = Storable(
                 parameter=parameter,
@@ -84,14 +87,33 @@ def storable(graph: Graph) -> dict[str, Storable]:
     return {path: storable for path, storable in found.items() if path not in barred}
 
 
+def _placed(graph: Graph, inside: str = "") -> Iterator[tuple[Node, str]]:
+    """Every node, those of regions after the node that has them, with the path of the module that computes it."""
+    for node in graph.nodes:
+        yield node, inside
+        module = _called(node)
+        for region in node.regions:
+            yield from _placed(region, inside if module is None else module)
+
+
+def _called(node: Node) -> str | None:
+    """The path of the module whose body a node runs, which several nodes may call; None for others."""
+    if isinstance(node.op, Call):
+        return node.op.module
+    return f"{node.op.module}.*" if isinstance(node.op, Repeat) else None
+
+
 def _holders(graph: Graph) -> Counter[str]:
-    """How many nodes of one layer hold parameters in a module, by its path; layers of several kinds count once."""
-    found = Counter[str]()
+    """How many nodes of one layer hold parameters in a module, by its path.
+
+    Layers of several kinds count once, and so do calls of one module.
+    """
+    found, inner = Counter[str](), dict[str | None, Counter[str]]()
     for node in graph.nodes:
         found.update({_module(node, local) for local in node.owned})
-        kinds = Counter[str]()
         for region in node.regions:
-            kinds |= _holders(region)
+            inner[_called(node)] = inner.get(_called(node), Counter()) | _holders(region)
+    for kinds in inner.values():
         found.update(kinds)
     return found
 
@@ -101,12 +123,15 @@ def _module(node: Node, local: str) -> str:
     return node.parameters[local].path.rpartition(".")[0]
 
 
-def _is_apart(node: Node, local: str, holders: Mapping[str, int]) -> bool:
-    """Whether a parameter of a node is held by the class that computes it, or with the node's others and no more."""
+def _is_apart(node: Node, local: str, inside: str, holders: Mapping[str, int]) -> bool:
+    """Whether a parameter of a node is held by the class that computes it, or with the node's others and no more.
+
+    `inside` is the path of the module of this class.
+    """
     module = _module(node, local)
     whole = node.owned == frozenset(node.parameters) and {_module(node, one) for one in node.owned} == {module}
     named = node.parameters[local].path == f"{module}.{local}"
-    return module == node.scope or (whole and named and holders[module] == 1)
+    return module == inside or (whole and named and holders[module] == 1)
 
 
 def _stored(parameter: Parameter, storage: Storage) -> Parameter:

@@ -12,7 +12,7 @@ from archspec.ops.elementwise.rounded import LARGEST, Grid
 from archspec.passes.quantise import storable
 from archspec.passes.round_operands import products
 from archspec.quantising.formats import KEPT
-from archspec.quantising.plan import Plan, inside, prefixes
+from archspec.quantising.plan import Plan, check_one_each, inside, prefixes
 from archspec.record import record
 
 Grids = Mapping[str, Grid]
@@ -28,14 +28,16 @@ class GridWish:
 
 
 def read_grids(texts: Iterable[str], keep: Iterable[str] = ()) -> tuple[GridWish, ...]:
-    """Read grids as they are given, `int8`, `NODE=fp8`, and nodes to keep as floats. Raises SpecError E630."""
-    found = []
+    """Read grids as they are given, `int8`, `NODE=fp8`, and nodes to keep as floats. Raises SpecError E630 or E637."""
+    found = list[GridWish]()
     for text in texts:
         node, equals, word = text.rpartition("=")
         if equals and not node:
             fail("E630", f"`{text}` names no node", None, help=f"write `{word}` for all nodes, or `NODE={word}`")
         found.append(GridWish(node=node, grid=None if word == KEPT else _grid(word)))
-    return (*found, *(GridWish(node=node, grid=None) for node in keep))
+    found += [GridWish(node=node, grid=None) for node in keep]
+    check_one_each((one.node, one.grid or KEPT) for one in found)
+    return tuple(found)
 
 
 def _grid(word: str) -> Grid:
@@ -49,7 +51,7 @@ def _refuse(word: str) -> NoReturn:
 
 
 def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxyType({})) -> Grids:
-    """The grid of what every product reads that is rounded; the wish for the innermost node counts, then the last.
+    """The grid of what every product reads that is rounded; the wish for the innermost node counts.
 
     Engines multiply numbers of one kind: the product with a table that is stored as `int8` reads what that is, and one
     with a weight in blocks reads floats, unless a wish is for it.
@@ -67,7 +69,7 @@ def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxy
             fail("E631", message, None, notes=notes, help=did_you_mean(wish.node, nodes, kind="nodes"))
     for path, node in known.items():
         mine = [wish for wish in given if inside(path, wish.node)]
-        best = max(reversed(mine), key=lambda wish: len(wish.node), default=None)
+        best = max(mine, key=lambda wish: len(wish.node), default=None)
         if best is not None and best.grid is not None and (best.node or not _in_blocks(node, plan)):
             found[path] = _fitting(path, node, best.grid, plan, tables)
     if not found:

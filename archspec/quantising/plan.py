@@ -9,7 +9,7 @@ from archspec.ir.graph import Graph
 from archspec.ir.storage import Storage
 from archspec.layouts.parameters import shape_of
 from archspec.passes.quantise import Storable, storable
-from archspec.quantising.formats import STORED, Format, read_format
+from archspec.quantising.formats import KEPT, STORED, Format, read_format
 from archspec.record import record
 
 Plan = Mapping[str, Storage]
@@ -30,22 +30,39 @@ class Wish:
 
 
 def read_wishes(formats: Iterable[str], keep: Iterable[str] = ()) -> tuple[Wish, ...]:
-    """Read formats as they are given, `int4:32`, `NODE=int8`, `stored`, and nodes to keep as floats. Raises E630."""
-    found = []
+    """Read formats as they are given, `int4:32`, `NODE=int8`, `stored`, and nodes to keep as floats.
+
+    Raises SpecError E630 for what is no format, E637 for two of one node.
+    """
+    found = list[Wish]()
     for text in formats:
         node, equals, word = text.rpartition("=")
         if equals and not node:
             fail("E630", f"`{text}` names no node", None, help=f"write `{word}` for all weights, or `NODE={word}`")
         stored = word == STORED
         found.append(Wish(node=node, format=None if stored else read_format(word), stored=stored))
-    return (*found, *(Wish(node=node, format=None) for node in keep))
+    found += [Wish(node=node, format=None) for node in keep]
+    # What holds the integers of a file goes with another format, for what the file has no integers of.
+    check_one_each((one.node, str(one.format or KEPT)) for one in found if not one.stored)
+    return tuple(found)
+
+
+def check_one_each(words: Iterable[tuple[str, str]]) -> None:
+    """Check that no node has two formats, each given with its node. Raises SpecError E637."""
+    found = dict[str, str]()
+    for node, word in words:
+        before = found.setdefault(node, word)
+        if before != word:
+            where = f"`{node}`" if node else "all nodes"
+            help = f"leave one of the two out; `--keep` is short for `{KEPT}`"
+            fail("E637", f"`{before}` and `{word}` are both given for {where}", None, help=help)
 
 
 def plan_of(graph: Graph, wishes: Sequence[Wish], given: Plan | None = None) -> Plan:
     """The storage of every parameter that becomes integers.
 
-    Of several wishes for a parameter, the one for the innermost node counts, and the last of these. `stored` counts
-    before others for the same node, and is no wish for what is not in `given`, the storages of given integers.
+    Of several wishes for a parameter, the one for the innermost node counts. `stored` counts before others for the same
+    node, and is no wish for what is not in `given`, the storages of given integers.
 
     A weight whose last axis has no whole blocks, a kernel and, with four bits, a table of which rows are looked up are
     stored as `int8` with a scale for each channel where a format with blocks is wished.
@@ -79,9 +96,8 @@ def free_paths(plan: Plan, wishes: Sequence[Wish], given: Plan | None = None) ->
 def _wished(path: str, wishes: Sequence[Wish], given: Plan) -> Wish:
     """The wish for a parameter; one for floats if there is none."""
     mine = [wish for wish in wishes if inside(path, wish.node) and (path in given or not wish.stored)]
-    # The sort is stable: of equally good ones the last wins.
     none = Wish(node="", format=None)
-    return max(reversed(mine), key=lambda wish: (len(wish.node), wish.stored), default=none)
+    return max(mine, key=lambda wish: (len(wish.node), wish.stored), default=none)
 
 
 def inside(path: str, node: str) -> bool:

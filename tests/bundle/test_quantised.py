@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from tests.steps import steps_here
 # Plans of 4 and of 8 bits at once, a bias, and a head that is tied to a table.
 FORMATS = ("int4:16", "states.layers.*.feed_forward.up=int8")
 ROWS, LENGTH = 3, 9
+INTEGERS = (onnx.TensorProto.INT4, onnx.TensorProto.INT8)
 
 
 @pytest.fixture(scope="module")
@@ -84,13 +86,14 @@ def test_module_and_artifacts_are_held_to_the_same_integers(built: archspec.Bund
 
 
 def test_the_file_holds_integers_of_four_and_eight_bits_and_the_table_once(built: archspec.Bundle) -> None:
-    for path in (built.path / "artifacts/onnx/model.onnx", built.path / "artifacts/step/onnx/model.onnx"):
-        found = initializers(path)
-        assert len(found[onnx.TensorProto.INT4]) == 2 * 5
+    # In a step, one product gives queries, keys and values.
+    for path, count in (("artifacts/onnx/model.onnx", 5), ("artifacts/step/onnx/model.onnx", 3)):
+        found = initializers(built.path / path)
+        assert len(found[onnx.TensorProto.INT4]) == 2 * count
         # Of the layers, `up` has eight bits; the table is one tensor for both its uses.
         shapes = sorted(tuple(sorted(one.dims)) for one in found[onnx.TensorProto.INT8])
         assert shapes == [(32, 32), (32, 32), (32, 50)]
-        assert onnx.load(path).opset_import[0].version == 21
+        assert onnx.load(built.path / path).opset_import[0].version == 21
     assert built.manifest.artifacts[0].notes == [
         "opset 21 is the lowest with numbers of four and of eight bits in blocks"
     ]
@@ -101,7 +104,7 @@ def test_the_integers_of_the_file_are_those_of_the_weights(built: archspec.Bundl
     wanted = [one for name, one in stored.items() if one.dtype == np.int8 and one.shape != (50, 32)]
     found = [
         onnx.numpy_helper.to_array(one).astype(np.int8)
-        for kind in (onnx.TensorProto.INT4, onnx.TensorProto.INT8)
+        for kind in INTEGERS
         for one in initializers(built.path / "artifacts/onnx/model.onnx")[kind]
     ]
     for one in wanted:
@@ -243,16 +246,40 @@ def test_integers_have_no_loss_and_no_original(built: archspec.Bundle, folder: P
 
 
 @pytest.mark.slow
-def test_other_engines_compute_with_the_same_integers(folder: Path, weights: Path) -> None:
+def test_one_file_is_run_and_compiled_for_every_gpu_and_others_compute_with_its_integers(
+    folder: Path, weights: Path
+) -> None:
     pytest.importorskip("tensorrt_rtx")
     pytest.importorskip("openvino")
-    targets = ["openvino", "tensorrt-rtx:sm86,sm89,sm120"]
+    from archspec.engines.network.digest import digest
+    from archspec.engines.rtx.parsing import parse
+
+    targets = ["onnx", "openvino", "tensorrt-rtx:sm86,sm89,sm120"]
     made = build(folder, "engines", weights=weights, quantise=FORMATS, targets=targets)
     compared = {one.artifact for one in made.report.trials}
-    assert {"openvino", step_of("openvino"), "network of tensorrt-rtx"} <= compared
+    assert {"onnx", "openvino", step_of("openvino"), "network of tensorrt-rtx"} <= compared
     assert max(d.largest / max(1.0, d.scale) for one in made.report.trials for d in one.differences) < 1e-5
     # Four bits a weight are half of eight: an engine of floats would be larger than the module's weights.
     assert {entry.verified for entry in made.manifest.artifacts} == {"executed", "network-verified-cpu"}
+    # The file that ONNX Runtime runs has the network of each engine, and that holds the integers of the weights.
+    file = made.path / "artifacts/onnx/model.onnx"
+    plan = parse(file, made.interface.inputs, made.interface.outputs).plan()
+    engines = [entry.network for entry in made.manifest.artifacts if entry.target.startswith("tensorrt-rtx")]
+    assert engines == [digest(plan)] * 3
+    wanted = integers_as_bytes(one for one in load_file(made.path / "model.safetensors").values() if one.dtype == "i1")
+    constants = [step for step in plan.steps if step.kind == "CONSTANT"]
+    numbers = [(one.attributes["weights"], plan.wires[one.outputs[0]].shape) for one in constants]
+    kept = integers_as_bytes(one.reshape(shape) for one, shape in numbers if one.dtype == np.int8)
+    assert wanted == kept
+    stored = initializers(file)
+    inside = (onnx.numpy_helper.to_array(one) for kind in INTEGERS for one in stored[kind])
+    assert wanted == integers_as_bytes(inside)
+
+
+def integers_as_bytes(arrays: Iterable[np.ndarray]) -> set[tuple[tuple[int, ...], bytes]]:
+    """Shapes and bytes of matrices, a byte each; a matrix and its transpose are alike."""
+    both = (((one.shape, one.astype("i1").tobytes()), (one.T.shape, one.T.astype("i1").tobytes())) for one in arrays)
+    return {min(one) for one in both}
 
 
 @pytest.mark.parametrize(

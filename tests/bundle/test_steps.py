@@ -89,6 +89,13 @@ def latents(folder: Path, mask: str) -> Path:
     return path
 
 
+def write(folder: Path, text: str) -> Path:
+    """A file of a spec."""
+    path = folder / "tiny.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
 def silent(stage: str, fraction: float | None) -> None:
     pass
 
@@ -170,6 +177,50 @@ def test_attention_is_one_operator_of_the_runtime(tiny: Built) -> None:
     kinds = [node.op_type for node in model.graph.node if node.domain == "com.microsoft"]
     assert kinds.count("GroupQueryAttention") == 2
     assert not {"ScatterElements", "Softmax"} & {node.op_type for node in model.graph.node}
+
+
+ROTARY = TINY.replace(", positions: {kind: learned, length: 32}", "").replace(
+    "{heads: 4, kv_heads: 2, mask: causal}",
+    "{heads: 4, kv_heads: 2, head_dim: SIZE, mask: causal, MORE positions: {kind: rotary, layout: LAYOUT, SCALING}}",
+)
+FIXED = {"do_rotary": 2, "RotaryEmbedding": 0}
+"""How often a step has what; the angles of all positions are computed once."""
+ANEW = {"do_rotary": 0, "RotaryEmbedding": 4}
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted"),
+    [
+        pytest.param({}, {**FIXED, "packed": 2}, id="plain"),
+        pytest.param({"MORE": "bias: [q, k, v],"}, {**FIXED, "packed": 2}, id="biases"),
+        pytest.param({"MORE": "bias: [v],"}, {**FIXED, "packed": 0}, id="one bias"),
+        pytest.param({"MORE": "qk_norm: {norm: {kind: rms_norm, eps: 1e-5}, over: head},"}, FIXED, id="norms"),
+        pytest.param({"SIZE": "8"}, {**ANEW, "packed": 0}, id="heads of eight"),
+        pytest.param({"[1, 12, 32]": "[1, 12, 262144]"}, {**ANEW, "packed": 0}, id="a long context"),
+        pytest.param({"LAYOUT": "interleaved"}, {"do_rotary": 0, "packed": 0}, id="neighbours"),
+        pytest.param({"SCALING": "scaling: {kind: yarn, factor: 4, original: 8}"}, {**FIXED, "packed": 2}, id="scaled"),
+    ],
+)
+def test_who_rotates(changed: dict[str, str], wanted: dict[str, int], tmp_path: Path) -> None:
+    """Where angles of a position never change, attention rotates, and one product gives its heads.
+
+    Every position is held to the full forward, of rows with other pasts too.
+    """
+    source = ROTARY
+    for name, text in ({"SIZE": "16", "LAYOUT": "half", "MORE": "", "SCALING": "base: 100"} | changed).items():
+        source = source.replace(name, text)
+    built = Built(tmp_path, write(tmp_path, source))
+    # Norms of heads divide by little, so that float32 itself is off by 2e-5, with a table of each step too.
+    assert largest(built.contest()) < 3e-5
+    (step,) = built.built
+    nodes = list(onnx.load(tmp_path / _first(step.built[0])).graph.node)
+    attending = [node for node in nodes if node.op_type == "GroupQueryAttention"]
+    found = {
+        "do_rotary": sum(one.name == "do_rotary" for node in attending for one in node.attribute),
+        "RotaryEmbedding": [node.op_type for node in nodes].count("RotaryEmbedding"),
+        "packed": sum(not node.input[1] and not node.input[2] for node in attending),
+    }
+    assert {name: found[name] for name in wanted} == wanted
 
 
 @pytest.mark.parametrize("change", [1, -1])

@@ -133,6 +133,7 @@ def test_the_fewest_ranks_that_fit(archspec: Command) -> None:
         (("--data", "2", "--sequence"), "`--sequence` cuts the length over tensor ranks; give their number"),
         (("--tensor", "1", "--sequence"), "`--sequence` cuts the length over tensor ranks; give their number"),
         (("--tensor", "2", "--pipeline", "2", "--sequence"), "stages of a pipeline hold the whole length"),
+        (("--data", "2", "--expert-parallel"), "`--expert-parallel` puts experts on tensor ranks; give their number"),
         (("--tensor", "0"), "0 is not in the range 1<=x<=1000000"),
         (("--tensor", "1000000000"), "1000000000 is not in the range 1<=x<=1000000"),
     ],
@@ -247,3 +248,84 @@ def test_sequence_without_effect_is_told_and_not_written(archspec: Command, fold
     assert "states.layers: `7` is not cut: 7 is not divisible by 2" in ran.err
     assert not (folder / "model.py").exists()
     assert archspec("compile", "odd.yaml", "--parallel", "2", "-o", "model.py").status == 0
+
+
+MIXTURE = """
+archspec: 1
+name: mixture
+dims: {batch: [1, 2, 4], length: [1, 5, 9]}
+inputs:
+  x: float[batch, length, 32]
+graph:
+  states:
+    block: encoder
+    input: x
+    layers: 2
+    residual: bare
+    attention: none
+    feed_forward:
+      hidden: 24
+      activation: relu
+      experts: {count: 6, top_k: 2, scores: softmax, normalise: true}
+outputs:
+  states: float[batch, length, 32]
+"""
+
+
+def test_whole_experts(archspec: Command, folder: Path) -> None:
+    (folder / "mixture.yaml").write_text(MIXTURE, encoding="utf-8")
+    by_hidden, whole = (
+        archspec("parallel", "mixture.yaml", "--tensor", "2", "--json", *more).data
+        for more in ((), ("--expert-parallel",))
+    )
+    assert by_hidden["experts"] == []
+    (module,) = whole["experts"]
+    assert module == {
+        "module": "states.layers.*.feed_forward.experts",
+        "count": 6,
+        "whole": True,
+        "reason": None,
+        "line": module["line"],
+    }
+    axes = {one["path"].rpartition(".")[2]: one["placement"].get("axis") for one in whole["parameters"]}
+    assert (axes["up"], axes["down"]) == (0, 0)
+    # Biases of `down` are cut with their experts: 32 features of three experts in two layers.
+    assert whole["elements"]["rank"] == by_hidden["elements"]["rank"] - 2 * 3 * 32
+    assert whole["flops"] == by_hidden["flops"]
+    shown = archspec("parallel", "mixture.yaml", "--tensor", "2", "--expert-parallel").out.splitlines()
+    told = "3 whole experts of 6 on each rank; FLOP as if each were chosen as often"
+    assert f"  states.layers.*.feed_forward.experts: {told}" in shown
+    assert archspec("compile", "mixture.yaml", "--parallel", "2", "--expert-parallel", "-o", "model.py").status == 0
+    assert '"states.layers.*.feed_forward.experts.up": Shard(0)' in (folder / "parallelize.py").read_text()
+
+
+def test_experts_that_ranks_do_not_divide_are_told_and_not_written(archspec: Command, folder: Path) -> None:
+    """The plan is that without `--expert-parallel`, which says so; a file would hide it."""
+    (folder / "mixture.yaml").write_text(MIXTURE, encoding="utf-8")
+    by_hidden, whole = (
+        archspec("parallel", "mixture.yaml", "--tensor", "4", "--json", *more).data
+        for more in ((), ("--expert-parallel",))
+    )
+    (module,) = whole.pop("experts")
+    assert (module["whole"], module["reason"]) == (False, "6 experts are not divisible by 4")
+    assert by_hidden.pop("experts") == []
+    assert whole == by_hidden
+    shown = archspec("parallel", "mixture.yaml", "--tensor", "4", "--expert-parallel").out
+    line = f"6 experts are not divisible by 4 (line {module['line']})"
+    assert f"  states.layers.*.feed_forward.experts: no whole experts: {line}\n" in shown
+    more = ("--parallel", "4", "--expert-parallel", "-o", "model.py")
+    for command in (("compile", "mixture.yaml", *more), ("compile", "mixture.yaml", "--pipeline", "2", *more)):
+        ran = archspec(*command)
+        assert ran.status == 1
+        assert "error[E900]: no experts of `mixture` can be whole on 4 tensor ranks\n" in ran.err
+        assert "states.layers.*.feed_forward.experts: 6 experts are not divisible by 4" in ran.err
+    assert not (folder / "model.py").exists()
+
+
+def test_whole_experts_of_a_model_without_any_are_refused(archspec: Command, folder: Path) -> None:
+    for command in (("parallel", "--tensor"), ("compile", "-o", "model.py", "--parallel")):
+        ran = archspec(command[0], "small.yaml", *command[1:], "2", "--expert-parallel")
+        assert ran.status == 1
+        assert "error[E900]: no experts of `small` can be whole on 2 tensor ranks\n" in ran.err
+        assert "it has no mixture of experts" in ran.err
+    assert not (folder / "model.py").exists()

@@ -19,9 +19,15 @@ SPECS = sorted(path.stem for path in shipped_specs_dir().glob("*.yaml"))
 OF_TWO_BLOCKS = {("mit-b0", block, name) for block in ("layer", "coarse_layer") for name in ("attended", "y")}
 
 
-def some(folder: Path, specs: list[str], each: int | None) -> list[str]:
+@pytest.fixture(scope="module")
+def renamer(tmp_path_factory: pytest.TempPathFactory) -> Renamer:
+    """One for all specs: what it has read of the others is known for the next."""
+    return Renamer(tmp_path_factory.mktemp("renamed"))
+
+
+def some(renamer: Renamer, specs: list[str], each: int | None) -> list[str]:
     """What is wrong after renaming some names of each spec, or all."""
-    renamer, wrong, chance = Renamer(folder), [], Random(7)
+    wrong, chance = [], Random(7)
     for spec in specs:
         names = renamer.names(spec)
         for name in names if each is None else chance.sample(names, min(each, len(names))):
@@ -35,14 +41,15 @@ def some(folder: Path, specs: list[str], each: int | None) -> list[str]:
     return wrong
 
 
-def test_some_names_of_some_specs(tmp_path: Path) -> None:
-    assert some(tmp_path, ["gated-attention", "clip-vit-b32", "roberta-base"], 2) == []
+def test_some_names_of_some_specs(renamer: Renamer) -> None:
+    assert some(renamer, ["gated-attention", "clip-vit-b32", "roberta-base"], 2) == []
 
 
 @pytest.mark.slow
 @pytest.mark.long
-def test_every_name_of_every_shipped_spec(tmp_path: Path) -> None:
-    assert some(tmp_path, SPECS, None) == []
+@pytest.mark.parametrize("spec", SPECS)
+def test_every_name_of_every_shipped_spec(spec: str, renamer: Renamer) -> None:
+    assert some(renamer, [spec], None) == []
 
 
 def test_a_name_is_renamed_in_the_files_that_extend_its_own(tmp_path: Path) -> None:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from archspec.diagnostics import SpecError
 from archspec.engines.build import WORKER
@@ -14,6 +18,8 @@ from archspec.engines.registry import read_targets
 from archspec.engines.targets import openvino as module
 from archspec.engines.targets.openvino import OpenVINO
 from tests.engines.conftest import Case, held_to_the_module
+
+WEIGHT = np.arange(16, dtype=np.float32).reshape(4, 4)
 
 
 def test_it_computes_what_the_module_computes(openvino_case: Case) -> None:
@@ -52,6 +58,24 @@ def test_a_build_of_the_same_network_gives_the_same_bytes(openvino_case: Case) -
         run_step(WORKER, "build", job, folder=case.folder, stage="build openvino", progress=None)
     for name in case.built.artifact.files:
         assert (case.folder / "first" / name).read_bytes() == (case.folder / "second" / name).read_bytes()
+
+
+def test_an_output_that_adds_zeros_keeps_its_name(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    floats = (TensorProto.FLOAT, ["rows", 4])
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "weight"], ["inner"]), helper.make_node("Add", ["inner", "bias"], ["sum"])],
+        "network",
+        [helper.make_tensor_value_info("x", *floats)],
+        [helper.make_tensor_value_info("sum", *floats)],
+        [numpy_helper.from_array(array, name) for name, array in (("weight", WEIGHT), ("bias", np.zeros(4, "f")))],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    onnx.save(model, tmp_path / "model.onnx")
+    interface = SimpleNamespace(outputs={"sum": None})
+    found = OpenVINO().open(tmp_path / "model.onnx", interface).run({"x": WEIGHT[:2]})  # type: ignore[arg-type]
+    assert found.keys() == {"sum"}
+    np.testing.assert_allclose(found["sum"], WEIGHT[:2] @ WEIGHT, rtol=1e-6)
 
 
 def refusal(texts: list[str], dtype: str = "float32") -> list[str]:

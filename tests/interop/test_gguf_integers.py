@@ -69,6 +69,18 @@ def test_scales_that_float16_holds_are_not_told(tmp_path: Path, spec: Spec) -> N
     assert torch.equal(load_weights(spec, tmp_path / "w.gguf")[Q], -128.0 * scales.expand(32, 32))
 
 
+def test_floats_of_eight_bits_are_written_as_their_values_and_what_is_rounded_is_told(
+    tmp_path: Path, spec: Spec
+) -> None:
+    draw = {name: torch.randn(shape) for name, shape in parameter_shapes(spec.graph).items()}
+    eights, scales = torch.randn(32, 32).to(torch.float8_e4m3fn), 0.01 + torch.rand(32, 1)
+    draw |= {Q: eights, f"{Q}_scale": scales, "logits_input.scale": torch.tensor(0.1)}
+    told = export_gguf(spec, draw, tmp_path / "w.gguf", "F32", {Q: Storage(bits=8, channels=1, floating=True)})
+    assert torch.equal(load_weights(spec, tmp_path / "w.gguf")[Q], eights.float() * scales)
+    assert f"{Q} as floats: blocks of other than 32 integers" in told.notes
+    assert "values that the bundle rounds: activations, or what its cache keeps" in told.notes
+
+
 def test_scales_that_would_be_infinite_are_refused(tmp_path: Path, spec: Spec) -> None:
     with pytest.raises(SpecError) as raised:
         exported(spec, tmp_path / "w.gguf", {Q: Storage(bits=8, channels=1)}, 1e5)

@@ -12,12 +12,19 @@ import torch
 from torch import Tensor, nn
 
 import archspec
+from archspec.checking.checks import accepted
 from archspec.interop.huggingface.remote_code import export_code
+from archspec.layouts.parameters import parameter_shapes
 from archspec.lower import compile, emit
+from archspec.lower.modules import class_in
 from archspec.model.checked import Checked
 from archspec.model.ports import interface_of
 from archspec.model.samples import sample
 from archspec.model.sizes import typical
+from archspec.quantising.activations import grids_of, read_grids
+from archspec.quantising.plan import plan_of, read_wishes
+from archspec.quantising.spec import quantised
+from archspec.quantising.tensors import stored_tensors
 from tests.parity.models import filled
 
 transformers = pytest.importorskip("transformers")
@@ -87,6 +94,30 @@ def test_transformers_computes_what_the_module_computes(name: str, tmp_path: Pat
         torch.testing.assert_close(found[key], one, rtol=1e-6, atol=1e-6)
         torch.testing.assert_close(again[key], one, rtol=1e-6, atol=1e-6)
     assert {path.name for path in first.iterdir()} == {path.name for path in second.iterdir()}
+
+
+@pytest.mark.parametrize("format", ["int8", "fp8"])
+def test_integers_and_floats_of_eight_bits_with_rounded_activations_stay_as_they_are(
+    format: str, tmp_path: Path
+) -> None:
+    spec = archspec.load("gpt2", reduced=True)
+    plan = plan_of(spec.graph, read_wishes([format]))
+    made = accepted(quantised(spec, plan, grids_of(spec.graph, read_grids([format]), plan)))
+    text, shapes = emit(made), parameter_shapes(made.spec.graph)
+    scales = {name: torch.tensor(0.05) for name in shapes if name.endswith("_input.scale")}
+    floats = {**filled(compile(accepted(spec)), 3).state_dict(), **scales}
+    stored = dict(stored_tensors(made.spec.graph, floats))
+    # Two folders of one name would share their code in transformers.
+    folder = tmp_path / format
+    folder.mkdir()
+    export_code(made.spec, text, stored, folder)
+    network, model = class_in(text, made.spec.name)().eval(), opened(folder)
+    network.load_state_dict(stored)
+    ids = torch.arange(12).reshape(2, 6)
+    with torch.no_grad():
+        assert torch.equal(model(ids)["logits"], network(ids))
+        # They are no floats that were rounded on the way.
+        assert all(torch.equal(one, stored[name]) for name, one in model.network.state_dict().items())
 
 
 def test_names_that_transformers_or_python_takes_are_kept_apart(tmp_path: Path) -> None:

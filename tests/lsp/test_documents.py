@@ -276,3 +276,39 @@ def test_without_the_package_the_command_says_what_to_install(monkeypatch: pytes
     found = CliRunner().invoke(cli, ["lsp"])
     assert isinstance(found.exception, SpecError)
     assert [one.code for one in found.exception.diagnostics] == ["E604"]
+
+
+@pytest.mark.asyncio
+async def test_a_request_of_a_wrong_shape_is_answered_with_an_error(tmp_path: Path) -> None:
+    async with editor(tmp_path) as client:
+        uri = (tmp_path / "small.yaml").as_uri()
+        await client.open(uri, DECODER)
+        wrong = types.HoverParams(types.TextDocumentIdentifier(uri), types.Position(0, 0))
+        # The types of a client refuse what some clients send.
+        object.__setattr__(wrong.position, "line", -1)
+        async with asyncio.timeout(30):
+            with pytest.raises(JsonRpcException, match=r"invalid value @ \$.params.position") as found:
+                await client.client.text_document_hover_async(wrong)
+        assert found.value.code == -32602
+        # The next request is answered as ever.
+        place = types.HoverParams(types.TextDocumentIdentifier(uri), position(DECODER, "|states:"))
+        assert await client.client.text_document_hover_async(place) is not None
+
+
+@pytest.mark.asyncio
+async def test_a_refused_request_leaves_nothing_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    protocol, sent = make_server().protocol, list[object]()
+    protocol._send_data = sent.append
+
+    async def asked(error: Exception) -> None:
+        future = asyncio.get_running_loop().create_future()
+        future.set_exception(error)
+        protocol._send_handler_result(future, msg_id=len(sent))
+
+    await asked(JsonRpcException("`causal` is a reserved word", code=-32803))
+    assert [(one.id, one.error.code) for one in sent] == [(0, -32803)]
+    assert caplog.records == []
+    # What the server did not mean to refuse is in its log.
+    await asked(ZeroDivisionError())
+    assert [one.error.code for one in sent] == [-32803, -32603]
+    assert "ZeroDivisionError" in caplog.text

@@ -56,6 +56,9 @@ CASES = [
     ),
     Case(op=Experts(top_k=2, hidden=3, activation=None, gated=True), inputs=(floats(SRC, 4), floats(SRC, 2))),
     Case(
+        op=Experts(top_k=4, hidden=3, activation="silu", gated=True, bias=True), inputs=(floats(SRC, 3), floats(SRC, 4))
+    ),
+    Case(
         op=Experts(top_k=2, hidden=3, activation="relu", gated=False, dropout=0.1),
         inputs=(floats(SRC, 4), floats(SRC, 2)),
     ),

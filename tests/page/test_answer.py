@@ -10,8 +10,9 @@ import pytest
 from archspec.checking import check
 from archspec.diagnostics import to_json
 from archspec.page import assistance, browser
-from archspec.page.answer import PARTS, answer, forget
+from archspec.page.answer import PARTS, answer, check_text, checked, forget
 from archspec.page.browser import ask
+from archspec.rules.wiring import values
 
 TEXT = """\
 archspec: 1
@@ -116,6 +117,21 @@ def test_the_worker_says_where_it_does_not_run_a_graph(monkeypatch: pytest.Monke
     monkeypatch.setattr(browser, "MOST_WEIGHTS", 100)
     assert "too large" in str(note(LEAK))
     assert note(TEXT) is None
+
+
+def test_what_is_prepared_is_what_the_next_violation_draws() -> None:
+    _, found = check_text(browser._LEAK, "leak.yaml")
+    assert [one.code for one in found] == ["E420"]
+    assert any("path from `x`" in note for note in found[0].notes)
+    # Numbers for all weights are there, and the text that was asked about last is still the one that is known.
+    values._stretch.cache_clear()
+    answer(TEXT, "small.yaml")
+    browser.prepare(json.dumps({"text": TEXT, "file": "small.yaml"}))
+    drawn, known = values._stretch.cache_info().misses, checked.cache_info().misses
+    answer(TEXT, "small.yaml", ["tree"])
+    assert checked.cache_info().misses == known
+    assert answer(LEAK, "small.yaml")["violated"]
+    assert values._stretch.cache_info().misses == drawn > 1
 
 
 def test_what_the_editor_asks_counts_as_javascript_does() -> None:

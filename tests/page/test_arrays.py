@@ -21,11 +21,18 @@ Case = Callable[[ModuleType, Any, Any, Any], Any]
 CASES: dict[str, Case] = {
     "broadcast": lambda np, x, n, b: x[:, None] * x[:1] + n[..., None, :],
     "quotients": lambda np, x, n, b: (x / (n - 2), n // 2, n % 3, -x, abs(x), 2 - n, 1 / (n * 0.0 + x)),
-    "powers": lambda np, x, n, b: (x**2, 2.0**n, n**2, abs(x) ** 0.5),
+    "powers": lambda np, x, n, b: (x**2, 2.0**n, n**2, abs(x) ** 0.5, (x * 1e200) ** 3, x**0, b[0] ** 2),
     "comparisons": lambda np, x, n, b: (x > 0, n == 2, n != x, ~b, b & (x > 0), b | (n < 2), b ^ b),
     "in place": lambda np, x, n, b: [y := np.array(x), y.__iadd__(n), y.__imul__(2.0)][0],
     "slices": lambda np, x, n, b: (x[1], x[..., ::-1], x[:, 1:], x[-1, ..., 0], x[None, :, None], x[::2, -2:]),
     "arrays as indices": lambda np, x, n, b: (x[n[0, 0] % 2], x[:, :, n[0, 0]], x[n[0, 0, :2] % 2, [0, 1]], x[b]),
+    "masks of the whole": lambda np, x, n, b: (x[b], n[x > 0], b[b], x[x > 9]),
+    "not written to": lambda np, x, n, b: [
+        y := np.resize(x, (40,)),
+        y.setflags(write=False),
+        w := y[4:34].reshape(5, 6),
+        (w, w[1:3], w[2], w[[0, 3]], w.T, x[0] @ w[:4], w[:, 1:] @ w[0, 1:], w @ w.T, w.T @ w, w + 1, w[1, 2] * x, y),
+    ][-1],
     "apart": lambda np, x, n, b: x[[0, 1], :, [2, 1]],
     "written": lambda np, x, n, b: [y := np.array(x), y.__setitem__((slice(None), 1), n[:, 1]), y.__setitem__(b, 0)][0],
     "written by ix_": lambda np, x, n, b: [

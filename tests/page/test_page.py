@@ -6,6 +6,7 @@ import functools
 import json
 import re
 import time
+import zipfile
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -259,6 +260,9 @@ def test_is_at_most_twelve_megabytes_and_the_same_each_time(folder: Path) -> Non
     assert 5_000_000 < total <= MOST_COMPRESSED, total
     listed = json.loads((folder / MANIFEST).read_text())["files"]
     assert {path.relative_to(folder).as_posix() for path in files} == {*listed, MANIFEST}
+    with zipfile.ZipFile(folder / "pyodide" / "python_stdlib.zip") as library:
+        assert sum(name.endswith(".pyc") for name in library.namelist()) > 400
+        assert not any(name.endswith(".py") for name in library.namelist())
     licences = (folder / "licenses.txt").read_text()
     assert all(f"{one.name} {one.version}" in licences for one in components())
     # A folder that holds anything else is left alone.

@@ -32,12 +32,17 @@ class Emitted:
 
 
 def emitted(
-    spec: Spec, count: int, sizes: Mapping[str, int] | None = None, *, sequence: bool = False
+    spec: Spec,
+    count: int,
+    sizes: Mapping[str, int] | None = None,
+    *,
+    sequence: bool = False,
+    expert_parallel: bool = False,
 ) -> tuple[Emitted, Plan]:
     """The texts of a spec for a number of tensor ranks, and its plan."""
     graph = with_masks(spec)
     found = boundaries(graph)
-    made = plan(graph, count, found, sequence=sequence)
+    made = plan(graph, count, found, sequence=sequence, expert_parallel=expert_parallel)
     sizes = sizes or {name: dim.typical for name, dim in spec.dims.items()}
     texts = Emitted(
         name=class_name(spec.name),

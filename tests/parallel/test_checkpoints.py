@@ -54,6 +54,17 @@ def test_training_goes_on_in_another_layout_and_on_other_numbers_of_ranks(
     assert ranks.run(2, train, 2, 1, STEPS, tmp_path)[0] == pytest.approx(alone[45:], **EXACT)
 
 
+def test_training_goes_on_with_whole_experts_and_without(ranks: Ranks, tmp_path: Path) -> None:
+    """Whole experts on 2 ranks, hidden features on 2, both with FSDP 2, one expert a rank, one process."""
+    name, steps = "mixtral-8x7b", 20
+    losses = ranks.run(2, train, 1, 2, 4, tmp_path, 4, name, True)[0]
+    losses += ranks.run(2, train, 1, 2, 8, tmp_path, 4, name)[0]
+    losses += ranks.run(4, train, 2, 2, 12, tmp_path, 4, name, True)[0]
+    losses += ranks.run(4, train, 1, 4, 16, tmp_path, 4, name, True)[0]
+    losses += train(1, 1, steps, tmp_path, 0, name)
+    assert losses == pytest.approx(train(1, 1, steps, name=name), **EXACT)
+
+
 def killed(folder: Path, when: str) -> list[float]:
     """Train until rank 1 is killed in step 25, or rank 0 when everything of a checkpoint but its name is there."""
     if when == "training":

@@ -32,10 +32,12 @@ class Job:
     batches: tuple[Mapping[str, Tensor], ...]
 
 
-def job(spec: Spec, data: int, tensor: int, *, sequence: bool = False, **sizes: int) -> Job:
+def job(
+    spec: Spec, data: int, tensor: int, *, sequence: bool = False, expert_parallel: bool = False, **sizes: int
+) -> Job:
     """The texts of a spec and the batches of data ranks."""
     sizes = {name: dim.typical for name, dim in spec.dims.items()} | sizes
-    texts, _ = emitted(spec, tensor, sizes, sequence=sequence)
+    texts, _ = emitted(spec, tensor, sizes, sequence=sequence, expert_parallel=expert_parallel)
     return Job(texts=texts, batches=tuple(inputs_of(spec.graph, sizes, seed) for seed in range(data)))
 
 
@@ -95,3 +97,8 @@ def test_parts_of_the_length_on_data_ranks_with_layers_computed_again(ranks: Ran
 
 def test_experts_over_more_data_ranks_than_there_are(ranks: Ranks) -> None:
     compare([job(load("mixtral-8x7b", reduced=True, set=["experts=3"]), 4, 1)], 1, False, ranks)
+
+
+def test_whole_experts_on_data_ranks(ranks: Ranks) -> None:
+    names = ("mixtral-8x7b", "deepseek-v3")
+    compare([job(load(name, reduced=True), 2, 2, expert_parallel=True) for name in names], 2, True, ranks)

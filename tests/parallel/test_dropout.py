@@ -96,6 +96,22 @@ def test_heads_are_dropped_apart(ranks: Ranks, tmp_path: Path) -> None:
     assert all(one == 0 or one == pytest.approx(1 / 0.9) for one in first)
 
 
+@pytest.mark.parametrize("expert_parallel", [False, True], ids=["hidden features", "whole experts"])
+def test_rows_of_experts_are_dropped_apart(expert_parallel: bool, ranks: Ranks, tmp_path: Path) -> None:
+    variant("plain", tmp_path)
+    text = (tmp_path / "small.yaml").read_text()
+    mixture = "experts: {count: 4, top_k: 2, scores: softmax, normalise: true}}"
+    (tmp_path / "small.yaml").write_text(text.replace("silu, dropout: 0.1}", f"silu, dropout: 0.1, {mixture}"))
+    texts, _ = emitted(load(tmp_path / "small.yaml"), 2, expert_parallel=expert_parallel)
+    assert '"states.layers.*.feed_forward.experts": (1,)' in texts.parallelize
+    (kept, again), (other, _) = ranks.run(2, both, texts)
+    assert torch.equal(kept[0], other[0])
+    assert all(torch.equal(kept[1][name], other[1][name]) for name in kept[1])
+    # Layers that are computed again drop the same again.
+    assert torch.equal(kept[0], again[0])
+    assert all(differs(kept[1][name], again[1][name]) < 1e-12 for name in kept[1])
+
+
 def test_values_that_are_whole_are_dropped_as_in_one_process(ranks: Ranks, tmp_path: Path) -> None:
     # The weights of attention are parts, of which each rank would draw for its own heads.
     text = (shipped_specs_dir() / "gpt2.yaml").read_text().replace("mask: causal, dropout: 0.1}", "mask: causal}")

@@ -100,11 +100,19 @@ def planned(spec: Spec, plan: Plan, data: int, recompute: bool, sizes: dict[str,
 
 
 def compare(
-    spec: Spec, data: int, tensor: int, *, recompute: bool, sequence: bool = False, sizes: dict[str, int] | None = None
+    spec: Spec,
+    data: int,
+    tensor: int,
+    *,
+    recompute: bool,
+    sequence: bool = False,
+    expert_parallel: bool = False,
+    sizes: dict[str, int] | None = None,
 ) -> None:
     """Measure a step of a spec, and what a rank stores."""
     sizes = {name: dim.typical for name, dim in spec.dims.items()} | (sizes or {})
-    texts, plan = emitted(spec, tensor, sizes, sequence=sequence)
+    texts, plan = emitted(spec, tensor, sizes, sequence=sequence, expert_parallel=expert_parallel)
+    assert not expert_parallel or all(one.reason is None for one in plan.experts)
     with imagined(data * tensor):
         module = split(texts, data, tensor, recompute)
         stored = sum(one.to_local().numel() for one in module.parameters() if isinstance(one, DTensor))
@@ -131,6 +139,13 @@ def test_a_step_exchanges_what_the_plan_says(name: str, data: int, tensor: int, 
 def test_layers_that_run_more_than_once(name: str, sequence: bool, tmp_path: Path) -> None:
     spec = variant(name, tmp_path)
     compare(spec, 2, 2, recompute=True, sequence=sequence)
+
+
+@pytest.mark.parametrize(("data", "recompute"), [(1, True), (2, False), (4, True)])
+@pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v3"])
+def test_whole_experts(name: str, data: int, recompute: bool) -> None:
+    """Four data ranks share two experts, whose features they cut."""
+    compare(load(name, reduced=True), data, 2, recompute=recompute, expert_parallel=True)
 
 
 @pytest.mark.parametrize(("data", "tensor"), [(8, 1), (8, 4), (6, 1)])

@@ -119,23 +119,27 @@ def test_a_rank_holds_its_part_and_reads_nothing_else(name: str, ranks: Ranks, t
             assert read == held if name != "bloom-560m" else held <= read < whole
 
 
-def by_plan(folder: Path, sizes: dict[str, int]) -> list[tuple[list[str], int, int]]:
+def by_plan(
+    folder: Path, sizes: dict[str, int], name: str = "llama-3-8b", expert_parallel: bool = False
+) -> list[tuple[list[str], int, int]]:
     mesh = init_device_mesh("cpu", (*sizes.values(),), mesh_dim_names=(*sizes,))
-    return [by_plan_on(device, folder, mesh) for device in ("cpu", "meta")]
+    return [by_plan_on(device, name, folder, mesh, expert_parallel) for device in ("cpu", "meta")]
 
 
-def by_plan_on(device: str, folder: Path, mesh: DeviceMesh) -> tuple[list[str], int, int]:
+def by_plan_on(
+    device: str, name: str, folder: Path, mesh: DeviceMesh, expert_parallel: bool
+) -> tuple[list[str], int, int]:
     """Load into a module that its own plan splits."""
     with torch.device(device):
-        module = archspec.compile(reduced("llama-3-8b"))
-    parallelize(module, reduced("llama-3-8b"), mesh)
+        module = archspec.compile(reduced(name))
+    parallelize(module, reduced(name), mesh, expert_parallel=expert_parallel)
     with pytest.MonkeyPatch.context() as patch:
         read = counting(patch)
-        archspec.load_weights(module, reduced("llama-3-8b"), folder)
+        archspec.load_weights(module, reduced(name), folder)
     whole = {name: one.full_tensor() for name, one in module.state_dict().items()}
-    plain = archspec.compile(reduced("llama-3-8b"))
-    archspec.load_weights(plain, reduced("llama-3-8b"), folder)
-    different = [name for name, one in plain.state_dict().items() if not torch.equal(one, whole[name])]
+    plain = archspec.compile(reduced(name))
+    archspec.load_weights(plain, reduced(name), folder)
+    different = [path for path, one in plain.state_dict().items() if not torch.equal(one, whole[path])]
     return different, sum(read), sum(local(one).nbytes for one in module.state_dict().values())
 
 
@@ -144,6 +148,15 @@ def test_a_module_that_its_plan_splits(sizes: dict[str, int], ranks: Ranks, tmp_
     """Two heads of keys over four ranks: each rank holds the one that its queries read."""
     published("llama-3-8b", tmp_path)
     for found in ranks.run(4, by_plan, tmp_path, sizes):
+        for different, read, held in found:
+            assert different == []
+            assert read == held
+
+
+def test_whole_experts_are_read_alone(ranks: Ranks, tmp_path: Path) -> None:
+    """Two of four experts on each tensor rank, out of tensors that hold `gate` and `up` of all."""
+    published("mixtral-8x7b", tmp_path)
+    for found in ranks.run(4, by_plan, tmp_path, {"data": 2, "tensor": 2}, "mixtral-8x7b", True):
         for different, read, held in found:
             assert different == []
             assert read == held

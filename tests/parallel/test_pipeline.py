@@ -52,14 +52,15 @@ SPLIT = {
 
 
 def pipelined(
-    name: str, schedule: str, stages: int, tensor: int | None = None, **dims: str
+    name: str, schedule: str, stages: int, tensor: int | None = None, *, expert_parallel: bool = False, **dims: str
 ) -> tuple[Pipelined, Proposal]:
     spec = load(name, reduced=True, set={**dims})
     sizes = {dim: one.typical for dim, one in spec.dims.items()} | {"batch": 4}
     texts, _ = emitted(spec, 2, sizes)
-    files = emit_pipeline(accepted(spec), stages, tensor=tensor)
+    files = emit_pipeline(accepted(spec), stages, tensor=tensor, expert_parallel=expert_parallel)
     # The table is that of one micro-batch.
-    told = propose(accepted(load(name, reduced=True, set={**dims, "dims.batch.1": "1"})), tensor, None, stages, None)
+    one = accepted(load(name, reduced=True, set={**dims, "dims.batch.1": "1"}))
+    told = propose(one, tensor, None, stages, None, expert_parallel=expert_parallel)
     return Pipelined(name=name, files=files, texts=texts, schedule=schedule), told
 
 
@@ -166,6 +167,8 @@ def test_gradients_of_two_stages(schedules: Mapping[str, str], ranks: Ranks, tmp
 
 def test_gradients_of_two_stages_on_two_tensor_ranks_each(ranks: Ranks, tmp_path: Path) -> None:
     jobs = [pipelined(name, "1F1B", 2, 2, **dims) for name, dims in SPLIT.items()]
+    jobs.append(pipelined("mixtral-8x7b", "1F1B", 2, 2, expert_parallel=True))
+    assert all(module.reason is None for part in jobs[-1][1].parts for module in part.plan.experts)
     check(jobs, ranks.run(4, compared, [job for job, _ in jobs], str(tmp_path), 2))
 
 

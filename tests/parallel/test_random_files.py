@@ -16,6 +16,8 @@ from tests.yaml_fuzz.make import file_of
 SEED = 2
 FOUND = 12
 """An input of the model enters the first layer in parts, and no gradient comes back to it."""
+EXPERTS = [25, 28]
+"""Layers with three experts, with a shared one and without."""
 FEW = [3, FOUND]
 MANY = range(40)
 
@@ -34,6 +36,22 @@ def test_random_files(numbers: list[int], ranks: Ranks, tmp_path: Path) -> None:
             plans.append((number, of_plan(made, sizes)))
     assert len(jobs) >= len(numbers) // 3
     for found in ranks.run(4, parities, jobs, 4, torch.float64, timeout=900):
+        for one, (number, (counts, given, held)) in zip(found, plans, strict=True):
+            check(one, number)
+            assert (one.counts, one.given, one.stored) == (counts, given, held), number
+
+
+def test_random_mixtures(ranks: Ranks, tmp_path: Path) -> None:
+    jobs, plans = [], []
+    for number in EXPERTS:
+        (tmp_path / "file.yaml").write_text(file_of(SEED, number).text())
+        spec = load(tmp_path / "file.yaml")
+        sizes = {name: dim.typical for name, dim in spec.dims.items()}
+        texts, made = emitted(spec, 3, sizes, expert_parallel=True)
+        assert [one.reason for one in made.experts] == [None]
+        jobs.append(texts)
+        plans.append((number, of_plan(made, sizes)))
+    for found in ranks.run(3, parities, jobs, 3, torch.float64, timeout=900):
         for one, (number, (counts, given, held)) in zip(found, plans, strict=True):
             check(one, number)
             assert (one.counts, one.given, one.stored) == (counts, given, held), number

@@ -22,19 +22,22 @@ LARGEST = 1.0
 
 
 @cache
-def checked() -> Checked:
-    return accepted("llama-3-8b", reduced=True)
+def checked(name: str = "llama-3-8b") -> Checked:
+    return accepted(name, reduced=True)
 
 
-def built(data: int, tensor: int) -> tuple[nn.Module, Optimizer]:
+def built(
+    data: int, tensor: int, name: str = "llama-3-8b", *, expert_parallel: bool = False
+) -> tuple[nn.Module, Optimizer]:
     """The module in float64 on data x tensor ranks, made without memory and then initialised; and its optimizer."""
     sizes = {"data": data, "tensor": tensor}
     dims = {name: size for name, size in sizes.items() if size > 1}
     with torch.device("meta" if dims else "cpu"):
-        module = archspec.compile(checked()).double()
+        module = archspec.compile(checked(name)).double()
     if dims:
-        parallelize(module, checked(), init_device_mesh("cpu", (*dims.values(),), mesh_dim_names=(*dims,)))
-    initialise(module, checked(), seed=0)
+        mesh = init_device_mesh("cpu", (*dims.values(),), mesh_dim_names=(*dims,))
+        parallelize(module, checked(name), mesh, expert_parallel=expert_parallel)
+    initialise(module, checked(name), seed=0)
     return module, AdamW(module.parameters(), lr=1e-2, betas=(0.9, 0.95))
 
 
@@ -62,12 +65,20 @@ def one_step(module: nn.Module, optimizer: Optimizer, step: int, data: int, plac
     return float(mean) / (dist.get_world_size() if data > 1 else 1)
 
 
-def train(data: int, tensor: int, last: int = STEPS, folder: Path | None = None, every: int = 0) -> list[float]:
+def train(
+    data: int,
+    tensor: int,
+    last: int = STEPS,
+    folder: Path | None = None,
+    every: int = 0,
+    name: str = "llama-3-8b",
+    expert_parallel: bool = False,
+) -> list[float]:
     """Losses of the steps from the newest checkpoint of a folder, or the first, to a last one.
 
     A checkpoint is saved after `every` steps. The ranks of one row of tensor parallelism see the same rows.
     """
-    module, optimizer = built(data, tensor)
+    module, optimizer = built(data, tensor, name, expert_parallel=expert_parallel)
     found = resume(folder, module, optimizer) if folder is not None else None
     first = found.step if found is not None else 0
     assert found is None or found.data == {"rows": first * ROWS}

@@ -12,6 +12,7 @@ from archspec.analyses.cost import cost
 from archspec.analyses.parameters import expand
 from archspec.checking.checks import accepted, check
 from archspec.contract.difference import difference
+from archspec.diagnostics import SpecError
 from archspec.engines.module import named_arguments, named_outputs
 from archspec.ir.graph import Graph
 from archspec.ir.printer import print_graph
@@ -172,3 +173,21 @@ def test_the_innermost_wish_counts_and_what_has_no_blocks_gets_eight_bits() -> N
     wide = plan_of(graph, read_wishes(["int4:64"]))
     assert str(wide["states.layers.*.attention.k.weight"]) == "int8"
     assert wide["states.layers.*.feed_forward.down.weight"] == replace(Storage(bits=4, channels=1), block=64)
+
+
+@pytest.mark.parametrize(
+    ("formats", "keep", "message"),
+    [
+        (["int8", "int4:32"], [], "`int8` and `int4:32` are both given for all nodes"),
+        (["int8", "logits=int4:16", "logits=int4:32"], [], "`int4:16` and `int4:32` are both given for `logits`"),
+        (["int8", "logits=int8"], ["logits"], "`int8` and `float` are both given for `logits`"),
+    ],
+)
+def test_two_formats_for_one_node_are_refused(formats: list[str], keep: list[str], message: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        read_wishes(formats, keep)
+    assert [(one.code, one.message) for one in raised.value.diagnostics] == [("E637", message)]
+
+
+def test_one_format_may_be_said_twice() -> None:
+    assert len(read_wishes(["int8", "int8", "logits=float", "stored"], ["logits"])) == 5

@@ -92,7 +92,9 @@ def test_only_chosen_layers_round() -> None:
         (["states.layers.*.attentoin=int8"], [], "E631"),
         (["states.final_norm=int8"], [], "E631"),
         (["source=int8"], [], "E631"),
-        (["logits=int8"], ["logits"], "E631"),
+        (["states=int8"], ["states.layers"], "E631"),
+        (["logits=int8"], ["logits"], "E637"),
+        (["int8", "fp8"], [], "E637"),
     ],
     ids=str,
 )

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from archspec.ir.graph import Graph, Node, Value
+from archspec.ops.linear.linear import Linear
 from archspec.rules.reads import Reads
-from archspec.rules.wiring import path, table
+from archspec.rules.wiring import path, replay, table
 from archspec.rules.wiring.cells import Cells
 from archspec.rules.wiring.grid import CellGrid, bits_of
 from archspec.rules.wiring.path import shortest, way
@@ -173,6 +174,27 @@ def test_layers_that_change_nothing_more_are_skipped_and_no_others(tmp_path: Pat
         place = wiring.grid(logits).bit((0, 8, 0))
         read = {wiring.grid(ids).index(bit)[1] for bit in bits_of(wiring.read(logits, 1 << place, ids))}
         assert read == set(range(max(0, 8 - layers), 9))
+
+
+@pytest.mark.parametrize("kept", [0, 10_000])
+def test_a_leak_is_confirmed_by_two_runs(kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether or not outputs are small enough to be kept; and the way is shown without a node run unchanged again."""
+    runs: list[str] = []
+    run, reference = replay.Changed.run, Linear.reference
+    monkeypatch.setattr(replay, "MOST_KEPT", kept)
+    monkeypatch.setattr(replay.Changed, "run", lambda self: (runs.append(type(self).__name__), run(self))[1])
+
+    given: list[bytes] = []
+
+    def computed(self: Linear, inputs: list[np.ndarray], *rest: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+        given.append(inputs[0].tobytes() + rest[0]["weight"].__array__().tobytes())
+        return reference(self, inputs, *rest)
+
+    monkeypatch.setattr(Linear, "reference", computed)
+    (leak, *_) = report(tmp_path, "all", "causal: {output: logits, input: ids}", layers=2).verdicts
+    assert leak.status == "violated"
+    assert runs == ["Unchanged", "Changed"]
+    assert len(given) == len(set(given)) > 12
 
 
 def test_sets_are_spread_over_some_coordinates_as_their_positions_are_one_by_one() -> None:

@@ -57,9 +57,9 @@ def _mixtral(tokens: int) -> Iterator[Row]:
     config._experts_implementation = "grouped_mm"
     peer = MixtralSparseMoeBlock(config).eval()
     layer = _layer(8, 2)
-    for parameter, other in ((layer.router.weight, peer.gate.weight), (layer.experts["down"], peer.experts.down_proj)):
+    for parameter, other in ((layer.router.weight, peer.gate.weight), (layer.experts.down, peer.experts.down_proj)):
         other.copy_(parameter)
-    peer.experts.gate_up_proj.copy_(torch.cat([layer.experts["gate"], layer.experts["up"]], dim=1))
+    peer.experts.gate_up_proj.copy_(torch.cat([layer.experts.gate, layer.experts.up], dim=1))
     x = torch.randn(1, tokens, WIDTH, generator=torch.Generator().manual_seed(0))
     runs = {"ours": lambda: layer(x), "transformers": lambda: peer(x), "all experts": lambda: _dense(layer, x, 2)}
     yield from _ratios(f"2 of 8 experts, d {WIDTH}, {tokens} tokens", runs, {"transformers": 1.1, "all experts": 0.5})
@@ -102,8 +102,8 @@ def _dense(layer: Any, x: Any, top_k: int) -> Any:
     best = logits.topk(top_k, dim=-1)
     weights = torch.zeros_like(logits).scatter(-1, best.indices, best.values.softmax(-1))
     tokens = x.flatten(0, -2)
-    h = F.silu(tokens @ maps["gate"].mT) * (tokens @ maps["up"].mT)
-    return (h @ maps["down"].mT * weights.mT[..., None]).sum(0).view_as(x)
+    h = F.silu(tokens @ maps.gate.mT) * (tokens @ maps.up.mT)
+    return (h @ maps.down.mT * weights.mT[..., None]).sum(0).view_as(x)
 
 
 def _ratios(what: str, runs: dict[str, Callable[[], Any]], bounds: dict[str, float]) -> Iterator[Row]:

@@ -17,7 +17,9 @@ from steps import SPEC
 
 RUNS, TOKENS = 9, 8
 PAST, CAPACITY = 100, 1024
-MIXED = ("int4:32", "states.layers.*.feed_forward.down=int8", "states.layers.*.attention.v=int8")
+_LAYER = "states.layers.*"
+# One format for q, k and v, so that one product gives all three.
+MIXED = ("int4:32", f"{_LAYER}.feed_forward.down=int8", *(f"{_LAYER}.attention.{one}=int8" for one in "qkv"))
 FORMATS: Mapping[str, tuple[str, ...]] = {"int8:32": ("int8:32",), "int8": ("int8",), "int4 mixed": MIXED}
 PEERS: Mapping[str, tuple[str, ...]] = {
     "int8": ("-p", "int8"),

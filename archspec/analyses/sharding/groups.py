@@ -48,13 +48,15 @@ class Growth:
     """Grows groups over one wiring.
 
     `ways` are the possible ways of every op over `ranks` ranks, and `trained` the wires of which a cut would cost a
-    gather in the backward pass.
+    gather in the backward pass. `experts` are the modules of experts that may be whole on ranks: what such a module is
+    given may be cut, since the weights of experts are few, and its terms are joined with others that they are added to.
     """
 
     wiring: WiredGraph
     ways: Mapping[int, tuple[PartWay, ...]]
     trained: frozenset[int]
     ranks: int
+    experts: frozenset[str] = frozenset()
     budget: Budget = field(default_factory=Budget)
     steps: int = 0
     stuck: Stuck | None = None
@@ -235,7 +237,8 @@ class _State:
         options: list[_Option] = [_Label(other, known)]
         if self.allowed(link, *pair):
             # Terms are joined at the first hook, since few ops can follow; parts are kept as long as they can be.
-            options.insert(0 if isinstance(known, Partial) else 1, _Label(other, WHOLE_LABEL))
+            is_first = isinstance(known, Partial) and link.at.module not in self.growth.experts
+            options.insert(0 if is_first else 1, _Label(other, WHOLE_LABEL))
         return options
 
     def allowed(self, link: Link, source: Placement, target: Placement) -> bool:
@@ -245,5 +248,6 @@ class _State:
         if target == WHOLE_LABEL:
             gathers = self.growth.budget.gathers or link.target in self.growth.wiring.outputs
             return isinstance(source, Partial) or gathers
-        cuts = self.growth.budget.cuts or link.source not in self.growth.trained
+        is_costly = link.source in self.growth.trained and link.at.module not in self.growth.experts
+        cuts = self.growth.budget.cuts or not is_costly
         return isinstance(target, Shard) and source == WHOLE_LABEL and cuts

@@ -13,6 +13,7 @@ from archspec.analyses.sharding.plan import WHOLE, Plan
 from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
+from archspec.ir.parts import part_of_type
 from archspec.ir.placement import Placement, Shard
 from archspec.ir.repeat import Repeat
 from archspec.ir.types import DType
@@ -100,10 +101,15 @@ def kept_elements(graph: Graph, plan: Plan) -> KeptElements:
     """What a rank keeps for the backward pass under a plan."""
     keeping = _Keeping(plan)
     keeping.body(graph, 1, ())
-    everything = keeping.total(keeping.times.keys())
+    made = keeping.made
+    everything = keeping.total(keeping.times.keys()) + sum((times * size for _, times, size in made), Dim.of(0))
     around = keeping.total(value for value, inside in keeping.inside.items() if not inside)
+    around += sum((times * size for layer, times, size in made if not layer), Dim.of(0))
     layers = {inside for inside in keeping.inside.values() if inside}
-    one_layer = [keeping.total(_of(keeping, layer), one=True) for layer in layers]
+    one_layer = [
+        keeping.total(_of(keeping, layer), one=True) + sum((size for own, _, size in made if own == layer), Dim.of(0))
+        for layer in layers
+    ]
     carried = sum(keeping.carried, Dim.of(0))
     largest = max(one_layer, key=Dim.typical, default=Dim.of(0))
     return KeptElements(everything=everything, between=around + carried, layer=largest)
@@ -114,7 +120,10 @@ def _of(keeping: _Keeping, layer: tuple[Graph, ...]) -> list[Value]:
 
 
 class _Keeping:
-    """The values that the backward pass reads, with how often each is made and in which layer."""
+    """The values that the backward pass reads, with how often each is made and in which layer.
+
+    `made` is what ops keep of what they make on the way: in which layer, how often, and how much each time.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
@@ -122,12 +131,14 @@ class _Keeping:
         self.times: dict[Value, int] = {}
         self.inside: dict[Value, tuple[Graph, ...]] = {}
         self.carried: list[Dim] = []
+        self.made: list[tuple[tuple[Graph, ...], int, Dim]] = []
 
     def body(self, graph: Graph, times: int, layer: tuple[Graph, ...]) -> None:
         """Add what the nodes of a body keep; `layer` is the body of the outermost repeat around it."""
         for node in graph.nodes:
             if isinstance(node.op, Primitive):
                 self.share(node, node.op)
+                self.made.append((layer, times, self.inside_of(node, node.op)))
                 for value in kept(node, node.op):
                     self.times.setdefault(value, times)
                     self.inside.setdefault(value, layer)
@@ -142,6 +153,15 @@ class _Keeping:
                     runs *= node.op.schedule.count(number)
                     self.carried += [] if layer else [runs * self.elements(region.inputs[0])]
                 self.body(region, runs, layer or ((region,) if isinstance(node.op, Repeat) else ()))
+
+    def inside_of(self, node: Node, op: Primitive) -> Dim:
+        """What a rank keeps of what an op makes on the way."""
+        way, types = self.plan.nodes[node], [x.type for x in node.inputs]
+        if way is WHOLE:
+            return op.kept_inside(types)
+        own = op.on_rank(types, way, self.plan.ranks, 0)
+        pairs = zip(types, way.operands, strict=True)
+        return own.kept_inside([part_of_type(type_, one, self.plan.ranks) for type_, one in pairs])
 
     def share(self, node: Node, op: Primitive) -> None:
         """A view takes no memory of its own."""

@@ -110,6 +110,19 @@ class LengthStack:
     span: Span | None = None
 
 
+@record
+class ExpertModule:
+    """A module of experts, and whether each rank has whole ones.
+
+    `reason` says why experts are split by their hidden features or not at all, None where they are whole on ranks.
+    """
+
+    path: str
+    count: int
+    reason: str | None = None
+    span: Span | None = None
+
+
 @record(eq=False)
 class Plan:
     """How a graph runs on `ranks` tensor ranks.
@@ -122,6 +135,7 @@ class Plan:
         conversions: every hook, in the order of the nodes.
         unsplit: ops with FLOPs, and tables, that are not split.
         stacks: the repeated layers where parts of the length were asked for.
+        experts: the modules of experts where whole experts on ranks were asked for.
     """
 
     ranks: int
@@ -131,6 +145,7 @@ class Plan:
     conversions: tuple[Conversion, ...]
     unsplit: tuple[Unsplit, ...]
     stacks: tuple[LengthStack, ...] = ()
+    experts: tuple[ExpertModule, ...] = ()
 
     @property
     def lengths(self) -> frozenset[Dim]:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from archspec.analyses.parameters import Group, owned_groups
 from archspec.analyses.sharding.boundary import Boundaries
 from archspec.analyses.sharding.check import check_plan
+from archspec.analyses.sharding.experts import expert_calls, expert_module, without_hooks
 from archspec.analyses.sharding.gradients import GradientWires, gradients
 from archspec.analyses.sharding.groups import WHOLE_LABEL, Budget, Growth, Labels
 from archspec.analyses.sharding.plan import (
     WHOLE,
     Conversion,
     ConvertedRun,
+    ExpertModule,
     LengthStack,
     Plan,
     StoredParameter,
@@ -29,9 +31,9 @@ from archspec.analyses.sharding.sequence import in_parts_of_length
 from archspec.analyses.sharding.terms import copied
 from archspec.analyses.sharding.unsplit import Reason, runs_flops, sized, unsplit
 from archspec.analyses.sharding.untrained import untrained
-from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, plain, splits_weights, ways
+from archspec.analyses.sharding.ways import PartWay, Ways, copies_of, has_whole_experts, plain, splits_weights, ways
 from archspec.analyses.sharding.wiring import WiredGraph, WiredOp, wiring
-from archspec.ir.graph import Graph, Parameter
+from archspec.ir.graph import Graph, Node, Parameter
 from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
 
 _Placed = Callable[[int], Placement]
@@ -42,7 +44,15 @@ _GATHERED = Budget(gathers=True)
 _LOOSE = Budget(gathers=True, cuts=True)
 
 
-def plan(graph: Graph, ranks: int, boundaries: Boundaries, *, sequence: bool = False, received: int = 0) -> Plan:
+def plan(
+    graph: Graph,
+    ranks: int,
+    boundaries: Boundaries,
+    *,
+    sequence: bool = False,
+    expert_parallel: bool = False,
+    received: int = 0,
+) -> Plan:
     """How a graph runs on `ranks` tensor ranks.
 
     Args:
@@ -50,24 +60,30 @@ def plan(graph: Graph, ranks: int, boundaries: Boundaries, *, sequence: bool = F
         ranks: the number of ranks; with 1, nothing is split.
         boundaries: where hooks may stand on the emitted module.
         sequence: whether ranks hold parts of the length in repeated layers, where nothing else is split.
+        expert_parallel: whether ranks have whole experts, where they divide these.
         received: how many of the first inputs come from a stage before: floats have a gradient that goes back to it.
 
     Returns:
         the plan; what it does not split is listed in it with the reason.
     """
     is_cut = sequence and ranks > 1
-    wired = wiring(graph, boundaries, by_layer=is_cut)
-    planner = _Planner(graph, wired, boundaries, ranks, received)
+    calls = {node: expert_module(node, ranks) for node in expert_calls(graph)}
+    whole = {node for node, module in calls.items() if expert_parallel and ranks > 1 and module.reason is None}
+    hooks = without_hooks(boundaries, calls.keys() - whole)
+    wired = wiring(graph, hooks, by_layer=is_cut)
+    planner = _Planner(graph, wired, hooks, ranks, received, frozenset(calls[node].path for node in whole))
     planner.run()
     if is_cut:
         planner.cut_lengths()
     made = planner.plan()
     if is_cut and not made.lengths:
-        return replace(plan(graph, ranks, boundaries, received=received), stacks=made.stacks)
+        uncut = plan(graph, ranks, boundaries, expert_parallel=expert_parallel, received=received)
+        return replace(uncut, stacks=made.stacks)
     faults = check_plan(graph, made, boundaries)
     # The checker shares no code with the search, so that a fault in either ends here and not in a wrong gradient.
     assert not faults, faults[0]
-    return made
+    modules = (planner.placed(node, module) for node, module in calls.items())
+    return replace(made, experts=tuple(dict.fromkeys(modules))) if expert_parallel else made
 
 
 @dataclass
@@ -79,6 +95,7 @@ class _Planner:
     boundaries: Boundaries
     ranks: int
     received: int
+    experts: frozenset[str] = frozenset()
     labels: Labels = field(default_factory=Labels)
     reasons: dict[int, Reason] = field(default_factory=dict)
     stacks: tuple[LengthStack, ...] = ()
@@ -88,14 +105,23 @@ class _Planner:
             copies_of(wired.node, sharding, self.ranks) for wired in self.wiring.ops for sharding in plain(wired.node)
         ) - {1}
         none = Ways(possible=(), refused=())
-        made = (ways(wired, self.ranks, copies) if self.ranks > 1 else none for wired in self.wiring.ops)
+        is_whole = bool(self.experts)
+        made = (
+            ways(wired, self.ranks, copies, experts=is_whole) if self.ranks > 1 else none for wired in self.wiring.ops
+        )
         self.ways: dict[int, Ways] = dict(enumerate(made))
         self.gradients: GradientWires = gradients(self.graph, self.wiring, self.received)
         possible = {number: found.possible for number, found in self.ways.items()}
-        self.growth = Growth(self.wiring, possible, self.gradients.trained, self.ranks)
+        self.growth = Growth(self.wiring, possible, self.gradients.trained, self.ranks, self.experts)
 
     def run(self) -> None:
-        """Find groups: those that end in a sum, then those that end in a gathered output, then what costs gathers."""
+        """Find groups: those that end in a sum, then those that end in a gathered output, then what costs gathers.
+
+        Whole experts come first, where they are asked for.
+        """
+        for number, way in self.seeds(Partial):
+            if has_whole_experts(self.wiring.ops[number].node, way.sharding):
+                self.take(number, way, _STRICT)
         for budget, ends in ((_STRICT, Partial), (_STRICT, Shard), (_LOOSE, Partial)):
             for number, way in self.seeds(ends):
                 if number not in self.labels.ways:
@@ -107,6 +133,16 @@ class _Planner:
         """Cut the length between the groups."""
         found = in_parts_of_length(self.graph, self.wiring, self.labels, self.gradients, self.ranks)
         self.labels, self.stacks = found
+
+    def placed(self, node: Node, module: ExpertModule) -> ExpertModule:
+        """A module of experts, with the reason if they are not whole on ranks although these divide them."""
+        (inner,) = node.regions[0].nodes
+        number = next(number for number, wired in enumerate(self.wiring.ops) if wired.node is inner)
+        way = self.labels.ways.get(number)
+        if module.reason is not None or (way is not None and has_whole_experts(inner, way.sharding)):
+            return module
+        reason = self.reasons.get(number)
+        return replace(module, reason=reason.words if reason is not None else "what is around them does not allow it")
 
     def seeds(self, ends: type[Partial] | type[Shard]) -> Iterator[tuple[int, PartWay]]:
         """The ways of ops with weights that split these, and whose results are terms or parts."""
@@ -139,7 +175,9 @@ class _Planner:
     def before_cuts(self) -> list[int]:
         """The whole ops with matrices whose results reach a group only by a cut: what is between needs all of them."""
         label = self.labels.wires.get
-        cuts = (link for link in self.wiring.links if isinstance(label(link.target), Shard))
+        # A router is small: what it gives is cut for whole experts, and not gathered before.
+        others = (link for link in self.wiring.links if link.at.module not in self.experts)
+        cuts = (link for link in others if isinstance(label(link.target), Shard))
         wires = [link.source for link in cuts if not isinstance(label(link.source), Shard)]
         seen, found = set(wires), []
         for wire in wires:

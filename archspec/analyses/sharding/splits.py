@@ -1,6 +1,8 @@
-"""Whether a plan splits anything."""
+"""Whether a plan splits anything, and what it was asked to."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from archspec.analyses.sharding.plan import Plan
 from archspec.diagnostics import fail
@@ -32,3 +34,22 @@ def check_splits(name: str, made: Plan, help: str = _HELP) -> None:
     if largest is None:
         fail("E900", message, None, notes=["it has no weights and no FLOPs"], help="leave the model whole")
     fail("E900", message, largest.span, f"`{largest.path}`: {largest.reason}", help=help)
+
+
+def check_experts(name: str, made: Sequence[Plan]) -> None:
+    """Check that ranks have whole experts somewhere.
+
+    Args:
+        name: of the model.
+        made: its plan, or those of its stages, which were asked for whole experts.
+
+    Raises:
+        SpecError: E900 where no mixture is split by its experts.
+    """
+    modules = list(dict.fromkeys(one for plan in made for one in plan.experts))
+    if any(one.reason is None for one in modules):
+        return
+    message = f"no experts of `{name}` can be whole on {made[0].ranks} tensor ranks"
+    span = modules[0].span if modules else None
+    notes = [f"{one.path}: {one.reason}" for one in modules] or ["it has no mixture of experts, or there is one rank"]
+    fail("E900", message, span, notes=notes, help="leave out whole experts (`--expert-parallel`)")

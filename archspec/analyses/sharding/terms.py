@@ -104,5 +104,6 @@ def _of_link(link: Link, labels: Labels) -> Iterator[tuple[int | str, int | str,
         # parts by a reduce-scatter, which is half of an all-reduce.
         yield _REPLICATE, link.target, cost // 2 if isinstance(source, Shard) else cost
     elif source == WHOLE_LABEL:
-        # A part of what is whole is gathered in the backward pass, a part of a term is not.
-        yield link.source, _COPIED, cost // 2
+        # A part of what is whole is gathered in the backward pass, a part of a term is not. Of ways that send as much,
+        # the one without a gather has fewer exchanges.
+        yield link.source, _COPIED, cost // 2 + 1

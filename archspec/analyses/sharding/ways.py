@@ -64,10 +64,19 @@ class Ways:
     refused: tuple[UnevenSize, ...]
 
 
-def ways(wired: WiredOp, ranks: int, copies: frozenset[int]) -> Ways:
-    """The ways of an op over `ranks` ranks; `copies` are the numbers of ranks that may share a part."""
+def ways(wired: WiredOp, ranks: int, copies: frozenset[int], *, experts: bool = False) -> Ways:
+    """The ways of an op over `ranks` ranks.
+
+    Args:
+        wired: the op.
+        ranks: the number of ranks.
+        copies: the numbers of ranks that may share a part.
+        experts: whether ranks may have whole experts.
+    """
     possible, refused = [], []
     for sharding in declared(wired.node, ranks, copies):
+        if not experts and has_whole_experts(wired.node, sharding):
+            continue
         reason = misfit(wired.node, sharding, ranks)
         if reason is not None:
             reason = replace(reason, of_results=all(isinstance(one, Shard) for one in sharding.results))
@@ -80,6 +89,13 @@ def ways(wired: WiredOp, ranks: int, copies: frozenset[int]) -> Ways:
 def splits_weights(sharding: Sharding) -> bool:
     """Whether each rank stores a part of a weight of its own."""
     return any(isinstance(one, Shard) and one.copies == 1 for one in sharding.parameters.values())
+
+
+def has_whole_experts(node: Node, sharding: Sharding) -> bool:
+    """Whether ranks have whole maps of a stack in this way, as experts are."""
+    assert isinstance(node.op, Primitive)
+    specs = node.op.parameters(*(x.type for x in node.inputs))
+    return any(specs[name].stacked and one == Shard(0) for name, one in sharding.parameters.items() if name in specs)
 
 
 def declared(node: Node, ranks: int, copies: frozenset[int]) -> Iterator[Sharding]:

@@ -83,8 +83,15 @@ class MixtureOfExperts:
         router = Linear(out=axis(self.count), bias=self.experts.bias and not ranks, layered=not ranks)
         logits = b.add(router, x, name="router")
         weights = b.add(self.routing, logits, name="router" if ranks else "", result="weights")
-        y = b.add(self.experts, x, weights, name="experts", result="" if self.shared is None else "y")
+        y = self._experts(b, x, weights)
         return y if self.shared is None else b.add(Binary(kind="add"), y, self.shared.call(b, "shared", x))
+
+    def _experts(self, b: Builder, x: Value, weights: Value) -> Value:
+        """Add the experts: a module of their own, so that a rank may be given the weights of its experts alone."""
+        results = ("" if self.shared is None else "y",)
+        inputs = {"x": x, "weights": weights}
+        (y,) = b.call("experts", "Experts", lambda *own: b.add(self.experts, *own), inputs, results=results)
+        return y
 
 
 def plan_experts(

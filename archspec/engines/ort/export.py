@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from archspec.engines.dequantising import name_weights
 from archspec.engines.export import exported_program, weight_bytes, write_onnx
 from archspec.engines.module import load_module
-from archspec.engines.ort.attention import HELPER, GroupedQueryAttention
+from archspec.engines.ort.angles import AllAngles, are_fixed
+from archspec.engines.ort.attention import GROUPED, HELPER, GroupedQueryAttention
 from archspec.engines.ort.norms import join_sums, name_norms
+from archspec.engines.ort.packing import pack_heads
 from archspec.engines.ort.products import product
 from archspec.engines.program import Program
 from archspec.engines.rounded_values import name_rounding
@@ -29,7 +32,11 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
     module = load_module(program, dtype)
     # The functions of an emitted file are its own: another program has its own file.
     functions = type(module).forward.__globals__
-    attention = GroupedQueryAttention(functions[HELPER]) if HELPER in functions else None
+    attention = (
+        GroupedQueryAttention(functions[HELPER], AllAngles(functions, program.interface))
+        if HELPER in functions
+        else None
+    )
     if attention is not None:
         # The traced module calls the helper by its name in the file, so it is replaced there.
         functions[HELPER] = attention
@@ -37,7 +44,8 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
     stored = name_weights(module) | name_rounding(module)
     ports, partial = program.interface.input_ports, program.partial
     exported = exported_program(module, ports, program.interface, dtype, partial=partial)
-    metadata = {ATTENTION: "GroupQueryAttention"} if attention is not None and attention.used else {}
+    # Steps of models whose angles depend on the length are not made, since their entries could not be kept.
+    assert are_fixed(exported)
     write_onnx(
         exported,
         program.interface,
@@ -45,7 +53,13 @@ def export_ort(program: Program, dtype: DTypeName, path: Path) -> None:
         path,
         weight_bytes(module),
         translations={torch.ops.aten.linear.default: product},
-        change=join_sums,
-        metadata=metadata,
+        change=_join,
+        metadata={ATTENTION: GROUPED} if attention is not None and attention.used else {},
         stored=stored,
     )
+
+
+def _join(graph: Any) -> None:
+    """Let single operators do what several do."""
+    join_sums(graph)
+    pack_heads(graph)

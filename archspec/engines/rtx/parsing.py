@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import tensorrt_rtx as trt
@@ -17,6 +18,7 @@ from archspec.engines.network.reading import read_network
 from archspec.engines.program import Program
 from archspec.engines.rtx.caches import Caches
 from archspec.engines.rtx.log import MAX_NOTES, RecordingLogger
+from archspec.engines.rtx.scales import with_positive_scales
 from archspec.record import record
 
 
@@ -57,7 +59,8 @@ def parse(onnx: Path, inputs: Iterable[str], outputs: Iterable[str]) -> Parsed:
     if not network.get_flag(flag):
         fail("E624", "TensorRT-RTX did not keep the setting `STRONGLY_TYPED`", None)
     parser = trt.OnnxParser(network, logger)
-    parsed = parser.parse_from_file(str(onnx))
+    with TemporaryDirectory() as folder:
+        parsed = parser.parse_from_file(str(with_positive_scales(onnx, Path(folder))))
     logger.raise_if_errors("reading the network")
     if not parsed:
         fail("E606", "TensorRT-RTX rejected the network", None, notes=_errors(parser))

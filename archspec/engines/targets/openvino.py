@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from archspec.diagnostics import fail
 from archspec.engines.engine import Artifact, RoundingEngine, Target, opset_reason
+from archspec.engines.openvino_kernels import keep_kernels
 from archspec.engines.openvino_slices import keep_slices
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
@@ -66,6 +67,7 @@ class OpenVINO(RoundingEngine):
             # Read by the runtime itself, because `convert_model` sends telemetry.
             model = openvino.Core().read_model(source)
             keep_slices(model)
+            keep_kernels(model)
             # The default would store weights in float16.
             openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
         except RuntimeError as error:
@@ -99,7 +101,8 @@ class OpenVINO(RoundingEngine):
 
         core = openvino.Core()
         try:
-            return _Compiled(core.compile_model(core.read_model(path), _DEVICE, _ROUNDED if rounded else PROPERTIES))
+            model = core.compile_model(core.read_model(path), _DEVICE, _ROUNDED if rounded else PROPERTIES)
+            return _Compiled(model, tuple(interface.outputs))
         except RuntimeError as error:
             fail("E610", f"OpenVINO cannot open {path.name}", None, notes=_lines(error))
 
@@ -111,9 +114,10 @@ class OpenVINO(RoundingEngine):
 class _Compiled:
     """Runs a compiled network on arrays by name."""
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, outputs: tuple[str, ...]) -> None:
         self._model = model
-        self._outputs = [port.get_any_name() for port in model.outputs]
+        # An output may have the name of another value too, to which it adds zeros.
+        self._outputs = {name: model.output(name) for name in outputs}
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Return outputs by name. Raises SpecError E610 if OpenVINO fails."""
@@ -123,7 +127,7 @@ class _Compiled:
         except RuntimeError as error:
             fail("E610", "OpenVINO failed on these inputs", None, notes=_lines(error))
         # The arrays are views of the request's memory, which is freed with it.
-        return {name: request.get_tensor(name).data.copy() for name in self._outputs}
+        return {name: request.get_tensor(port).data.copy() for name, port in self._outputs.items()}
 
 
 def _lines(error: Exception) -> list[str]:

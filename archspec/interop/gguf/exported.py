@@ -98,7 +98,7 @@ def export_gguf(
     formats = dict.fromkeys([*(one.format for one in made.blocks.values()), *([] if made.blocks else [format])])
     notes = [*_notes(layout, kept), *made.notes(storages)]
     if len(names) < len(stored.names):
-        notes.append("activations, which the bundle rounds")
+        notes.append("values that the bundle rounds: activations, or what its cache keeps")
     return ExportedGguf(architecture=plan.word, formats=tuple(formats), notes=tuple(notes))
 
 

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 
+# How many tensors an activation keeps besides its result; of others, what it is given.
+_KEPT: Mapping[Kind | None, int] = {None: 0, "relu": 0, "tanh": 0, "sigmoid": 0, "quick_gelu": 2}
+
+
 @record
 class Experts(Primitive):
     """`sum over experts e of w_e * down_e(act(gate_e x) * up_e x)`, or of `w_e * down_e(act(up_e x))` without gates.
@@ -35,7 +39,8 @@ class Experts(Primitive):
     Operands: x [... d], the weights of each token's experts [... e], of which at most `top_k` a token are not zero.
     Only these `top_k` experts are computed, and FLOPs count them alone. What is exported computes every expert for
     every token, and so does what is compiled in another dtype than bfloat16. `clamp` limits what the activation gets
-    and `up_e x`, and adds its offset to the latter.
+    and `up_e x`, and adds its offset to the latter. `every` is the number of all experts, where these are those of one
+    rank: a token may then pass fewer than `top_k` of them, and rows of weight zero are not multiplied.
 
     Parameters: `gate`, `up` [e, hidden, d], `down` [e, d, hidden] and, with `bias`, `gate_bias`, `up_bias`
     [e, hidden], `down_bias` [e, d].
@@ -53,6 +58,7 @@ class Experts(Primitive):
     bias: bool = False
     dropout: float = 0.0
     clamp: GateClamp | None = None
+    every: int | None = None
 
     def infer(self, *inputs: TensorType) -> tuple[TensorType, ...]:
         """The type of x. Raises ShapeError for fewer experts than a token uses, and for a clamp without gates."""
@@ -89,6 +95,14 @@ class Experts(Primitive):
         """`2 * tokens * top_k * d * hidden` for every map."""
         return 2 * inputs[0].elements() * self.top_k * self.hidden * len(self._maps)
 
+    def kept_inside(self, inputs: Sequence[TensorType]) -> Dim:
+        """`tokens * top_k` rows: what each map and function reads, and results and weights of the experts."""
+        x = inputs[0]
+        rows = x.with_axes(*x.axes[:-1]).elements() * self.top_k
+        # A product with a gate reads both of its operands.
+        hidden = 1 + 2 * self.gated + _KEPT.get(self.activation, 1) + 2 * (self.clamp is not None) + (self.dropout > 0)
+        return rows * (2 * x.shape[-1] + 1 + hidden * self.hidden)
+
     def exported(self, inputs: Sequence[TensorType]) -> str:
         """That all experts are computed, if a token does not pass all."""
         count = inputs[1].shape[-1]
@@ -102,21 +116,30 @@ class Experts(Primitive):
         return ((same, same),)
 
     def drawn(self, sharding: Sharding) -> Shard | None:
-        """The parts of the hidden features, or those of the tokens."""
+        """The parts of the hidden features or of the experts, or those of the tokens."""
         placed = sharding.parameters.get("up")
         return placed if isinstance(placed, Shard) else super().drawn(sharding)
 
     def shardings(self, inputs: Sequence[TensorType], outputs: Sequence[TensorType]) -> Sequence[Sharding]:
-        """By hidden features of every expert, which leaves terms, or by tokens."""
+        """By hidden features of every expert or by experts, which leaves terms, or by tokens."""
         by_hidden = {name: Shard(2 if name == "down" else 1) for name in self._maps}
         biases = {f"{name}_bias": Partial() if name == "down" else Shard(1) for name in self._maps if self.bias}
-        tokens = same(*range(inputs[0].rank - 1))
         hidden = Sharding(operands=(Copied(), Copied()), results=(Partial(),), parameters={**by_hidden, **biases})
-        return (hidden, *along([tokens, tokens]))
+        experts = Sharding(
+            operands=(Copied(), Shard(inputs[1].rank - 1)),
+            results=(Partial(),),
+            parameters=dict.fromkeys(self.parameters(*inputs), Shard(0)),
+        )
+        tokens = same(*range(inputs[0].rank - 1))
+        return (hidden, experts, *along([tokens, tokens]))
 
     def on_rank(self, inputs: Sequence[TensorType], way: Sharding, ranks: int, rank: int) -> Experts:
-        """With its part of the hidden features."""
-        return replace(self, hidden=self.hidden // parts_of(way.parameters.get("up"), 1, ranks))
+        """With its part of the hidden features, or its experts."""
+        placed, number = way.parameters.get("up"), inputs[1].shape[-1].constant
+        if parts_of(placed, 0, ranks) == 1 or number is None:
+            return replace(self, hidden=self.hidden // parts_of(placed, 1, ranks))
+        own = number // parts_of(placed, 0, ranks)
+        return replace(self, top_k=min(self.top_k, own), every=self.every or number)
 
     def moved(
         self, operands: Sequence[Motion], inputs: Sequence[TensorType], outputs: Sequence[TensorType]
@@ -169,7 +192,9 @@ class Experts(Primitive):
         weights = f"{weights}.flatten(0, -2)" if flat else inputs[1]
         # Any of the maps tells the number of experts, the dtype and the device.
         stacked = parameters["up"]
-        experts = e.assign("experts", call(e.helper(CHOSEN_EXPERTS), tokens, weights, str(self.top_k), stacked))
+        every = str(self.every or e.types[1].shape[-1])
+        chosen = call(e.helper(CHOSEN_EXPERTS), tokens, weights, str(self.top_k), stacked, every)
+        experts = e.assign("experts", chosen)
 
         def run(name: str, rows: str) -> str:
             biases = [parameters[f"{name}_bias"]] if self.bias else []

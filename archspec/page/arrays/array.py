@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import operator
+from array import array as doubles
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, compress
 from math import isnan, nan, prod
 from typing import Any
 
 from archspec.page.arrays.indices import selected
 from archspec.page.arrays.kinds import NumberKind, converted, kind_among, kind_of, wider
 from archspec.page.arrays.layout import Shape, axis_of, permuted, spread
+
+Numbers = list[Any] | memoryview
+"""Numbers in a list, or packed as doubles, which are only read: a stretch of them costs nothing."""
 
 
 class ndarray:  # noqa: N801
@@ -19,18 +23,22 @@ class ndarray:  # noqa: N801
     What is a view in NumPy, such as a slice, is a copy here, and not written to: its array would not change.
     """
 
-    __slots__ = ("_data", "_is_written", "_turned", "kind", "shape")
+    __slots__ = ("_data", "_is_written", "_packed", "_turned", "kind", "shape")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, data: list[Any] | None, shape: Shape, kind: str, turned: ndarray | None = None) -> None:
-        self._data, self.shape, self.kind, self._turned = data, shape, kind, turned
-        self._is_written = turned is None
+    def __init__(self, data: Numbers | None, shape: Shape, kind: str, turned: ndarray | None = None) -> None:
+        self.shape, self.kind, self._turned = shape, kind, turned
+        self._data: list[Any] | None = None if isinstance(data, memoryview) else data
+        self._packed: memoryview | None = data if isinstance(data, memoryview) else None
+        self._is_written = turned is None and self._packed is None
 
     def setflags(self, *, write: bool) -> None:
-        """Let the array be written to no longer. Raises ValueError for the reverse."""
+        """Let the array be written to no longer; its floats are packed. Raises ValueError for the reverse."""
         if write:
             raise ValueError("an array that is not written to stays so")
         self._is_written = False
+        if self.kind == "f" and self._packed is None:
+            self._data, self._packed = None, memoryview(doubles("d", self.data))
 
     def as_view(self) -> ndarray:
         """This array, which is no longer written to: it is a view in NumPy."""
@@ -49,12 +57,19 @@ class ndarray:  # noqa: N801
 
     @property
     def data(self) -> list[Any]:
-        """The numbers; those of a transposed matrix are put in order when they are first read."""
-        if self._data is None:
+        """The numbers in a list; those of a transposed matrix are put in order when they are first read."""
+        if self._data is None and self._packed is not None:
+            self._data = self._packed.tolist()
+        elif self._data is None:
             assert self._turned is not None
             width = self.shape[0]
             self._data = list(chain.from_iterable(self._turned.data[k::width] for k in range(width)))
         return self._data
+
+    @property
+    def numbers(self) -> Numbers:
+        """The numbers as they are, for what only reads them."""
+        return self.data if self._packed is None else self._packed
 
     @property
     def dtype(self) -> NumberKind:
@@ -78,9 +93,9 @@ class ndarray:  # noqa: N801
             return ndarray(None, self.shape[::-1], self.kind, turned=self)
         return self.transpose()
 
-    def columns(self) -> list[Any]:
+    def columns(self) -> Numbers:
         """The columns of a matrix, one behind the other."""
-        return self.T.data if self._turned is None else self._turned.data
+        return self.T.data if self._turned is None else self._turned.numbers
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -114,8 +129,11 @@ class ndarray:  # noqa: N801
         if isinstance(index, slice) and self.shape and index.step in (None, 1):
             return self._between(index)
         index = _with_arrays(index)
+        if isinstance(index, ndarray) and index.kind == "b" and index.shape == self.shape != ():
+            chosen = list(compress(self.numbers, index.data))
+            return ndarray(chosen, (len(chosen),), self.kind)
         shape, places = selected(index, self.shape)
-        found = list(map(self.data.__getitem__, places))
+        found = list(map(self.numbers.__getitem__, places))
         if _names_arrays(index):
             return ndarray(found, shape, self.kind)
         return ndarray(found, shape, self.kind).as_view() if shape else found[0]
@@ -125,15 +143,15 @@ class ndarray:  # noqa: N801
         size, shape = self.shape[0], self.shape[1:]
         if not -size <= k < size:
             raise IndexError(f"index {k} is out of range for an axis of {size}")
-        block = prod(shape)
+        block, numbers = prod(shape), self.numbers
         k %= size
-        return ndarray(self.data[k * block : (k + 1) * block], shape, self.kind).as_view() if shape else self.data[k]
+        return ndarray(numbers[k * block : (k + 1) * block], shape, self.kind).as_view() if shape else numbers[k]
 
     def _between(self, index: slice) -> ndarray:
         """Neighbours along the first axis, which are neighbours in the list."""
         start, stop, _ = index.indices(self.shape[0])
         block, count = prod(self.shape[1:]), max(0, stop - start)
-        kept = self.data[start * block : (start + count) * block]
+        kept = self.numbers[start * block : (start + count) * block]
         return ndarray(kept, (count, *self.shape[1:]), self.kind).as_view()
 
     def __setitem__(self, index: Any, values: Any) -> None:
@@ -159,7 +177,7 @@ class ndarray:  # noqa: N801
             wanted = tuple((self.size // rest if rest else 0) if size == -1 else size for size in wanted)
         if prod(wanted) != self.size:
             raise ValueError(f"{self.shape} cannot be given the shape {wanted}")
-        found = ndarray(self.data, wanted, self.kind)
+        found = ndarray(self.numbers, wanted, self.kind)
         return found if self._is_written else found.as_view()
 
     def ravel(self) -> ndarray:

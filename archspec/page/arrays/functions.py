@@ -152,6 +152,8 @@ def split(x: Any, parts: int, axis: int = 0) -> list[ndarray]:
 
 def repeat(x: Any, times: int, axis: int) -> ndarray:
     """Each entry along an axis several times."""
+    if times == 1:
+        return array(x)
     return asarray(x).along(lambda row: [x for x in row for _ in range(times)], axis)
 
 

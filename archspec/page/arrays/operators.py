@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import partial
 from itertools import repeat
 from math import copysign, inf, isinf, isnan, nan, prod
@@ -34,6 +35,14 @@ def _spread(array: ndarray, shape: Shape) -> Iterable[Any]:
     if not array.shape:
         return repeat(array.data[0], prod(shape))
     return spread(array.data, array.shape, shape)
+
+
+def powered(left: Any, right: Any) -> ndarray:
+    """Powers; those by a whole number need no care, unless they are too large."""
+    if type(right) is int and right >= 0:
+        with suppress(OverflowError):
+            return computed(operator.pow, left, right)
+    return computed(power, left, right)
 
 
 def divided(left: Any, right: Any) -> ndarray:
@@ -102,7 +111,6 @@ _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "mul": operator.mul,
     "floordiv": whole_quotient,
     "mod": remainder,
-    "pow": power,
     "and": operator.and_,
     "or": operator.or_,
     "xor": operator.xor,
@@ -136,6 +144,7 @@ def _define() -> None:
     for name, function in _ARITHMETIC.items():
         both(name, partial(computed, function))
     both("truediv", divided)
+    both("pow", powered)
     for name, function in _COMPARISONS.items():
         setattr(ndarray, f"__{name}__", _method(partial(combined, function, kind="b")))
 

@@ -9,7 +9,7 @@ from itertools import chain, product
 from operator import mul
 from typing import Any
 
-from archspec.page.arrays.array import asarray, ndarray
+from archspec.page.arrays.array import Numbers, asarray, ndarray
 from archspec.page.arrays.kinds import converted, wider
 from archspec.page.arrays.layout import axis_of, offsets, spread, strides_of, together
 
@@ -44,7 +44,7 @@ def matmul(left: Any, right: Any) -> ndarray:
         shape = (*together(a.shape[:-2], b.shape[:-2]), rows, width)
         return ndarray(converted([0] * math.prod(shape), "", kind), shape, kind)
     if b.ndim == 2:
-        return ndarray(_product(a.data, b.columns(), inner, kind), (*a.shape[:-1], width), kind)
+        return ndarray(_product(a.numbers, b.columns(), inner, kind), (*a.shape[:-1], width), kind)
     batch = together(a.shape[:-2], b.shape[:-2])
     first, second = _blocks(a, batch), _blocks(b, batch)
     columns = {k: ndarray(b.data[k : k + inner * width], (inner, width), kind).columns() for k in set(second)}
@@ -54,15 +54,20 @@ def matmul(left: Any, right: Any) -> ndarray:
     return ndarray(list(found_data), (*batch, rows, width), kind)
 
 
-def _product(rows: list[Any], columns: list[Any], inner: int, kind: str) -> list[Any]:
+def _product(rows: Numbers, columns: Numbers, inner: int, kind: str) -> list[Any]:
     """The product of every row with every column, both given one behind the other; `inner` is their length, not 0."""
     first, second = (range(0, len(data), inner) for data in (rows, columns))
     if _outside and kind == "f" and len(first) * len(columns) >= _LARGE:
         made = doubles("d", bytes(8 * len(first) * len(second)))
-        _outside[0](doubles("d", rows), doubles("d", columns), made, inner)
+        _outside[0](_packed(rows), _packed(columns), made, inner)
         return made.tolist()
     parts = [columns[k : k + inner] for k in second]
     return [_dot(rows[k : k + inner], part) for k in first for part in parts]
+
+
+def _packed(numbers: Numbers) -> Any:
+    """Numbers as doubles, which they may be already."""
+    return numbers if isinstance(numbers, memoryview) else doubles("d", numbers)
 
 
 _LARGE = 20_000

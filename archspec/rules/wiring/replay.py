@@ -62,7 +62,6 @@ class Replay:
         self._shapes: dict[Value, tuple[int, ...]] = {}
         self._unchanged: dict[int, Unchanged] = {}
         self._after: dict[tuple[int, tuple[Index, ...]], Array | None] = {}
-        self._made: dict[Node, tuple[Array, ...]] = {}
         self._moved: dict[tuple[Node, int, int, int], list[Array]] = {}
 
     @cached_property
@@ -115,7 +114,8 @@ class Replay:
         if key in self._moved:
             return self._moved[key]
         assert isinstance(node.op, Primitive)
-        (arguments, parameters), before = self._unchanged_run(0).given_to(node), self._before(node)
+        first = self._unchanged_run(0)
+        (arguments, parameters), before = first.given_to(node), first.made_by(node)
         cell = self._cell(node.inputs[place], self.wiring.grid(node.inputs[place]).index(other))
         # An op that indexes by this operand would fail beyond its bound.
         bound = node.inputs[place].type.bound
@@ -129,13 +129,6 @@ class Replay:
             (left != right) & np.isfinite(left) & np.isfinite(right) for left, right in zip(before, after, strict=True)
         ]
         return self._moved[key]
-
-    def _before(self, node: Node) -> tuple[Array, ...]:
-        """What a primitive makes of what it is given, with nothing changed."""
-        if node not in self._made:
-            assert isinstance(node.op, Primitive)
-            self._made[node] = node.op.reference(*self._unchanged_run(0).given_to(node), self._sizes)
-        return self._made[node]
 
     def _cell(self, value: Value, index: Index) -> tuple[slice, ...]:
         """The positions of a cell, as slices over the coordinates of a value."""
@@ -325,22 +318,32 @@ class Changed(Interpretation):
 
 
 class Unchanged(Changed):
-    """A run in which nothing is changed; remembers what every primitive is given in the first layer that runs it."""
+    """A run in which nothing is changed.
+
+    It remembers what every primitive is given and what it makes of that, in the first layer that runs it.
+    """
 
     def __init__(self, replay: Replay, trial: int) -> None:
         super().__init__(replay, trial)
         self._given_to: dict[Node, tuple[list[Array], tuple[int, ...]]] = {}
+        self._made_by: dict[Node, list[Array]] = {}
 
     def node(self, node: Node, known: Mapping[Value, Array], layers: tuple[int, ...]) -> list[Array]:
         """The results of a node."""
+        found = super().node(node, known, layers)
         if isinstance(node.op, Primitive) and node not in self._given_to:
             self._given_to[node] = [known[value] for value in node.inputs], layers
-        return super().node(node, known, layers)
+            self._made_by[node] = found
+        return found
 
     def given_to(self, node: Node) -> tuple[list[Array], dict[str, Array]]:
         """The operands and the parameters of a primitive."""
         operands, layers = self._given_to[node]
         return operands, self.of(node, layers)
+
+    def made_by(self, node: Node) -> list[Array]:
+        """The results of a primitive."""
+        return self._made_by[node]
 
 
 def _runs(graph: Graph) -> int:

@@ -112,7 +112,9 @@ def confirmed(replay: Replay, wiring: Wiring, i: Index, found: int) -> Witness |
     if not replay.possible:
         return Witness(wiring=wiring, i=i, j=places[0])
     # Most ways that are declared are real: then the first place alone moves the output, and nothing else is run.
-    if not replay.long and (replay.moves(i, places[:1]) or replay.moves(i, places)):
+    if not replay.long and replay.moves(i, places[:1]):
+        return Witness(wiring=wiring, i=i, j=places[0], replay=replay)
+    if not replay.long and replay.moves(i, places):
         alone = (place for place in places[:_MOST_REPLAYS] if replay.moves(i, [place]))
         return Witness(wiring=wiring, i=i, j=next(alone, places[0]), replay=replay)
     if not replay.deep:

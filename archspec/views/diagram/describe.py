@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node
 from archspec.ir.op import Op
 from archspec.ops.attention.softcap import Softcap
@@ -230,11 +231,12 @@ _SAYING: Mapping[type[Op], Callable[[Node], DiagramPart]] = {
 
 def feed_forward(kind: str, region: Graph) -> DiagramPart | None:
     """The part for a module that is a feed-forward layer or a mixture of experts; None for any other module."""
+    called = [node.regions[0] for node in region.nodes if isinstance(node.op, Call)]
+    experts = next((node for body in called for node in body.nodes if isinstance(node.op, Experts)), None)
+    if experts is not None and len(called) == 1:
+        return _mixture(kind, experts, region)
     if any(node.regions for node in region.nodes):
         return None
-    experts = next((node for node in region.nodes if isinstance(node.op, Experts)), None)
-    if experts is not None:
-        return _mixture(kind, experts, region)
     maps = {node.name: node for node in region.nodes if isinstance(node.op, Linear)}
     # A user-defined block may have maps of these names and others; it is then drawn like any other module.
     if not {"up", "down"} <= maps.keys() <= {"gate", "up", "down"}:

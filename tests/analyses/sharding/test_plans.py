@@ -49,6 +49,37 @@ def test_every_shipped_spec_has_sound_plans(name: str) -> None:
         assert all(one.reason for one in made.unsplit)
 
 
+@pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v3", "qwen3-30b-a3b", "gpt-oss-20b"])
+def test_plans_with_whole_experts(name: str) -> None:
+    graph, hooks = emitted(name)
+    for ranks in (2, 4, 8, 64):
+        by_hidden, whole = (plan(graph, ranks, hooks, expert_parallel=one) for one in (False, True))
+        assert check_plan(graph, whole, hooks) == []
+        (module,) = whole.experts
+        axes = {one.axis for path, one in placements(whole).items() if ".experts." in path and isinstance(one, Shard)}
+        assert (module.reason is None) == (module.count % ranks == 0) == (axes == {0})
+        # A shared expert and all else are split as before, and as many values are joined forward.
+        others = {path for path in placements(whole) if ".experts." not in path and ".router." not in path}
+        assert {path: placements(whole)[path] for path in others} == {
+            path: placements(by_hidden)[path] for path in others
+        }
+        own, before = (Counter(exchanges(one)) for one in (whole, by_hidden))
+        assert own["all-reduce", "forward"] == before["all-reduce", "forward"]
+        assert own.total() <= before.total()
+        assert whole.conversions == by_hidden.conversions or module.reason is None
+        share, former = (rank_share(graph, one) for one in (whole, by_hidden))
+        assert share.parameters <= former.parameters
+        assert share.flops.typical() == former.flops.typical()
+
+
+def exchanges(made: Plan) -> Mapping[tuple[str, str], int]:
+    """How often a step exchanges in each way, and in each pass."""
+    found: Counter[tuple[str, str]] = Counter()
+    for one in collectives(made):
+        found[one.kind, one.phase] += one.times
+    return found
+
+
 def test_llama_is_split_as_by_megatron() -> None:
     made = plan(*emitted_for("llama-3-8b", 8))
     layer = "states.layers.*"

@@ -49,6 +49,14 @@ EXPERTS: Published = {
     "moe.routed_experts.inner_experts.w3_EFD": (1, f"{_LAYER}.feed_forward.experts.up"),
     "moe.routed_experts.inner_experts.w2_EDF": (2, f"{_LAYER}.feed_forward.experts.down"),
 }
+# With expert ranks, `expert_param_placement_sparse`: the experts on axis 0 of each weight. The router is whole, and the
+# shared expert on the tensor axis, as without them.
+WHOLE_EXPERTS: Published = {
+    "moe.router.gate.weight": (None, f"{_LAYER}.feed_forward.router.weight"),
+    "moe.routed_experts.inner_experts.w1_EFD": (0, f"{_LAYER}.feed_forward.experts.gate"),
+    "moe.routed_experts.inner_experts.w3_EFD": (0, f"{_LAYER}.feed_forward.experts.up"),
+    "moe.routed_experts.inner_experts.w2_EDF": (0, f"{_LAYER}.feed_forward.experts.down"),
+}
 LATENT_ATTENTION: Published = {
     "attention.wq_a.weight": (None, f"{_LAYER}.attention.q_down.weight"),
     "attention.q_norm.weight": (None, f"{_LAYER}.attention.q_norm.weight"),
@@ -71,17 +79,27 @@ PLANS: Mapping[str, Published] = {
 }
 
 
-def planned(name: str, *, sequence: bool = False) -> Plan:
+def planned(name: str, *, sequence: bool = False, expert_parallel: bool = False) -> Plan:
     """The plan of a shipped spec at full size on 8 ranks."""
     graph = with_masks(load(name))
-    return plan(graph, 8, boundaries(graph), sequence=sequence)
+    return plan(graph, 8, boundaries(graph), sequence=sequence, expert_parallel=expert_parallel)
 
 
 @pytest.mark.parametrize("name", PLANS)
 def test_weights_are_cut_along_the_published_axes(name: str) -> None:
     """Every weight of the model stands in the published plan, and is cut there as here."""
-    wanted = {own: axis for axis, own in PLANS[name].values()}
-    stored = {one.parameter.path: one.placement for one in planned(name).parameters}
+    check(PLANS[name], planned(name))
+
+
+@pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v3"])
+def test_whole_experts_are_cut_along_the_published_axis(name: str) -> None:
+    check({**PLANS[name], **WHOLE_EXPERTS}, planned(name, expert_parallel=True))
+
+
+def check(published: Published, made: Plan) -> None:
+    """A plan cuts the weights that a published one cuts, along the same axes."""
+    wanted = {own: axis for axis, own in published.values()}
+    stored = {one.parameter.path: one.placement for one in made.parameters}
     assert {path: one.axis if isinstance(one, Shard) else None for path, one in stored.items()} == wanted
     assert all(one.copies == 1 for one in stored.values() if isinstance(one, Shard))
 

@@ -32,15 +32,25 @@ SEED = 0
 FEW, MANY = 2, 150
 FOUND = [66, 156]
 """Values of one wire that keep other factors of an axis; a constant that enters the first and only layer."""
+WITH_EXPERTS = [171, 225, 290, 292, 338, 344, 465, 472, 512, 515, 542]
 PARTS = 3
 RANKS = (2, 3, 4, 8)
 BOUND = 1e-9
+WAYS = ((False, False), (True, False), (False, True))
+"""Whether the length is cut, and whether ranks have whole experts."""
 Arrays = Mapping[str, np.ndarray]
 
 
 @pytest.mark.parametrize("number", [*range(FEW), *FOUND])
 def test_a_random_file(number: int, tmp_path: Path) -> None:
     check(number, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "number", [*WITH_EXPERTS[:2], *(pytest.param(one, marks=pytest.mark.slow) for one in WITH_EXPERTS[2:])]
+)
+def test_a_random_mixture(number: int, tmp_path: Path) -> None:
+    check(number, tmp_path, whole_experts=True)
 
 
 @pytest.mark.slow
@@ -50,9 +60,14 @@ def test_random_files(part: int, tmp_path: Path) -> None:
     assert split > MANY // PARTS
 
 
-def check(number: int, folder: Path) -> int:
-    """Check every plan of a file; returns how many of them split something."""
-    (folder / "file.yaml").write_text(file_of(SEED, number).text())
+def check(number: int, folder: Path, *, whole_experts: bool = False) -> int:
+    """Check every plan of a file; returns how many of them split something.
+
+    With `whole_experts`, ranks have these in some plan.
+    """
+    # Two and three ranks divide six experts.
+    text = file_of(SEED, number).text().replace("experts: {count: 3,", "experts: {count: 6,")
+    (folder / "file.yaml").write_text(text)
     spec = load(folder / "file.yaml")
     graph = with_masks(spec)
     hooks, sizes = boundaries(graph), example(spec.dims.values())
@@ -68,13 +83,15 @@ def check(number: int, folder: Path) -> int:
     trained = any(each[0].requires_grad for each in results.values())
     if trained:
         losses(results)
-    count = 0
+    count, with_experts = 0, 0
     for ranks in RANKS:
-        for sequence in (False, True):
-            made = plan(graph, ranks, hooks, sequence=sequence)
+        for sequence, experts in WAYS:
+            made = plan(graph, ranks, hooks, sequence=sequence, expert_parallel=experts)
+            if experts and all(one.reason is not None for one in made.experts):
+                continue
             if not any(made.is_split(node) for node in made.nodes) or (sequence and not cuts(made, sizes)):
                 continue
-            count += 1
+            count, with_experts = count + 1, with_experts + experts
             run = Ranks(made, hooks, dict(sizes), parameters)
             found = run.run(graph, tensors)
             for rank in range(ranks):
@@ -86,6 +103,7 @@ def check(number: int, folder: Path) -> int:
             if not sequence:
                 for one in of_programs(graph, made, hooks, inputs, weights, sizes):
                     equal(one, wanted)
+    assert with_experts or not whole_experts
     return count
 
 

@@ -53,7 +53,15 @@ def test_ranks_compute_on_parts_of_the_length(name: str) -> None:
     compare(spec, {**example(spec.dims.values()), **LENGTHS.get(name, {"length": 8})}, sequence=True)
 
 
-def compare(spec: Spec, sizes: Mapping[str, int], *, sequence: bool = False) -> None:
+@pytest.mark.parametrize("sequence", [False, True], ids=["whole", "parts of the length"])
+@pytest.mark.parametrize("name", ["mixtral-8x7b", "deepseek-v3", "qwen3-30b-a3b", "gpt-oss-20b"])
+def test_ranks_have_whole_experts(name: str, sequence: bool) -> None:
+    spec = load(name, reduced=True, set=["experts=12"] if name == "deepseek-v3" else [])
+    sizes = {**example(spec.dims.values()), **({"length": 8} if sequence else {})}
+    compare(spec, sizes, sequence=sequence, expert_parallel=True)
+
+
+def compare(spec: Spec, sizes: Mapping[str, int], *, sequence: bool = False, expert_parallel: bool = False) -> None:
     """Run a spec whole and as 2 and 4 ranks."""
     graph = with_masks(spec)
     hooks = boundaries(graph)
@@ -65,7 +73,8 @@ def compare(spec: Spec, sizes: Mapping[str, int], *, sequence: bool = False) -> 
     arrays = {key: one.numpy() for key, one in inputs.items()}
     expected = interpret(graph, arrays, {key: one.numpy() for key, one in parameters.items()}, sizes)
     for ranks in (2, 4):
-        made_plan = plan(graph, ranks, hooks, sequence=sequence)
+        made_plan = plan(graph, ranks, hooks, sequence=sequence, expert_parallel=expert_parallel)
+        assert all(one.reason is None for one in made_plan.experts)
         assert not sequence or all(stack.reason is None for stack in made_plan.stacks)
         run = Ranks(made_plan, hooks, dict(sizes), parameters)
         made = run.run(graph, inputs)

@@ -165,6 +165,7 @@ CASES: dict[str, Case] = {
     "E634": lambda folder: evaluating._judge("quantised weights lose", _LOSS, {"kl": 0.02}, _ALONE),
     "E635": lambda folder: evaluating.read_limits(["0.02"]),
     "E636": _too_small,
+    "E637": lambda folder: read_wishes(["logits=int8"], ["logits"]),
     "E626": lambda folder: check_served([Target(engine="inductor")]),
     "E627": lambda folder: genai_form(archspec.load("t5-small", reduced=True)),
 }
