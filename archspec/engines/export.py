@@ -15,6 +15,7 @@ from archspec.engines.folded import keep_dtype
 from archspec.engines.module import example_inputs, load_module, named_arguments
 from archspec.engines.ort.products import product
 from archspec.engines.program import Program
+from archspec.engines.quick_export import quickly
 from archspec.engines.rounded_values import name_rounding
 from archspec.engines.scopes import SCOPES
 from archspec.model.ports import DTypeName, Interface, Port
@@ -76,16 +77,17 @@ def write_onnx(
     """
     import torch
 
-    written = torch.onnx.export(
-        exported,
-        (),
-        dynamo=True,
-        opset_version=dequantising.OPSET if stored else OPSET,
-        input_names=list(interface.inputs),
-        output_names=list(interface.outputs),
-        custom_translation_table=dict(translations or {}),
-        verbose=False,
-    )
+    with quickly():
+        written = torch.onnx.export(
+            exported,
+            (),
+            dynamo=True,
+            opset_version=dequantising.OPSET if stored else OPSET,
+            input_names=list(interface.inputs),
+            output_names=list(interface.outputs),
+            custom_translation_table=dict(translations or {}),
+            verbose=False,
+        )
     # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
     assert written is not None
     keep_dtype(written.model.graph, dtype)

@@ -242,7 +242,7 @@ def _parts(
         if required:
             check_splits(name, model.plan, _INSTEAD)
         return ()
-    if expert_parallel and ranks > 1 and not model.plan.experts:
+    if expert_parallel and not model.plan.experts:
         check_experts(name, [model.plan])
     return (model,) if cut is None else stage_parts(name, cut, ranks, expert_parallel=expert_parallel)
 

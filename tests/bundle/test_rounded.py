@@ -33,6 +33,7 @@ from archspec.model.sizes import odd
 from archspec.oracle.interpreter import interpret
 from archspec.passes.expose import expose
 from tests.bundle.test_steps import TINY
+from tests.mutation.shipped import left_to_long
 from tests.steps import steps_here
 
 ROWS, LENGTH = 4, 9
@@ -213,10 +214,12 @@ def test_inputs_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["int8", "fp8"])
-@pytest.mark.parametrize("name", ["vit-b16", "bert-base", "gpt2"])
+@pytest.mark.parametrize("name", ["vit-b16", "gpt2", *left_to_long("bert-base")])
 def test_engines_are_built_and_their_networks_compute_the_same_numbers(name: str, format: str, tmp_path: Path) -> None:
+    """Products of an encoder read what those of a decoder and of a ViT read: norms, activations and values."""
     pytest.importorskip("tensorrt_rtx")
-    spec = archspec.load(name, reduced=True)
+    # Two layers are tried with `int8`: formats change no more than how a number is stored.
+    spec = archspec.load(name, reduced=True, set=["layers=1"] if format == "fp8" else [])
     interface = interface_of(spec)
     np.savez(tmp_path / "c.npz", **sample(interface, odd(interface.symbols), 3))
     rng = np.random.default_rng(2)

@@ -10,14 +10,24 @@ import pytest
 from click.testing import CliRunner
 
 import archspec
+from archspec.bundle import verify
 from archspec.bundle.bundle import Bundle
+from archspec.bundle.bundled_spec import bundled_claims
 from archspec.bundle.manifest import Manifest
+from archspec.bundle.sources import whole_program
 from archspec.bundle.verify import verify_bundle
 from archspec.cli import cli
+from archspec.contract.fill import fill
+from archspec.contract.report import ContractReport
 from archspec.engines.build import from_cache
-from tests.mutation.shipped import left_to_long, ranked
+from archspec.engines.rtx.parsing import parse
+from tests.engines.network.judging import Lowered
+from tests.engines.network.test_shipped import holds_and_compiles
+from tests.mutation.shipped import TWINS, left_to_long, ranked
 from tests.steps import steps_here
 
+MODULES = {"gpt2", "swin-t"}
+"""Specs whose module is verified as that of a bundle; `tests/contract/test_shipped.py` verifies that of every spec."""
 CHANGING = {"report.json", "spec.original.yaml"}
 """Files that hold times, or what the user wrote: a rebuilding has others."""
 
@@ -43,15 +53,34 @@ def assert_same(again: Manifest, first: Manifest) -> None:
 def test_a_shipped_spec_becomes_a_bundle_that_verifies_and_is_built_again(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """With parameters of which none is zero or one; the network that TensorRT reads from its file holds, too."""
+    spec = archspec.load(name, reduced=True)
     with steps_here():
-        bundle = archspec.build(archspec.load(name, reduced=True), tmp_path / "bundle")
+        bundle = archspec.build(spec, tmp_path / "bundle", weights=fill(archspec.compile(spec)).state_dict())
         again = rebuilt(bundle, monkeypatch)
-    assert [str(report) for report in verify_bundle(bundle) if not report.holds] == []
+    if name not in MODULES:
+        monkeypatch.setattr(verify, "_module", lambda bundle, *_: ContractReport(subject="", claims="", findings=()))
+    reports = list(verify_bundle(bundle))
+    assert [str(report) for report in reports if not report.holds] == []
+    assert len(reports) == len(bundle.manifest.artifacts) + 1 + (spec.decode is not None)
     assert {one.status for one in bundle.manifest.verdicts} <= {"proved", "wired"}
     assert bundle.manifest.unproved == []
     assert_same(again.manifest, bundle.manifest)
     # The cache answers only where spec, module, weights and options are the same.
     assert from_cache("onnx") in [stage.name for stage in again.report.stages]
+    if find_spec("tensorrt_rtx") and name not in TWINS:
+        holds_and_compiles(network(bundle))
+
+
+def network(bundle: Bundle) -> Lowered:
+    """The network that TensorRT reads from the ONNX file of a bundle."""
+    program = whole_program(archspec.load(bundle.path / "spec.yaml"), ()).inside(bundle.path)
+    onnx = bundle.path / "artifacts" / "onnx" / "model.onnx"
+    plan = parse(onnx, program.interface.inputs, program.interface.outputs).plan()
+    claims = bundled_claims(bundle.path / "spec.yaml")
+    return Lowered(
+        program=program, onnx=onnx, spec=bundle.path / "spec.yaml", claims=claims, plan=plan, dtype="float32"
+    )
 
 
 @pytest.mark.slow

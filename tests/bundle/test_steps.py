@@ -184,7 +184,7 @@ ROTARY = TINY.replace(", positions: {kind: learned, length: 32}", "").replace(
     "{heads: 4, kv_heads: 2, head_dim: SIZE, mask: causal, MORE positions: {kind: rotary, layout: LAYOUT, SCALING}}",
 )
 FIXED = {"do_rotary": 2, "RotaryEmbedding": 0}
-"""How often a step has what; the angles of all positions are constants."""
+"""How often a step has what; the angles of all positions are computed once."""
 ANEW = {"do_rotary": 0, "RotaryEmbedding": 4}
 
 
@@ -196,12 +196,13 @@ ANEW = {"do_rotary": 0, "RotaryEmbedding": 4}
         pytest.param({"MORE": "bias: [v],"}, {**FIXED, "packed": 0}, id="one bias"),
         pytest.param({"MORE": "qk_norm: {norm: {kind: rms_norm, eps: 1e-5}, over: head},"}, FIXED, id="norms"),
         pytest.param({"SIZE": "8"}, {**ANEW, "packed": 0}, id="heads of eight"),
+        pytest.param({"[1, 12, 32]": "[1, 12, 262144]"}, {**ANEW, "packed": 0}, id="a long context"),
         pytest.param({"LAYOUT": "interleaved"}, {"do_rotary": 0, "packed": 0}, id="neighbours"),
         pytest.param({"SCALING": "scaling: {kind: yarn, factor: 4, original: 8}"}, {**FIXED, "packed": 2}, id="scaled"),
     ],
 )
 def test_who_rotates(changed: dict[str, str], wanted: dict[str, int], tmp_path: Path) -> None:
-    """Where angles of a position never change, they are constants, attention rotates, and one product gives its heads.
+    """Where angles of a position never change, attention rotates, and one product gives its heads.
 
     Every position is held to the full forward, of rows with other pasts too.
     """
@@ -342,9 +343,10 @@ def test_a_row_beyond_its_cache(tiny: Built) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["mistral-7b", "gemma-2-2b", "t5-small", "prefix-lm-base", *left_to_long("llama-3.2-1b")]
+    "name", ["mistral-7b", *left_to_long("gemma-2-2b", "t5-small", "prefix-lm-base", "llama-3.2-1b")]
 )
 def test_shipped_decoders(tmp_path: Path, name: str) -> None:
+    """With large weights; the step of every other kind is held to the full forward in `test_shipped.py`."""
     built = Built(tmp_path, name, reduced=True)
     assert largest(built.contest()) < 2e-5
     if name == "mistral-7b":

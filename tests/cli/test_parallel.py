@@ -313,6 +313,8 @@ def test_experts_that_ranks_do_not_divide_are_told_and_not_written(archspec: Com
     shown = archspec("parallel", "mixture.yaml", "--tensor", "4", "--expert-parallel").out
     line = f"6 experts are not divisible by 4 (line {module['line']})"
     assert f"  states.layers.*.feed_forward.experts: no whole experts: {line}\n" in shown
+    (module,) = archspec("parallel", "mixture.yaml", "--memory", "80GB", "--expert-parallel", "--json").data["experts"]
+    assert (module["whole"], module["reason"]) == (False, "there is one tensor rank")
     more = ("--parallel", "4", "--expert-parallel", "-o", "model.py")
     for command in (("compile", "mixture.yaml", *more), ("compile", "mixture.yaml", "--pipeline", "2", *more)):
         ran = archspec(*command)
@@ -328,4 +330,6 @@ def test_whole_experts_of_a_model_without_any_are_refused(archspec: Command, fol
         assert ran.status == 1
         assert "error[E900]: no experts of `small` can be whole on 2 tensor ranks\n" in ran.err
         assert "it has no mixture of experts" in ran.err
+    ran = archspec("parallel", "small.yaml", "--memory", "80GB", "--expert-parallel")
+    assert "error[E900]: no experts of `small` can be whole on one tensor rank\n" in ran.err
     assert not (folder / "model.py").exists()

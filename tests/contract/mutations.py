@@ -25,13 +25,11 @@ def mutants(source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     single = {node.name for node in tree.body if isinstance(node, ast.ClassDef) and "(1, " in splits(node)}
     for operator, change in OPERATORS.items():
-        for owner, number in sites(tree, change):
+        for owner, place in sites(source, change):
             if operator in ("permute heads", "swap axes") and owner.partition(":")[0] in single:
                 # One head has no order, and none that features could be mixed with.
                 continue
-            changed = copy.deepcopy(tree)
-            mutator = Mutator(change, number)
-            mutator.visit(changed)
+            changed = Mutator(change, place).visit(ast.parse(source))
             yield Mutant(operator=operator, site=owner, source=ast.unparse(ast.fix_missing_locations(changed)) + "\n")
 
 
@@ -41,21 +39,22 @@ def splits(node: ast.ClassDef) -> str:
     return " ".join(ast.unparse(call.args[1]) for call in calls if ast.unparse(call.func).endswith(".unflatten"))
 
 
-def sites(tree: ast.Module, change: Change) -> list[tuple[str, int]]:
-    """The class and the number of every place where an operator applies."""
-    counter = Mutator(change, -1)
-    counter.visit(copy.deepcopy(tree))
-    return [(owner, number) for number, owner in enumerate(counter.owners)]
+def sites(source: str, change: Change) -> list[tuple[str, int]]:
+    """The class and the place of every node to which an operator applies."""
+    counter = Mutator(change)
+    counter.visit(ast.parse(source))
+    return counter.found
 
 
 class Mutator(ast.NodeTransformer):
-    """Changes the node of one number among those to which a change applies, in `forward` alone."""
+    """Changes the node at one place, which counts the nodes of `forward` alone; finds all places if left out."""
 
-    def __init__(self, change: Change, number: int) -> None:
+    def __init__(self, change: Change, place: int | None = None) -> None:
         self.change = change
-        self.number = number
-        self.owners: list[str] = []
+        self.place = place
+        self.found: list[tuple[str, int]] = []
         self._class = ""
+        self._passed = 0
         self._in_forward = False
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
@@ -72,11 +71,13 @@ class Mutator(ast.NodeTransformer):
         found = super().visit(node)
         if not self._in_forward:
             return found
-        changed = self.change(copy.deepcopy(found))
-        if changed is None:
-            return found
-        self.owners.append(f"{self._class}:{getattr(node, 'lineno', 0)}")
-        return changed if len(self.owners) - 1 == self.number else found
+        self._passed += 1
+        if self.place is not None:
+            return (self.change(found) or found) if self._passed == self.place else found
+        # A change may be made in the node itself.
+        if self.change(copy.deepcopy(found)) is not None:
+            self.found.append((f"{self._class}:{getattr(node, 'lineno', 0)}", self._passed))
+        return found
 
 
 def is_attention(node: ast.AST) -> bool:

@@ -1,4 +1,4 @@
-"""Angles of all positions are constants of a step's file, or its export fails."""
+"""Angles of all positions depend on no input of a step, or its export fails."""
 
 from __future__ import annotations
 

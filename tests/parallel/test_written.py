@@ -37,6 +37,14 @@ FIRST = ["llama-3-8b", "deepseek-v3"]
 REST = sorted({path.stem for path in shipped_specs_dir().glob("*.yaml")} - set(FIRST))
 CASES = [*FIRST, *(pytest.param(name, marks=[pytest.mark.slow, pytest.mark.long]) for name in REST)]
 
+WITH_EXPERTS = [
+    "mixtral-8x7b",
+    *(
+        pytest.param(name, marks=[pytest.mark.slow, pytest.mark.long])
+        for name in ("deepseek-v3", "qwen3-30b-a3b", "gpt-oss-20b")
+    ),
+]
+
 
 @pytest.fixture
 def faked(request: pytest.FixtureRequest) -> Iterator[int]:
@@ -46,22 +54,34 @@ def faked(request: pytest.FixtureRequest) -> Iterator[int]:
     dist.destroy_process_group()
 
 
-def text_of(spec: Spec, ranks: int) -> str:
+def text_of(spec: Spec, ranks: int, *, expert_parallel: bool = False) -> str:
     graph = with_masks(spec)
     found = boundaries(graph)
-    return parallelize_text(plan(graph, ranks, found), graph, found, "A plan.")
+    made = plan(graph, ranks, found, expert_parallel=expert_parallel)
+    return parallelize_text(made, graph, found, "A plan.")
 
 
 @pytest.mark.parametrize("faked", [2, 4, 8, 64], indirect=True)
 @pytest.mark.parametrize("name", CASES)
 def test_the_published_size_is_split(name: str, faked: int) -> None:
+    check_published(name, faked)
+
+
+@pytest.mark.parametrize("faked", [2, 4, 8, 64], indirect=True)
+@pytest.mark.parametrize("name", WITH_EXPERTS)
+def test_whole_experts_at_the_published_size(name: str, faked: int) -> None:
+    check_published(name, faked, expert_parallel=True)
+
+
+def check_published(name: str, faked: int, *, expert_parallel: bool = False) -> None:
+    """Split a model of full size, without memory: a rank stores what the plan says."""
     spec = load(name)
     graph = with_masks(spec)
-    made = plan(graph, faked, boundaries(graph))
+    made = plan(graph, faked, boundaries(graph), expert_parallel=expert_parallel)
     with torch.device("meta"):
         module = loaded(emit(accepted(spec)))[class_name(spec.name)]()
     mesh = init_device_mesh("cpu", (faked,), mesh_dim_names=("tensor",))
-    loaded(text_of(spec, faked))["parallelize"](module, mesh)
+    loaded(text_of(spec, faked, expert_parallel=expert_parallel))["parallelize"](module, mesh)
     stored = sum(one.to_local().numel() for one in module.parameters() if isinstance(one, DTensor))
     held = (one for one in made.parameters if not one.parameter.buffer)
     assert stored == sum(one.rank_elements * one.group.count for one in held)

@@ -23,11 +23,12 @@ def expert_calls(graph: Graph) -> Iterator[Node]:
 
 
 def expert_module(node: Node, ranks: int) -> ExpertModule:
-    """The module that such a call runs, with the reason if ranks do not divide its experts."""
+    """The module that such a call runs, with the reason if there are no ranks that divide its experts."""
     assert isinstance(node.op, Call)
     (inner,) = node.regions[0].nodes
     count = next(iter(inner.parameters.values())).type.shape[0].constant or 0
     reason = f"{count} experts are not divisible by {ranks}" if count % ranks else None
+    reason = "there is one tensor rank" if ranks == 1 else reason
     return ExpertModule(path=node.op.module, count=count, reason=reason, span=node.span)
 
 

@@ -68,7 +68,7 @@ def plan(
     """
     is_cut = sequence and ranks > 1
     calls = {node: expert_module(node, ranks) for node in expert_calls(graph)}
-    whole = {node for node, module in calls.items() if expert_parallel and ranks > 1 and module.reason is None}
+    whole = {node for node, module in calls.items() if expert_parallel and module.reason is None}
     hooks = without_hooks(boundaries, calls.keys() - whole)
     wired = wiring(graph, hooks, by_layer=is_cut)
     planner = _Planner(graph, wired, hooks, ranks, received, frozenset(calls[node].path for node in whole))

@@ -49,7 +49,8 @@ def check_experts(name: str, made: Sequence[Plan]) -> None:
     modules = list(dict.fromkeys(one for plan in made for one in plan.experts))
     if any(one.reason is None for one in modules):
         return
-    message = f"no experts of `{name}` can be whole on {made[0].ranks} tensor ranks"
+    ranks = f"{made[0].ranks} tensor ranks" if made[0].ranks > 1 else "one tensor rank"
+    message = f"no experts of `{name}` can be whole on {ranks}"
     span = modules[0].span if modules else None
-    notes = [f"{one.path}: {one.reason}" for one in modules] or ["it has no mixture of experts, or there is one rank"]
+    notes = [f"{one.path}: {one.reason}" for one in modules] or ["it has no mixture of experts"]
     fail("E900", message, span, notes=notes, help="leave out whole experts (`--expert-parallel`)")

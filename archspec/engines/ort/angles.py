@@ -1,4 +1,4 @@
-"""The angles of all positions that a step can be at, as constants of its file."""
+"""The angles of all positions that a step can be at, which the runtime computes once, when it opens the file."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ ROTATES = "do_rotary"
 _TABLES = slice(7, 9)
 """The operands of that attention which are the cosines and the sines of all positions."""
 
+MOST_ENTRIES = 1 << 20
+"""The most cosines that are kept of all positions: 8,192 positions of heads of 256 features, 4 MB in float32."""
+
 _POSITIONS, _TABLE = "row_positions", "rotary_table"
 """Functions of an emitted step: they give the positions of new entries, and the table that rotates at positions."""
 
@@ -25,7 +28,7 @@ class AllAngles:
     """The tables that a step makes while it is traced, each with the positions that it is for.
 
     A table of the new positions alone is made anew in every step. Where the step counts these itself, they have a
-    bound, so that the angles of all of them can be constants.
+    bound, so that the angles of all of them depend on no input. Longer tables than `MOST_ENTRIES` are made anew.
     """
 
     def __init__(self, functions: dict[str, Any], interface: Interface) -> None:
@@ -71,6 +74,8 @@ class AllAngles:
         if id(table) not in self._tables:
             return None
         _, make, positions, limit = self._tables[id(table)]
+        if limit * table.shape[-1] > MOST_ENTRIES:
+            return None
         cosines, sines = make(torch.arange(limit, device=table.device)).unbind()
         return cosines, sines, positions
 

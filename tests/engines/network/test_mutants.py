@@ -22,7 +22,8 @@ WANTED = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WANTED)
 def test_every_mistake_in_a_network_is_caught(name: str, tmp_path: Path) -> None:
-    case = lowered(name, tmp_path)
+    # A second layer has the same network, and every mutant would be judged on both.
+    case = lowered(name, tmp_path, set=["layers=1"] if name == "transformer-base" else ())
     court = Court(case, float_arrays(case.program.weights))
     assert court.verdict(case.plan) is None
     equivalent = cache(partial(is_equivalent, case, court))

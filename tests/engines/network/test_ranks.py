@@ -35,11 +35,11 @@ CASES = [
             ("llama-3.2-1b", 2),
             ("bert-base", 2),
             ("vit-b16", 2),
-            ("gpt2", 4),
-            ("llama-3.2-1b", 4),
-            ("transformer-base", 4),
         )
     ),
+    *(pytest.param(name, 4, ("layers=1",), marks=pytest.mark.slow) for name in ("llama-3.2-1b", "transformer-base")),
+    # What four ranks change, the two cases above tell.
+    pytest.param("gpt2", 4, (), marks=[pytest.mark.slow, pytest.mark.long]),
 ]
 
 
