@@ -10,7 +10,7 @@ import onnx
 import pytest
 
 from archspec.bundle.report import TOLERANCE
-from archspec.engines.registry import engine_of, target_of
+from archspec.engines.registry import engines
 from archspec.passes.quantise import storable
 from tests.mutation.shipped import REPRESENTATIVES, distinct, reduced
 from tests.quantising.artifacts import ENGINES, Case, stored
@@ -22,9 +22,8 @@ FEW = {
     ("mixtral-8x7b", "int4:16"),
     ("gemma-2-2b", "int4:16"),
     ("coatnet-0", "int8"),
-    ("swin-t", "int4:16"),
 }
-"""A tied table, one that encoder and decoder share, experts, layers of two kinds, convolutions, and windows."""
+"""A tied table, one that encoder and decoder share, experts, layers of two kinds, and convolutions."""
 
 
 def cases() -> list[Any]:
@@ -91,7 +90,7 @@ def decoder(tmp_path_factory: pytest.TempPathFactory) -> Case:
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ENGINES)
 def test_one_integer_off_in_one_block_is_found_in_every_engine(decoder: Case, engine: str, tmp_path: Path) -> None:
-    pytest.importorskip(engine_of(target_of(engine)).runtime)
+    pytest.importorskip(engines()[engine].runtime)
     assert decoder.off(engine) < 1e-5
     names = integers(decoder.onnx)
     # Two layers of seven maps, and the table that is the head too.
