@@ -10,7 +10,7 @@ import click
 
 from archspec.analyses.memory import in_words
 from archspec.analyses.sharding.collectives import Collective
-from archspec.analyses.sharding.plan import StoredParameter, Unsplit
+from archspec.analyses.sharding.plan import ExpertModule, StoredParameter, Unsplit
 from archspec.cli.output import grouped, scaled
 from archspec.ir.placement import Copied, Partial, Placement, Replicate, Shard
 from archspec.parallel.proposal import Proposal
@@ -70,14 +70,16 @@ def _stacks(found: Proposal) -> Iterator[str]:
 
 def _experts(found: Proposal) -> Iterator[str]:
     """Where ranks have whole experts, and what keeps them from that elsewhere."""
-    ranks = found.tensor
-    for one in dict.fromkeys(one for part in found.parts for one in part.plan.experts):
-        if one.reason is None:
-            number = _count(one.count // ranks, "whole expert")
-            yield f"  {one.path}: {number} of {one.count} on each rank; FLOP as if each were chosen as often"
-        else:
-            line = f" (line {one.span.line})" if one.span is not None else ""
-            yield f"  {one.path}: no whole experts: {one.reason}{line}"
+    # Layers that are used again have modules of one path and one size.
+    yield from dict.fromkeys(_of_experts(one, found.tensor) for part in found.parts for one in part.plan.experts)
+
+
+def _of_experts(one: ExpertModule, ranks: int) -> str:
+    if one.reason is None:
+        number = _count(one.count // ranks, "whole expert")
+        return f"  {one.path}: {number} of {one.count} on each rank; FLOP as if each were chosen as often"
+    line = f" (line {one.span.line})" if one.span is not None else ""
+    return f"  {one.path}: no whole experts: {one.reason}{line}"
 
 
 def _parameters(found: Proposal) -> Iterator[str]:
@@ -203,10 +205,13 @@ def _unsplit(found: Proposal) -> Iterator[str]:
         percent = f"{100 * share / total:.1f}%" if total and share else ""
         weights = scaled(elements, "") if elements else ""
         line = f" (line {members[0].cause.line})" if members[0].cause is not None else ""
-        # The type is in the JSON.
+        # The type is in the JSON, and so are the reasons of other layers.
         reason = members[0].reason.partition(" (axis")[0]
-        helps = dict.fromkeys(member.help for member in members if member.help)
-        first, *more = [part for one in (f"{reason}{line}", *helps) for part in wrap(one, 44, break_long_words=False)]
+        alike = [one for one in members if one.reason.partition(" (axis")[0] == reason]
+        helps = dict.fromkeys(one.help for one in alike if one.help)
+        others = [f"{len(members) - len(alike)} for other reasons (--json)"] if len(alike) < len(members) else []
+        texts = (f"{reason}{line}", *helps, *others)
+        first, *more = [part for one in texts for part in wrap(one, 44, break_long_words=False)]
         yield f"{_cut(path, 38):38} {percent:>6} {weights:>8}  {first}"
         yield from (f"{'':56}{one}" for one in more)
 

@@ -324,6 +324,13 @@ def test_experts_that_ranks_do_not_divide_are_told_and_not_written(archspec: Com
     assert not (folder / "model.py").exists()
 
 
+def test_experts_that_are_used_again_are_told_once(archspec: Command, folder: Path) -> None:
+    again = MIXTURE.replace("outputs:\n  states", "  again: {reuse: states, input: states}\noutputs:\n  again")
+    (folder / "again.yaml").write_text(again, encoding="utf-8")
+    shown = archspec("parallel", "again.yaml", "--tensor", "2", "--expert-parallel").out
+    assert shown.count("whole experts of 6") == 1
+
+
 def test_whole_experts_of_a_model_without_any_are_refused(archspec: Command, folder: Path) -> None:
     for command in (("parallel", "--tensor"), ("compile", "-o", "model.py", "--parallel")):
         ran = archspec(command[0], "small.yaml", *command[1:], "2", "--expert-parallel")
