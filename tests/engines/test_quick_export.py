@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from torch._subclasses import fake_tensor
 from torch.fx import GraphModule
 from torch.onnx._internal.exporter._fx_passes import insert_type_promotion_nodes
+from torch.onnx._internal.fx.passes.type_promotion import _TypePromotionInterpreter
 
+from archspec.engines import quick_export
 from archspec.engines.quick_export import rules_by_operator, values_known
 
 DISPATCH = fake_tensor.FakeTensorMode.dispatch
@@ -109,3 +111,15 @@ def values(module: GraphModule) -> list[str]:
     """The nodes with their operators, operands, dtypes and shapes."""
     found = [(node.format_node(), node.meta.get("val")) for node in module.graph.nodes]
     return [f"{text} {getattr(one, 'dtype', None)} {tuple(getattr(one, 'shape', ()))}" for text, one in found]
+
+
+@pytest.mark.parametrize(("installed", "active"), [({}, True), ({"torch": "2.14.0", "onnxscript": "0.8.0"}, False)])
+def test_other_versions_are_left_as_they_are(
+    installed: dict[str, str], active: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = quick_export.version
+    monkeypatch.setattr(quick_export, "version", lambda name: installed.get(name) or plain(name))
+    before = rewriter._DEFAULT_REWRITE_RULES, _TypePromotionInterpreter.run_node
+    with quick_export.quickly():
+        now = rewriter._DEFAULT_REWRITE_RULES, _TypePromotionInterpreter.run_node
+    assert [one is not other for one, other in zip(now, before, strict=True)] == [active, active]
