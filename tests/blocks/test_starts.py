@@ -166,7 +166,7 @@ def test_each_expert_starts_as_a_map_of_its_own(init: str, function: str) -> Non
     for name, shape in (("up", (160, 64)), ("down", (64, 160))):
         torch.manual_seed(1)
         wanted = torch.stack([getattr(nn.init, f"{function}_")(torch.empty(shape)) for _ in range(5)])
-        alike(experts[name].detach(), wanted)
+        alike(getattr(experts, name).detach(), wanted)
 
 
 @pytest.mark.parametrize("init", ["xavier_uniform", "kaiming_normal"])

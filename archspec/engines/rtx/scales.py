@@ -21,8 +21,13 @@ def with_positive_scales(onnx: Path, folder: Path) -> Path:
     integers of four bits. Raises SpecError E606 for -128 with a scale below zero: eight bits do not hold its opposite.
     """
     import onnx_ir
+    from google.protobuf.message import DecodeError
 
-    model = onnx_ir.load(onnx)
+    try:
+        model = onnx_ir.load(onnx)
+    except DecodeError:
+        # TensorRT itself says what is wrong with the file.
+        return onnx
     # A table that is looked up and multiplied is one constant for several operators.
     integers = {one.inputs[0].name: one.inputs[0] for one in model.graph if one.op_type == _OPERATOR and _is_moved(one)}
     if not integers:
