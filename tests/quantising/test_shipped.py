@@ -25,6 +25,9 @@ FEW = {
 }
 """A tied table, one that encoder and decoder share, experts, layers of two kinds, and convolutions."""
 
+WITHOUT_BLOCKS = {"mobilenet-v2"}
+"""All but the last of its weights are kernels, which are `int8`, and its head has no whole blocks at reduced size."""
+
 
 def cases() -> list[Any]:
     """Every spec that is no other one, in each format; all but some in long runs."""
@@ -42,7 +45,7 @@ def test_engines_compute_with_the_same_integers(name: str, format: str, tmp_path
         pytest.importorskip(package)
     case = stored(name, [format], tmp_path)
     if format == "int4:16":
-        assert "int4:16" in map(str, case.plan.values())
+        assert ("int4:16" in map(str, case.plan.values())) is (name not in WITHOUT_BLOCKS)
     assert {engine: off for engine in ENGINES if (off := case.off(engine)) >= 1e-5} == {}
 
 
