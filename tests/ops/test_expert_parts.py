@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from archspec.algebra.scalar import Scalar
 from archspec.ir.types import DType, TensorType
+from archspec.ops.elementwise.activation import Kind
 from archspec.ops.elementwise.clamp import GateClamp
 from archspec.ops.routing.experts import Experts
 from tests.ops.emit_one import compiled
@@ -177,7 +178,7 @@ def test_no_more_rows_are_held_than_a_rank_has_experts() -> None:
 @pytest.mark.parametrize(
     "options",
     [
-        *({"activation": one} for one in ("silu", "relu", "quick_gelu", "relu_squared", "tanh", None)),
+        *({"activation": one} for one in (*get_args(Kind), None)),
         {"gated": False},
         {"activation": "quick_gelu", "clamp": GateClamp(limit=1.5, offset=Scalar.of(1)), "bias": True},
         {"dropout": 0.1},

@@ -89,6 +89,10 @@ def _map_of(value: Any) -> _Map | None:
     constants.insert(0, weight)
     if not is_own or any(one.value is None or one.value.const_value is None for one in constants):
         return None
+    # What is added at each position is no bias, and zero points would have to be joined too.
+    is_bias = nodes[0].op_type != "Add" or len(nodes[0].inputs[1].const_value.shape) == 1
+    if not is_bias or len(weight.value.const_value.shape) != 2 or len(nodes[-1].inputs) > 2:
+        return None
     return _Map(nodes=tuple(nodes), x=node.inputs[0], constants=tuple(constants))
 
 

@@ -28,8 +28,19 @@ if TYPE_CHECKING:
     from archspec.ir.op import Array
 
 
-# How many tensors an activation keeps besides its result; of others, what it is given.
-_KEPT: Mapping[Kind | None, int] = {None: 0, "relu": 0, "tanh": 0, "sigmoid": 0, "quick_gelu": 2}
+# How many tensors an activation keeps besides its result, for its backward pass.
+_KEPT: Mapping[Kind | None, int] = {
+    None: 0,
+    "relu": 0,
+    "tanh": 0,
+    "sigmoid": 0,
+    "gelu": 1,
+    "gelu_tanh": 1,
+    "silu": 1,
+    "relu6": 1,
+    "relu_squared": 1,
+    "quick_gelu": 2,
+}
 
 
 @record
@@ -100,7 +111,7 @@ class Experts(Primitive):
         x = inputs[0]
         rows = x.with_axes(*x.axes[:-1]).elements() * self.top_k
         # A product with a gate reads both of its operands.
-        hidden = 1 + 2 * self.gated + _KEPT.get(self.activation, 1) + 2 * (self.clamp is not None) + (self.dropout > 0)
+        hidden = 1 + 2 * self.gated + _KEPT[self.activation] + 2 * (self.clamp is not None) + (self.dropout > 0)
         return rows * (2 * x.shape[-1] + 1 + hidden * self.hidden)
 
     def exported(self, inputs: Sequence[TensorType]) -> str:
