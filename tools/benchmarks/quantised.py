@@ -6,16 +6,18 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 from forward import timed
 from row import Row, spread
 from steps import SPEC
 
-RUNS, TOKENS = 10, 8
+PROCESSES, RUNS, TOKENS = 4, 10, 8
 PAST, CAPACITY = 100, 1024
 _LAYER = "states.layers.*"
 # One format for q, k and v, so that one product gives all three.
@@ -33,30 +35,32 @@ RATE = 1 / 0.9
 def quantised_rows() -> list[Row]:
     """SmolLM2's own weights, batch 1, one id a step; every ratio is of alternating runs of some steps each.
 
-    Both round what they multiply to eight bits. The loss is that of the very steps that are timed, over the ids that
+    What is opened later in a process is up to a seventh faster, and what runs after the threads of another runtime is
+    slower. So every other process opens all in the opposite order, and every other round of a process runs backwards;
+    a time is the mean over processes of the median in each.
+
+    Both round what they multiply to eight bits. The loss is that of the very files that are timed, over the ids that
     `tools/evaluation_ids` writes; of the peer, that of its file on all ids at once.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         gguf, ids, floats = _source(place)
-        peers = {name: _exported(place, gguf, name) for name in PEERS}
-        steps = {name: _Ours.of(place / name.replace(":", "-").replace(" ", "-"), gguf, name) for name in FORMATS}
-        losses = {name: _loss(floats, one.scores(ids)) for name, one in steps.items()}
-        losses |= {f"GenAI {name}": _loss(floats, _scores(one, ids)) for name, one in peers.items()}
-        runs = {name: one.run for name, one in steps.items()} | {
-            f"GenAI {name}": _generation(one) for name, one in peers.items()
-        }
-        found = [{name: _settled(runs[name]) for name in _order(runs, number)} for number in range(RUNS)]
-        sizes = {name: _megabytes(one.file.parent) for name, one in steps.items()}
-        sizes |= {f"GenAI {name}": _megabytes(one) for name, one in peers.items()}
-    return _rows({name: [one[name] / TOKENS for one in found] for name in runs}, losses, sizes)
+        peers = {f"GenAI {name}": _exported(place, gguf, name) for name in PEERS}
+        ours = {name: _export(place / name.replace(":", "-").replace(" ", "-"), gguf, name) for name in FORMATS}
+        losses = {name: _loss(floats, _Ours(file, name).scores(ids)) for name, file in ours.items()}
+        losses |= {name: _loss(floats, _scores(one, ids)) for name, one in peers.items()}
+        sizes = {name: _megabytes(file.parent) for name, file in ours.items()}
+        sizes |= {name: _megabytes(one) for name, one in peers.items()}
+        found = [_timed(ours, peers, backwards=bool(number % 2)) for number in range(PROCESSES)]
+    return _rows({name: [one[name] for one in found] for name in sizes}, losses, sizes)
 
 
 def _rows(took: Mapping[str, list[float]], losses: Mapping[str, float], sizes: Mapping[str, float]) -> list[Row]:
+    """Rows of the seconds of a step in each process, of the losses, and of the sizes in megabytes."""
     rows = []
     for name, rival in RIVALS.items():
         of, peer = f"onnx step, SmolLM2, {name}", f"GenAI {rival}"
-        times = median(took[name]), median(took[peer])
+        times = mean(took[name]), mean(took[peer])
         speeds = " and ".join(f"{1 / one:.1f}" for one in times)
         rows.append(
             Row(
@@ -80,9 +84,22 @@ def _rows(took: Mapping[str, list[float]], losses: Mapping[str, float], sizes: M
     return rows
 
 
-def _order(names: Iterable[str], number: int) -> list[str]:
-    """The names, every other time backwards: what runs after threads of another runtime is a tenth slower."""
-    return list(names)[:: -1 if number % 2 else 1]
+def _timed(ours: Mapping[str, Path], peers: Mapping[str, Path], *, backwards: bool) -> dict[str, float]:
+    """Seconds of a step of each in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(_times, ours, peers, backwards).result()
+
+
+def _times(ours: Mapping[str, Path], peers: Mapping[str, Path], backwards: bool) -> dict[str, float]:
+    """Open all, the last one first where asked, and take the median of alternating runs of each."""
+    opens: dict[str, Callable[[], Callable[[], None]]] = {
+        **{name: lambda name=name, file=file: _Ours(file, name).run for name, file in ours.items()},
+        **{name: lambda folder=folder: _generation(folder) for name, folder in peers.items()},
+    }
+    order = -1 if backwards else 1
+    runs = {name: opens[name]() for name in list(opens)[::order]}
+    found = [{name: _settled(runs[name]) for name in list(opens)[:: -1 if n % 2 else 1]} for n in range(RUNS)]
+    return {name: median(one[name] for one in found) / TOKENS for name in opens}
 
 
 def _settled(run: Callable[[], Any]) -> float:
@@ -124,55 +141,66 @@ def _source(folder: Path) -> tuple[Path, Any, Any]:
         return gguf, ids, module(torch.from_numpy(ids))[0].numpy()
 
 
+def _checked(name: str) -> Any:
+    """The judged spec whose weights are quantised as a plan says."""
+    from archspec.checking import accepted
+    from archspec.quantising.plan import plan_of, read_wishes
+    from archspec.quantising.spec import quantised
+
+    spec = accepted(SPEC).spec
+    return accepted(quantised(spec, plan_of(spec.graph, read_wishes(FORMATS[name]))))
+
+
+def _export(folder: Path, gguf: Path, name: str) -> Path:
+    """Write the step of a plan."""
+    from safetensors.torch import save_file
+
+    from archspec import weights
+    from archspec.checking import accepted
+    from archspec.engines.ort.export import export_ort
+    from archspec.engines.program import Program
+    from archspec.lower.step_programs import step_programs
+    from archspec.quantising.tensors import stored_tensors
+
+    folder.mkdir()
+    checked = _checked(name)
+    programs = step_programs(checked)
+    assert programs is not None
+    (folder / "step.py").write_text(programs.step.text, encoding="utf-8")
+    stored = dict(stored_tensors(checked.spec.graph, weights.load(accepted(SPEC).spec, gguf)))
+    save_file({name: one.contiguous() for name, one in stored.items()}, folder / "w.safetensors")
+    program = Program(
+        source=folder / "step.py",
+        module=programs.step.module,
+        weights=folder / "w.safetensors",
+        interface=programs.step.interface,
+        partial=True,
+    )
+    export_ort(program, "float32", folder / "step.onnx")
+    return folder / "step.onnx"
+
+
 class _Ours:
-    """The opened step of a model with quantised weights, as generation runs it where inputs are rounded."""
+    """The step of a plan, opened as generation opens it where inputs are rounded."""
 
-    def __init__(self, file: Path, steps: Any) -> None:
+    def __init__(self, file: Path, name: str) -> None:
         import numpy as np
-
-        self.file, self._steps = file, steps
-        self._one = np.ones(1, np.int64)
-        self._cache = steps.new_cache(1, CAPACITY, {}, {})
-
-    @classmethod
-    def of(cls, folder: Path, gguf: Path, name: str) -> _Ours:
-        """Export the step of a plan."""
         import onnxruntime
-        from safetensors.torch import save_file
 
-        from archspec import weights
-        from archspec.checking import accepted
         from archspec.engines.onnx_step import BoundStep
-        from archspec.engines.ort.export import export_ort
-        from archspec.engines.program import Program
         from archspec.engines.steps import BuiltSteps
         from archspec.engines.targets.onnx import session_options
         from archspec.lower.step_programs import step_programs
-        from archspec.quantising.plan import plan_of, read_wishes
-        from archspec.quantising.spec import quantised
-        from archspec.quantising.tensors import stored_tensors
 
-        folder.mkdir()
-        floats = accepted(SPEC)
-        checked = accepted(quantised(floats.spec, plan_of(floats.spec.graph, read_wishes(FORMATS[name]))))
-        programs = step_programs(checked)
+        programs = step_programs(_checked(name))
         assert programs is not None
-        (folder / "step.py").write_text(programs.step.text, encoding="utf-8")
-        stored = dict(stored_tensors(checked.spec.graph, weights.load(floats.spec, gguf)))
-        save_file({name: one.contiguous() for name, one in stored.items()}, folder / "w.safetensors")
-        program = Program(
-            source=folder / "step.py",
-            module=programs.step.module,
-            weights=folder / "w.safetensors",
-            interface=programs.step.interface,
-            partial=True,
-        )
-        export_ort(program, "float32", folder / "step.onnx")
         options = session_options(rounded=True)
         options.intra_op_num_threads = _threads()
-        session = onnxruntime.InferenceSession(folder / "step.onnx", options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         step = BoundStep(session, programs.updates)
-        return cls(folder / "step.onnx", BuiltSteps(programs=programs, dtype="float32", step=step, once=None))
+        self._steps = BuiltSteps(programs=programs, dtype="float32", step=step, once=None)
+        self._one = np.ones(1, np.int64)
+        self._cache = self._steps.new_cache(1, CAPACITY, {}, {})
 
     def scores(self, ids: Any) -> Any:
         """The scores [positions, classes] of ids [1, positions], fed one after the other."""
