@@ -15,11 +15,11 @@ import numpy as np
 from archspec.analyses.parameters import expand
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.calibrating import rounding_module
+from archspec.bundle.class_scores import ClassScores, class_scores
 from archspec.bundle.greedy import Greedy, greedy
 from archspec.bundle.manifest import GreedyEntry, LossEntry
 from archspec.bundle.parity import module_runner, run_module
 from archspec.bundle.rows import LABELS, labels_of, rows_of
-from archspec.bundle.scores import Scores, scores_of
 from archspec.bundle.stepping import step_runner
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.counted import counted, over
@@ -214,9 +214,9 @@ class Evaluation:
         return labels_of(self.program.interface, self.arrays)
 
     @cached_property
-    def scores(self) -> Scores:
+    def scores(self) -> ClassScores:
         """What has scores of classes. Raises SpecError E633."""
-        return scores_of(self.spec, None if self.labels is None else self.labels.shape)
+        return class_scores(self.spec, None if self.labels is None else self.labels.shape)
 
     def _right(self, row: int, positions: Array, shape: tuple[int, ...]) -> Array | None:
         """The right class of each position, below zero where it is not known: what is given, or the next id.

@@ -14,9 +14,9 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 
 import archspec
+from archspec.bundle.class_scores import class_scores
 from archspec.bundle.evaluating import Evaluation, _judge, read_limits
 from archspec.bundle.parity import float_arrays
-from archspec.bundle.scores import scores_of
 from archspec.checking import accepted
 from archspec.diagnostics import SpecError
 from archspec.engines.program import Program
@@ -212,7 +212,7 @@ def test_what_has_no_classes_that_are_known_is_refused(
     tmp_path: Path, text: str, labels: tuple[int, ...] | None, message: str
 ) -> None:
     with pytest.raises(SpecError) as raised:
-        scores_of(read(tmp_path, text), labels)
+        class_scores(read(tmp_path, text), labels)
     (found,) = raised.value.diagnostics
     assert found.code == "E633"
     assert found.help
@@ -220,14 +220,14 @@ def test_what_has_no_classes_that_are_known_is_refused(
 
 
 def test_an_output_of_another_name_has_scores_if_it_is_a_head_or_labels_say_so(tmp_path: Path) -> None:
-    assert scores_of(read(tmp_path, head(8, 'y: "float[batch, 8]"')), None).axis == 1
+    assert class_scores(read(tmp_path, head(8, 'y: "float[batch, 8]"')), None).axis == 1
     image = read(tmp_path, SEGMENTS.replace("logits:", "found:"))
-    assert scores_of(image, (4, 16, 5)).axis == 1
+    assert class_scores(image, (4, 16, 5)).axis == 1
 
 
 def test_labels_tell_the_axis_where_no_op_does(tmp_path: Path) -> None:
-    assert scores_of(read(tmp_path, BOXES), (3, 2, 8, 8)).classes == 4
-    assert scores_of(read(tmp_path, BOXES), (3, 4, 8, 8)).classes == 2
+    assert class_scores(read(tmp_path, BOXES), (3, 2, 8, 8)).classes == 4
+    assert class_scores(read(tmp_path, BOXES), (3, 4, 8, 8)).classes == 2
 
 
 @pytest.mark.parametrize(

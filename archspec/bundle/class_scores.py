@@ -18,7 +18,7 @@ _LEAVE_OUT = "leave `--evaluate` out, and compare what the model is used for"
 
 
 @record
-class Scores:
+class ClassScores:
     """An output with scores of `classes` along one axis, which is counted from the front."""
 
     output: str
@@ -26,7 +26,7 @@ class Scores:
     classes: int
 
 
-def scores_of(spec: Spec, labels: Sequence[int] | None) -> Scores:
+def class_scores(spec: Spec, labels: Sequence[int] | None) -> ClassScores:
     """The scores of a spec.
 
     They are the output of a decoder, whose classes are along the last axis; the output `logits`; or the only output,
@@ -51,7 +51,7 @@ def scores_of(spec: Spec, labels: Sequence[int] | None) -> Scores:
     if classes < 2:
         message = f"`{name}: {type_}` has no classes to choose among: axis {axis} has {classes or 'no fixed number'}"
         fail("E633", message, None, help=_LEAVE_OUT)
-    return Scores(output=name, axis=axis, classes=classes)
+    return ClassScores(output=name, axis=axis, classes=classes)
 
 
 def _output(spec: Spec, *, given: bool) -> str:
