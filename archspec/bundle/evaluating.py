@@ -195,7 +195,7 @@ class Evaluation:
         inputs, own = self._rows[row], self.scores
         places = counted(claims_of(self.spec), inputs, sizes_of(self.program.interface, inputs))[own.output]
         # A position counts if all of its scores do.
-        return over(places.all(own.axis) if places.ndim > own.axis else places, shape)
+        return over(np.all(places, axis=own.axis) if places.ndim > own.axis else places, shape)
 
     def _scores(self, runner: Runner, dtype: DTypeName = "float32") -> list[Array]:
         """The scores of each row, with the classes along the last axis."""
