@@ -9,6 +9,7 @@ from typing import Any
 from archspec.bundle import evaluating, genai_trials, step_timing
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.holding import held_artifact, held_module
+from archspec.bundle.integers import check_integers
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.quantising import quantise_weights
@@ -30,11 +31,13 @@ from archspec.spec import load
 def compare(job: dict[str, Any]) -> dict[str, Any]:
     """Compare an artifact with the module and the interpreter.
 
-    Raises SpecError E609 for every output that differs too much.
+    Raises SpecError E609 for every output that differs too much, and for integers other than those of the weights.
     """
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
-    held = contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"]))
+    file = Path(job["file"])
+    held = contest(target, job["dtype"], file, program, Path(job["spec"]))
+    check_integers(str(target), [file], held.graph, program.weights, job["dtype"])
     made = list(held.trials())
     if job["reference"] is not None:
         path, name = Path(job["reference"]["path"]), job["reference"]["name"]
@@ -69,10 +72,12 @@ def hold(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def compare_step(job: dict[str, Any]) -> dict[str, Any]:
-    """Compare the built step of a decoder with the full forward. Raises SpecError E609 where it differs too much."""
+    """Compare the built step of a decoder with the full forward. Raises SpecError E609 as `compare` does."""
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program, files = Program.from_json(job["program"]), {part: Path(file) for part, file in job["files"].items()}
-    return _judged(list(step_contest(target, job["dtype"], files, program, Path(job["spec"])).trials()))
+    held = step_contest(target, job["dtype"], files, program, Path(job["spec"]))
+    check_integers(held.artifact, [*files.values()], held.checked.spec.graph, program.weights, job["dtype"])
+    return _judged(list(held.trials()))
 
 
 def export_genai(job: dict[str, Any]) -> dict[str, Any]:
