@@ -14,7 +14,7 @@ from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.quantising import quantise_weights
 from archspec.bundle.rank_network import check_ranks
-from archspec.bundle.report import ParityTrial
+from archspec.bundle.report import ParityTrial, network_of, step_of
 from archspec.bundle.step_network import StepNetworks, check_step_network
 from archspec.bundle.step_parity import step_contest
 from archspec.bundle.timing import time_artifacts
@@ -92,8 +92,13 @@ def compare_genai(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def verify_network(job: dict[str, Any]) -> dict[str, Any]:
-    """Compare the network that an engine makes of a file with the spec. Raises SpecError as `check_network` does."""
+    """Compare the network that an engine makes of a file with the spec.
+
+    Raises SpecError as `check_network` and `check_integers` do.
+    """
     engine, program, source = network_engine(job["engine"]), Program.from_json(job["program"]), Path(job["source"])
+    graph = bundled_spec(Path(job["spec"])).graph
+    check_integers(network_of(engine.word), [source], graph, program.weights, job["dtype"])
     try:
         entry, made = check_network(engine, source, program, job["dtype"], Path(job["spec"]))
     except SpecError as error:
@@ -104,9 +109,9 @@ def verify_network(job: dict[str, Any]) -> dict[str, Any]:
 def verify_step_network(job: dict[str, Any]) -> dict[str, Any]:
     """Compare the network that an engine makes of a decoder's step with the spec.
 
-    Raises SpecError as `check_step_network` does.
+    Raises SpecError as `check_step_network` and `check_integers` do.
     """
-    source, once = Path(job["source"]), job["once"]
+    source, once, engine = Path(job["source"]), job["once"], network_engine(job["engine"])
     step = StepNetworks(
         program=Program.from_json(job["program"]),
         whole=Program.from_json(job["whole"]),
@@ -114,8 +119,10 @@ def verify_step_network(job: dict[str, Any]) -> dict[str, Any]:
         dtype=job["dtype"],
         spec=Path(job["spec"]),
     )
+    graph, name = bundled_spec(step.spec).graph, network_of(step_of(engine.word))
+    check_integers(name, [source], graph, step.program.weights, step.dtype, whole=False)
     try:
-        entry, made = check_step_network(network_engine(job["engine"]), source, step)
+        entry, made = check_step_network(engine, source, step)
     except SpecError as error:
         raise placed(error, source) from None
     return {"network": entry.model_dump(mode="json"), **_sorted(made)}
