@@ -286,8 +286,9 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
     """Measure what quantised weights cost, and compare it with limits.
 
     The job has `spec`, the programs `floats`, `rounding` and `program`, the `data` to evaluate on, what it is `called`,
-    and `at_most` by measure. With an `artifact`, it is that which is measured, rounding what it multiplies. Raises
-    SpecError E633 for data that cannot be used, E634 for more loss than is allowed.
+    `at_most` by measure, and a `remedy` for too much, if there is another than to keep nodes. With an `artifact`, it is
+    that which is measured, rounding what it multiplies. Raises SpecError E633 for data that cannot be used, E634 for
+    more loss than is allowed.
     """
     program, data = Program.from_json(job["program"]), Path(job["data"])
     types = {port.name: port.type for port in program.interface.input_ports}
@@ -301,7 +302,7 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
     artifact = job.get("artifact")
     loss = evaluation.loss() if artifact is None else evaluation.loss_of(artifact)
     what = "quantised weights lose" if artifact is None else f"`{artifact['called']}` with rounded inputs loses"
-    _judge(what, loss, job["at_most"], evaluation)
+    _judge(what, loss, job["at_most"], evaluation, job["remedy"])
     return LossEntry(
         data=job["called"],
         sha256=hashlib.sha256(data.read_bytes()).hexdigest(),
@@ -335,8 +336,11 @@ def _perplexity(likelihood: Sequence[float]) -> list[float] | None:
     return found if all(map(math.isfinite, found)) else None
 
 
-def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evaluation) -> None:
-    """Raise SpecError with E634 if a measure exceeds its limit, and name the nodes that cost most."""
+def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evaluation, remedy: str) -> None:
+    """Raise SpecError with E634 if a measure exceeds its limit, and name the nodes that cost most.
+
+    `remedy` is what to do about it; if it is empty, the worst node is named for it.
+    """
     found = measures(loss)
     for name in limits:
         if name not in found:
@@ -355,7 +359,8 @@ def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evalu
     worst = [one for one in sorted(alone.items(), key=lambda one: -one[1][0])[:_WORST] if one[1][0] > 0]
     told = ", ".join(f"{name} is {value:.3g}, allowed {limits[name]:g}" for name, value in over_limit.items())
     notes = [f"`{path}` alone: kl {kl:.3g}" for path, (kl, _) in worst]
-    fail("E634", f"{what} too much: {told}", None, notes=notes, help=_remedy(worst[0][1][1]) if worst else None)
+    help = (remedy or _remedy(worst[0][1][1])) if worst else None
+    fail("E634", f"{what} too much: {told}", None, notes=notes, help=help)
 
 
 def _remedy(node: str) -> str:

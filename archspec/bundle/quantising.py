@@ -101,7 +101,7 @@ class Quantising:
     `inputs`. `given` is what the weights are in their file: integers that the plan holds exactly are not rounded. What
     rounding costs is measured on `data`, if given, and may be `at_most` so much, by measure. With `round_inputs`,
     artifacts that can round what they multiply are measured so, too. With a `size` in bytes, the parameters `free` may
-    be stored in more bits than the plan says.
+    be stored in more bits than the plan says. `file` is that of the plan, if it was read from one.
 
     `entry` and `stages` are those of the floats, once these are written.
     """
@@ -117,6 +117,7 @@ class Quantising:
     round_inputs: bool = False
     size: int | None = None
     free: tuple[str, ...] = ()
+    file: Path | None = None
     entry: WeightsEntry | None = None
     stages: tuple[Stage, ...] = ()
 
@@ -246,7 +247,15 @@ class Quantising:
             "data": str(data.resolve()),
             "called": data.name,
             "at_most": dict(self.at_most),
+            "remedy": self._remedy,
         }
+
+    @property
+    def _remedy(self) -> str:
+        """What to do if the weights lose too much; empty where a node can be kept as floats."""
+        if self.size is not None:
+            return "let the weights take more: give a larger `--size`"
+        return f"give formats in place of {self.file.name}, with more bits for the worst" if self.file else ""
 
     def loss(self, folder: Path, job: Mapping[str, object], stage: str, progress: Progress) -> tuple[LossEntry, Stage]:
         """Measure a loss in a process of its own; `job` is one of `job`, with more."""

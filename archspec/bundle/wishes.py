@@ -75,6 +75,7 @@ def quantising_of(
         round_inputs=wish.round_inputs,
         size=wish.size,
         free=free_paths({path: one for path, one in plan.items() if path not in found}, wishes),
+        file=wish.file,
     )
 
 

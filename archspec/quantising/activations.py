@@ -50,11 +50,11 @@ def _refuse(word: str) -> NoReturn:
     fail("E630", f"cannot round activations to `{word}`", None, notes=["it is no format of activations"], help=help)
 
 
-def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxyType({})) -> Grids:
+def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan | None = None) -> Grids:
     """The grid of what every product reads that is rounded; the wish for the innermost node counts.
 
     Engines multiply numbers of one kind: the product with a table that is stored as `int8` reads what that is, and one
-    with a weight in blocks reads floats, unless a wish is for it.
+    with a weight of floats or in blocks reads floats, unless a wish is for it. Without a plan, weights may be any.
 
     Raises SpecError E632 for another grid than that of the weight, E631 for a node without products whose operands
     could be rounded, or if nothing is left to round.
@@ -70,18 +70,21 @@ def grids_of(graph: Graph, wishes: Iterable[GridWish], plan: Plan = MappingProxy
     for path, node in known.items():
         mine = [wish for wish in given if inside(path, wish.node)]
         best = max(mine, key=lambda wish: len(wish.node), default=None)
-        if best is not None and best.grid is not None and (best.node or not _in_blocks(node, plan)):
-            found[path] = _fitting(path, node, best.grid, plan, tables)
+        if best is not None and best.grid is not None and (best.node or _has_integers(node, plan)):
+            found[path] = _fitting(path, node, best.grid, plan or {}, tables)
     if not found:
-        blocks = any(_in_blocks(node, plan) for node in known.values())
-        notes = ["what is multiplied with weights in blocks stays float"] if blocks else []
+        others = any(not _has_integers(node, plan) for node in known.values())
+        notes = ["what is multiplied with weights of floats or in blocks stays float"] if others else []
         fail("E631", "no activations are left to round", None, notes=notes, help="keep fewer nodes")
     return found
 
 
-def _in_blocks(node: Node, plan: Plan) -> bool:
-    """Whether a weight of a product has a scale for each block."""
-    return any(plan[one.path].block is not None for one in node.parameters.values() if one.path in plan)
+def _has_integers(node: Node, plan: Plan | None) -> bool:
+    """Whether a plan makes integers of a product's weight, with one scale for all that is summed; without one, True."""
+    if plan is None:
+        return True
+    stored = [plan[one.path] for one in node.parameters.values() if one.path in plan]
+    return bool(stored) and all(one.block is None for one in stored)
 
 
 def _fitting(path: str, node: Node, grid: Grid, plan: Plan, tables: Collection[str]) -> Grid:

@@ -76,7 +76,10 @@ def plan_of(graph: Graph, wishes: Sequence[Wish], given: Plan | None = None) -> 
         if wish.node and not any(inside(path, wish.node) for path in known):
             nodes = sorted({part for path in known for part in prefixes(path)})
             message = f"no weights of `{wish.node}` can be stored as integers"
-            fail("E631", message, None, help=did_you_mean(wish.node, nodes, kind="nodes"))
+            owner = next((path for path in _read(graph, wish.node) if path in known), None)
+            notes = [] if owner is None else [f"it reads `{owner}`"]
+            help = did_you_mean(wish.node, nodes, kind="nodes") if owner is None else f"name `{_node_of(owner)}`"
+            fail("E631", message, None, notes=notes, help=help)
     plan = dict[str, Storage]()
     for path, one in known.items():
         wish = _wished(path, wishes, given or {})
@@ -85,8 +88,21 @@ def plan_of(graph: Graph, wishes: Sequence[Wish], given: Plan | None = None) -> 
         elif wish.format is not None:
             plan[path] = suited_storage(one, wish.format)
     if not plan:
-        fail("E631", "no weights are left that could be stored as integers", None, help="keep fewer nodes")
+        is_kept = any(not wish.node and wish.format is None and not wish.stored for wish in wishes)
+        has_rest = any(not wish.node for wish in wishes) and not is_kept
+        help = "keep fewer nodes" if has_rest else "give a format for the rest, such as `--quantise int8`"
+        fail("E631", "no weights are left that could be stored as integers", None, help=help)
     return plan
+
+
+def _read(graph: Graph, node: str) -> Iterable[str]:
+    """The paths of the parameters that a node reads, or one inside it."""
+    inner = (one for one in graph.walk() if inside(one.path, node))
+    return (parameter.path for one in inner for parameter in one.parameters.values())
+
+
+def _node_of(path: str) -> str:
+    return path.rpartition(".")[0]
 
 
 def free_paths(plan: Plan, wishes: Sequence[Wish], given: Plan | None = None) -> tuple[str, ...]:

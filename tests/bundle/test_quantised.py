@@ -6,6 +6,7 @@ import json
 import shlex
 import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,14 +168,25 @@ def test_the_manifest_says_what_is_stored_how(built: archspec.Bundle) -> None:
 def test_too_much_loss_is_refused_with_the_node_that_costs_most(folder: Path, weights: Path) -> None:
     # Only one node is rounded, so that it is known which costs most.
     alone = ("float", "states.layers.*.attention.v=int4:16")
+    wish = Quantisation(formats=alone, evaluate=folder / "ids.npz", at_most=("kl=1e-9",))
     with pytest.raises(SpecError) as raised:
-        wish = Quantisation(formats=alone, evaluate=folder / "ids.npz", at_most=("kl=1e-9",))
         build(folder, "lost", weights=weights, quantise=wish)
     (found,) = raised.value.diagnostics
     assert found.code == "E634"
     assert "`states.layers.*.attention.v.weight` alone: kl " in found.notes[0]
     assert "--keep states.layers.*.attention.v`" in (found.help or "")
     assert not (folder / "lost").exists()
+    # What cannot be followed is not advised.
+    ways: list[tuple[dict[str, Any], str]] = [
+        ({"formats": ("int4:16",), "size": 18_000}, "`--size`"),
+        ({"formats": (str(folder / PLAN),)}, f"in place of {PLAN}"),
+    ]
+    for more, advice in ways:
+        (folder / PLAN).write_text('{"formats": {"states.layers.*.attention.v.weight": "int4:16"}}')
+        with pytest.raises(SpecError) as raised:
+            build(folder, "lost", weights=weights, quantise=replace(wish, **more))
+        (found,) = raised.value.diagnostics
+        assert (found.code, advice in (found.help or "")) == ("E634", True), found
 
 
 @pytest.mark.parametrize(

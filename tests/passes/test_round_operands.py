@@ -139,6 +139,16 @@ def test_a_product_reads_numbers_of_the_kind_of_its_weight() -> None:
     assert set(found.values()) == {"fp8"}
 
 
+def test_what_is_multiplied_with_floats_stays_float() -> None:
+    """Unless it is asked for by its name; a head that is tied to a table has the table's weights."""
+    spec = load("gpt2", reduced=True)
+    up, wishes = "states.layers.*.feed_forward.up", ["int8", "states.layers.*.attention=float"]
+    plan = plan_of(spec.graph, read_wishes(wishes, ["source"]))
+    found = {up: "int8", "states.layers.*.feed_forward.down": "int8"}
+    assert grids_of(spec.graph, read_grids(["int8"]), plan) == found
+    assert grids_of(spec.graph, read_grids(["int8", "logits=int8"]), plan) == {**found, "logits": "int8"}
+
+
 def test_what_is_multiplied_with_blocks_stays_float() -> None:
     spec = load("gpt2", reduced=True)
     up = "states.layers.*.feed_forward.up"

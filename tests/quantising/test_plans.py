@@ -55,6 +55,25 @@ def test_what_was_written_is_read_again(name: str, tmp_path: Path) -> None:
             assert all(planned(graph, written({one: way})) == {one: way} for one, way in chosen.values() if way)
 
 
+@pytest.mark.parametrize(
+    ("formats", "keep", "words"),
+    [
+        (["states.layers.*.attention=float"], [], "`--quantise int8`"),
+        (["float"], [], "`--quantise int8`"),
+        (["int8"], ["source", "states"], "keep fewer nodes"),
+        (["int4:16", "logits=int8"], [], "name `source`"),
+        (["int4:16", "states.layers.0.attention=int8"], [], "`states.layers.*.attention`"),
+    ],
+    ids=str,
+)
+def test_the_help_is_for_what_is_wrong(formats: list[str], keep: list[str], words: str) -> None:
+    with pytest.raises(SpecError) as raised:
+        plan_of(reduced("gpt2").graph, read_wishes(formats, keep))
+    (found,) = raised.value.diagnostics
+    assert found.code == "E631"
+    assert words in (found.help or "")
+
+
 def test_what_the_cache_keeps_alone_is_a_plan(tmp_path: Path) -> None:
     (tmp_path / PLAN).write_text(write_plan({}, {}, rounds_kept=True))
     assert read_plan(tmp_path / PLAN).kv_cache == "int8"
