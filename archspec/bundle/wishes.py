@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archspec.bundle.bundled_spec import read_plan
+from archspec.bundle.class_scores import class_scores
 from archspec.bundle.evaluating import read_limits
 from archspec.bundle.quantising import Quantisation, Quantising
-from archspec.bundle.rows import rows_of
+from archspec.bundle.rows import labels_of, rows_of
 from archspec.bundle.triton import Layout
 from archspec.bundle.weights import Weights
 from archspec.diagnostics import Collector, fail
@@ -141,12 +142,17 @@ def _limits(wish: Quantisation) -> dict[str, float]:
 
 
 def _check_inputs(checked: Checked, wish: Quantisation) -> None:
-    """Check files of inputs before anything is built. Raises what `read_arrays` and `rows_of` do."""
+    """Check files of inputs before anything is built. Raises what `read_arrays`, `rows_of` and `class_scores` do."""
     interface = interface_of(checked.spec)
+    types = {port.name: port.type for port in interface.input_ports}
     for file, called in ((wish.evaluate, "the inputs to evaluate on"), (wish.calibrate, "the inputs to calibrate on")):
-        if file is not None:
-            types = {port.name: port.type for port in interface.input_ports}
-            deque(rows_of(interface, read_arrays(file, types, file.name), called), maxlen=0)
+        if file is None:
+            continue
+        arrays = read_arrays(file, types, file.name)
+        deque(rows_of(interface, arrays, called), maxlen=0)
+        if file == wish.evaluate:
+            labels = labels_of(interface, arrays)
+            class_scores(checked.spec, None if labels is None else labels.shape)
 
 
 def _given(

@@ -246,7 +246,7 @@ def test_what_costs_nothing_is_not_blamed(tmp_path: Path) -> None:
     one, _, _ = evaluation(tmp_path, head(5, 'y: "float[batch, 5]"'), {"x": np.zeros((4, 16), "f")})
     lost = replace(one.loss(), kl=0.5)
     with pytest.raises(SpecError, match=r"kl is 0\.5, allowed 0\.02") as raised:
-        _judge("quantised weights lose", lost, {"kl": 0.02}, one)
+        _judge("quantised weights lose", lost, {"kl": 0.02}, one, "")
     (found,) = raised.value.diagnostics
     assert found.code == "E634"
     assert (found.notes, found.help) == ((), None)
