@@ -20,6 +20,7 @@ from archspec.ir.storage import SCALE
 from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
+from archspec.passes.quantise import storable
 from archspec.quantising.activations import Grids
 from archspec.quantising.checking import check_stored
 from archspec.quantising.given import GivenIntegers, read_integers
@@ -220,6 +221,7 @@ class Quantising:
         """
         entry = QuantisedEntry(
             formats=written(self.plan),
+            floats=[path for path in storable(self.floats.spec.graph) if path not in self.plan],
             activations=dict(self.grids),
             kv_cache="int8" if self.rounds_kept else None,
             calibration=None if self.inputs is None else CalibrationEntry.of(self.inputs),
