@@ -15,7 +15,8 @@ import numpy as np
 from archspec.analyses.parameters import expand
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.calibrating import rounding_module
-from archspec.bundle.manifest import LossEntry
+from archspec.bundle.greedy import Greedy, greedy
+from archspec.bundle.manifest import GreedyEntry, LossEntry
 from archspec.bundle.parity import module_runner, run_module
 from archspec.bundle.rows import LABELS, rows_of
 from archspec.bundle.stepping import step_runner
@@ -86,6 +87,16 @@ class Evaluation:
         count = max(1, _MOST_STEPS // self.arrays[self.spec.decode.input].shape[1])
         few = replace(self, arrays={name: array[:count] for name, array in self.arrays.items()})
         return few.loss(partial(step_runner, self.spec, interface, target, dtype, files, rounded=True), dtype)
+
+    def greedy(self) -> Greedy | None:
+        """Decode greedily with both modules, after the first ids of the first row."""
+        decode, inputs = self.spec.decode, self._rows[0]
+        if decode is None:
+            return None
+        places = counted(claims_of(self.spec), inputs, sizes_of(self.program.interface, inputs))[decode.output]
+        positions = over(places, inputs[decode.input].shape[:2])[0]
+        runners = module_runner(self.floats), module_runner(self.program)
+        return greedy(decode, self.program.interface, inputs, positions, *runners)
 
     def by_parameter(self) -> dict[str, float]:
         """The divergence that each parameter causes alone, by path, the largest first."""
@@ -292,10 +303,20 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
         largest=loss.largest,
         scale=loss.scale,
         flip=None if loss.flip is None else list(loss.flip),
+        greedy=_greedy(evaluation) if artifact is None else None,
         known=loss.known,
         perplexity=None if loss.likelihood is None else _perplexity(loss.likelihood),
         accuracy=None if loss.accuracy is None else list(loss.accuracy),
     )
+
+
+def _greedy(evaluation: Evaluation) -> GreedyEntry | None:
+    """Where greedy decoding gives another token, if it can be told."""
+    found = evaluation.greedy()
+    if found is None:
+        return None
+    first = None if found.first is None else list(found.first)
+    return GreedyEntry(prompt=found.prompt, tokens=found.tokens, first=first)
 
 
 def _perplexity(likelihood: Sequence[float]) -> list[float] | None:
