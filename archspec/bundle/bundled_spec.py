@@ -14,9 +14,7 @@ from archspec.quantising.plan import Plan, planned, written
 from archspec.quantising.spec import quantised
 from archspec.spec import Spec, load
 from archspec.spec.claims import Claims, claims_of
-
-PLAN = "quantised.json"
-"""The file beside the spec that says which weights are integers; a bundle of floats has none."""
+from archspec.weights.bundled import PLAN
 
 
 class PlanFile(BaseModel):

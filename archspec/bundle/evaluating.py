@@ -18,7 +18,7 @@ from archspec.bundle.calibrating import rounding_module
 from archspec.bundle.greedy import Greedy, greedy
 from archspec.bundle.manifest import GreedyEntry, LossEntry
 from archspec.bundle.parity import module_runner, run_module
-from archspec.bundle.rows import LABELS, rows_of
+from archspec.bundle.rows import rows_of
 from archspec.bundle.stepping import step_runner
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.counted import counted, over
@@ -30,7 +30,7 @@ from archspec.engines.registry import target_of
 from archspec.ir.graph import Parameter
 from archspec.ir.storage import Storage
 from archspec.model.archives import read_arrays
-from archspec.model.inputs import prepare
+from archspec.model.inputs import LABELS, prepare
 from archspec.model.ports import DTypeName, sizes_of
 from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
 from archspec.passes.round_operands import readers

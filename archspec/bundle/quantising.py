@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from archspec.bundle.bundled_spec import PLAN, bundled_spec, write_plan
+from archspec.bundle.bundled_spec import bundled_spec, write_plan
 from archspec.bundle.calibrating import measured_scales
 from archspec.bundle.manifest import CalibrationEntry, LossEntry, QuantisedEntry, WeightsEntry
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
@@ -29,6 +29,7 @@ from archspec.quantising.sizing import plan_bytes
 from archspec.quantising.spec import quantised
 from archspec.record import record
 from archspec.spec import Spec
+from archspec.weights.bundled import PLAN
 from archspec.weights.files import read_weights
 
 FLOATS = Path(".floats")

@@ -86,6 +86,7 @@ def loss(kl: float, flip: list[int] | None) -> dict[str, Any]:
         "largest": 0.25,
         "scale": 6.5,
         "flip": flip,
+        "greedy": {"prompt": 64, "tokens": 32, "first": [5, 8, 9]} if flip else None,
         "known": 2_550,
         "perplexity": [11.04, 12.06],
         "accuracy": [0.5, 0.4375],

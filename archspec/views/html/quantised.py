@@ -102,7 +102,7 @@ def _losses(entry: QuantisedEntry) -> Html:
         table(LOSS_CAPTION, ("what ran", *heads, "largest"), rows, numbers=range(1, len(heads) + 2)),
         tag("dl", used),
         tag("p", "Measured on ", [part for file in files for part in (file, ", ")][:-1], "."),
-        tag("ul", [tag("li", name(what), ": ", _flip(loss)) for what, loss in losses.items()]),
+        tag("ul", [tag("li", name(what), ": ", _first(loss)) for what, loss in losses.items()]),
         _limits(entry.at_most),
         _rounds(entry),
     )
@@ -144,12 +144,13 @@ def _largest(loss: LossEntry) -> str:
     return f"{loss.largest:.3g} of {loss.scale:.3g}"
 
 
-def _flip(loss: LossEntry) -> str:
-    """Where a position first has another first choice."""
-    if loss.flip is None:
-        return "every first choice is that of the floats"
-    row, place, old, new = loss.flip
-    return f"the first other choice is in row {row} at {place}: {new} for {old}"
+def _first(loss: LossEntry) -> str:
+    """Where a position first has another first choice, and what greedy decoding gives."""
+    told = "every first choice is that of the floats"
+    if loss.flip is not None:
+        row, place, old, new = loss.flip
+        told = f"the first other choice is in row {row} at {place}: {new} for {old}"
+    return told if loss.greedy is None else f"{told}; {loss.greedy}"
 
 
 def _limits(at_most: Mapping[str, float]) -> Html:
