@@ -180,38 +180,6 @@ class QuantisedEntry(_Model):
     at_most: dict[str, float] = {}
     rounding: dict[str, LossEntry] = {}
 
-    @property
-    def by_format(self) -> dict[str, list[str]]:
-        """The paths of the weights in each format; those that stay floats are the last, as `float`."""
-        floats = {"float": self.floats} if self.floats else {}
-        return {**_by_value(self.formats), **floats}
-
-    @property
-    def by_grid(self) -> dict[str, list[str]]:
-        """The paths of the products that read rounded values, by grid."""
-        return _by_value(self.activations)
-
-    @property
-    def stored(self) -> str:
-        """How many weights have which format, such as `5 as int4:32, 2 as int8, 1 as floats`; empty if none has one."""
-        if not self.formats:
-            return ""
-        return ", ".join(f"{len(one)} as {_plural(format)}" for format, one in self.by_format.items())
-
-    @property
-    def rounded_values(self) -> str:
-        """How many products read which values, such as `6 to int8`; empty if none reads rounded ones."""
-        return ", ".join(f"{len(one)} to {grid}" for grid, one in self.by_grid.items())
-
-
-def _by_value(words: dict[str, str]) -> dict[str, list[str]]:
-    """The keys of each value, by value in order."""
-    return {value: [key for key, one in words.items() if one == value] for value in sorted({*words.values()})}
-
-
-def _plural(format: str) -> str:
-    return "floats" if format == "float" else format
-
 
 class ArtifactEntry(_Model):
     """One artifact.

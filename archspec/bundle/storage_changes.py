@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archspec.bundle.manifest import LossEntry, Manifest, QuantisedEntry
+from archspec.bundle.quantised_counts import FLOAT
 from archspec.diff.changes import Change
 from archspec.diff.words import listed
-
-_FLOAT = "float"
 
 
 def storage_changes(before: Manifest, after: Manifest) -> tuple[Change, ...]:
@@ -27,12 +26,12 @@ def _stored(old: QuantisedEntry | None, new: QuantisedEntry | None) -> Iterator[
     # Of a bundle that does not name what stays float, what is not named does.
     sides = ((left, _is_whole(old)), (right, _is_whole(new)))
     known = [path for path in {**left, **right} if all(path in own or not whole for own, whole in sides)]
-    yield from _grouped("weights", {path: (left.get(path, _FLOAT), right.get(path, _FLOAT)) for path in known})
+    yield from _grouped("weights", {path: (left.get(path, FLOAT), right.get(path, FLOAT)) for path in known})
 
 
 def _formats(entry: QuantisedEntry | None) -> Mapping[str, str]:
     """The format of every weight that is known."""
-    return {} if entry is None else {**entry.formats, **dict.fromkeys(entry.floats or (), _FLOAT)}
+    return {} if entry is None else {**entry.formats, **dict.fromkeys(entry.floats or (), FLOAT)}
 
 
 def _is_whole(entry: QuantisedEntry | None) -> bool:
@@ -43,9 +42,9 @@ def _is_whole(entry: QuantisedEntry | None) -> bool:
 def _rounded(old: QuantisedEntry | None, new: QuantisedEntry | None) -> Iterator[Change]:
     """On which grids products read, what the cache keeps, and whose inputs are rounded when it runs."""
     left, right = ({} if one is None else one.activations for one in (old, new))
-    grids = {path: (left.get(path, _FLOAT), right.get(path, _FLOAT)) for path in {**left, **right}}
+    grids = {path: (left.get(path, FLOAT), right.get(path, FLOAT)) for path in {**left, **right}}
     yield from _grouped("activations", grids)
-    caches = [_FLOAT if one is None else one.kv_cache or _FLOAT for one in (old, new)]
+    caches = [FLOAT if one is None else one.kv_cache or FLOAT for one in (old, new)]
     if caches[0] != caches[1]:
         yield _change("cache", *caches, ())
     targets = [[] if one is None else list(one.rounding) for one in (old, new)]

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from archspec.analyses.memory import in_words
 from archspec.bundle.manifest import ArtifactEntry, Manifest, WeightsEntry, WholeEntry
+from archspec.bundle.quantised_counts import rounded_words, stored_words
 from archspec.bundle.report import BundleReport, ParityTrial, Timing, network_of, ranks_of, step_of
 from archspec.contract.held import CLAIM, UNTIED
 from archspec.contract.report import shown
@@ -63,12 +64,12 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
     """Say how many weights are integers, and what they would take as floats."""
     found = manifest.quantised
     if found is not None:
-        if found.stored:
+        if found.formats:
             sizes = f"{in_words(found.packed_bytes)} in artifacts; as floats {in_words(found.float_bytes)}"
-            yield f"  weights quantised: {found.stored}; {sizes}"
+            yield f"  weights quantised: {stored_words(found)}; {sizes}"
         on = "" if found.calibration is None else f", calibrated on {found.calibration.data}"
         if found.activations:
-            yield f"  activations rounded: {found.rounded_values}{on}"
+            yield f"  activations rounded: {rounded_words(found)}{on}"
         if found.kv_cache is not None:
             yield f"  cache rounded to {found.kv_cache}{on}"
         if found.unrounded:

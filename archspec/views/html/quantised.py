@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from archspec.analyses.memory import in_words
 from archspec.bundle.manifest import LossEntry, Manifest, QuantisedEntry
+from archspec.bundle.quantised_counts import by_format, by_grid
 from archspec.views.html.markup import Content, Html, code, folded, joined, name, table, tag
 from archspec.views.html.numbers import counted
 
@@ -36,7 +37,7 @@ def _weights(manifest: Manifest, entry: QuantisedEntry) -> Html:
     """How many weights have which format and which these are, and the bytes that all take."""
     if not entry.formats:
         return tag("p", f"All weights are floats, which take {in_words(entry.float_bytes)}.")
-    rows = [(format, str(len(paths)), _listed(paths)) for format, paths in entry.by_format.items()]
+    rows = [(format, str(len(paths)), _listed(paths)) for format, paths in by_format(entry).items()]
     sizes = (
         ("in artifacts", "two numbers of four bits share a byte", entry.packed_bytes),
         (f"in {manifest.weights.path}", "a byte for each integer", entry.bytes),
@@ -71,7 +72,7 @@ def _given(entry: QuantisedEntry) -> Html | None:
 def _values(entry: QuantisedEntry) -> Html:
     """What is rounded when the model runs, and on which inputs the scales were measured."""
     rows: list[tuple[Content, ...]] = [
-        (f"what {counted(len(paths), 'product')} read", grid, _listed(paths)) for grid, paths in entry.by_grid.items()
+        (f"what {counted(len(paths), 'product')} read", grid, _listed(paths)) for grid, paths in by_grid(entry).items()
     ]
     if entry.kv_cache is not None:
         rows.append(("what the cached step keeps of past positions", entry.kv_cache, "every number of the cache"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from archspec.analyses.memory import in_words
 from archspec.bundle.manifest import LossEntry, Manifest
+from archspec.bundle.quantised_counts import rounded_words, stored_words
 from archspec.views.html.markup import Content, Html, code, joined, name, table, tag
 from archspec.views.html.quantised import LOSS_CAPTION, loss_cells, loss_heads, measured
 
@@ -39,5 +40,5 @@ def _stored(label: str, manifest: Manifest) -> tuple[Content, ...]:
         return name(label), "floats", "", in_words(manifest.files[manifest.weights.path].bytes), "floats", "floats"
     packed = in_words(entry.packed_bytes if entry.formats else entry.float_bytes)
     floats = in_words(entry.float_bytes)
-    weights, values = entry.stored or "floats", entry.rounded_values or "floats"
+    weights, values = stored_words(entry) or "floats", rounded_words(entry) or "floats"
     return name(label), weights, packed, floats, values, entry.kv_cache or "floats"
