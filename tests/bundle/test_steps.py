@@ -487,7 +487,7 @@ def test_the_step_is_timed(bundle: Path) -> None:
     assert timing.runs == ROUNDS * RUNS and 0 < timing.milliseconds < 1e3
     (line,) = [line for line in opened.summary().splitlines() if line.startswith("  step of onnx")]
     found = re.fullmatch(
-        r"  step of onnx float32, 0.1 MB, benchmarked, ([\d,.]+) tokens/s \(([\d.]+) ms at batch=1, length=12\)"
+        r"  step of onnx float32, [\d.]+ kB, benchmarked, ([\d,.]+) tokens/s \(([\d.]+) ms at batch=1, length=12\)"
         r"; at most \S+ from the interpreter",
         line,
     )
