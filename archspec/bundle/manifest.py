@@ -107,14 +107,17 @@ class GreedyEntry(_Model):
 class LossEntry(_Model):
     """What quantised weights cost on given inputs, compared with the same weights as floats.
 
-    `kl` is the mean divergence of the scores in nats, `agreement` the share of positions with the same first choice,
-    `largest` the largest difference of a score, and `scale` the largest score. `flip` is the first row and position
-    with another choice, and the two choices. `perplexity` and `accuracy` are those with floats and with integers.
+    `output` has the scores, of so many `classes`; older manifests name neither. `kl` is the mean divergence of the
+    scores in nats, `agreement` the share of positions with the same first choice, `largest` the largest difference of a
+    score, and `scale` the largest score. `flip` is the first row and position with another choice, and the two choices;
+    pixels are counted row by row. `perplexity` and `accuracy` are those with floats and with integers.
     `greedy` is that of a decoder's first row, where it was decoded.
     """
 
     data: str
     sha256: str
+    output: str | None = None
+    classes: int | None = None
     positions: int
     kl: float
     agreement: float
@@ -136,7 +139,8 @@ class LossEntry(_Model):
         elif self.flip is not None:
             row, place, old, new = self.flip
             flip = f", first other choice in row {row} at {place}: {new} for {old}"
-        share = f"{self.agreement:.2%} of first choices"
+        among = "" if self.output is None else f" among {self.classes} classes of `{self.output}`"
+        share = f"{self.agreement:.2%} of first choices{among}"
         judged = f", {self.known} with a right class" if 0 < self.known < self.positions else ""
         return f"kl {self.kl:.3g}, {share}{more}{flip} ({self.positions} positions of {self.data}{judged})"
 
