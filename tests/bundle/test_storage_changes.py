@@ -59,5 +59,5 @@ def test_losses_are_told_where_they_say_something() -> None:
     assert told(manifest(), manifest(loss={**worse, "sha256": "9" * 64})) == []
     floats = Manifest.model_validate(MANIFEST)
     *_, last = told(floats, manifest())
-    assert last.startswith("loss: not measured; now kl 0.0123, 87.50% of first choices")
+    assert last.startswith("loss: not measured; now kl 0.0123, 87.50% of first choices among 1000 classes")
     assert told(floats, floats) == []

@@ -212,8 +212,8 @@ def test_a_bundle_says_what_is_rounded_and_what_that_costs() -> None:
     assert "floats floats 90.9 MB floats floats" in table
     assert "integers 2 as int4:32, 1 as int8, 1 as floats 20.2 kB 90.9 MB 1 to int8 int8" in table
     assert f"Measured on the <evil>.npz (SHA-256 {'4' * 64})." in words
-    assert "the module: every first choice is that of the floats" in words
-    first = "onnx, inputs rounded: the first other choice is in row 3 at 7: 42 for 41"
+    assert "the module: of 1,000 classes of logits, every first choice is that of the floats" in words
+    first = "onnx, inputs rounded: of 1,000 classes of logits, the first other choice is in row 3 at 7: 42 for 41"
     assert f"{first}; greedy decoding gives 5 of 32" in words
     assert "kl at most 0.02 the perplexity grows by at most 10%" in words
     assert "These also round the inputs of products to eight bits when they run: onnx." in words

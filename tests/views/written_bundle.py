@@ -80,6 +80,8 @@ def loss(kl: float, flip: list[int] | None) -> dict[str, Any]:
     return {
         "data": "the <evil>.npz",
         "sha256": "4" * 64,
+        "output": "logits",
+        "classes": 1_000,
         "positions": 2_560,
         "kl": kl,
         "agreement": 0.875,

@@ -146,12 +146,13 @@ def _largest(loss: LossEntry) -> str:
 
 
 def _first(loss: LossEntry) -> str:
-    """Where a position first has another first choice, and what greedy decoding gives."""
+    """Of how many classes one is chosen, where another one is first, and what greedy decoding gives."""
+    among = "" if loss.output is None else f"of {loss.classes:,} classes of {loss.output}, "
     told = "every first choice is that of the floats"
     if loss.flip is not None:
         row, place, old, new = loss.flip
         told = f"the first other choice is in row {row} at {place}: {new} for {old}"
-    return told if loss.greedy is None else f"{told}; {loss.greedy}"
+    return f"{among}{told}" if loss.greedy is None else f"{among}{told}; {loss.greedy}"
 
 
 def _limits(at_most: Mapping[str, float]) -> Html:
