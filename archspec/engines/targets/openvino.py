@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics import fail
 from archspec.engines.engine import Artifact, RoundingEngine, Target, opset_reason
 from archspec.engines.openvino_kernels import keep_kernels
+from archspec.engines.openvino_reductions import keep_reductions
 from archspec.engines.openvino_slices import keep_slices
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
@@ -68,6 +69,7 @@ class OpenVINO(RoundingEngine):
             model = openvino.Core().read_model(source)
             keep_slices(model)
             keep_kernels(model)
+            keep_reductions(model)
             # The default would store weights in float16.
             openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
         except RuntimeError as error:
