@@ -15,9 +15,11 @@ import numpy as np
 from archspec.analyses.parameters import expand
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.calibrating import rounding_module
-from archspec.bundle.manifest import LossEntry
+from archspec.bundle.class_scores import ClassScores, class_scores
+from archspec.bundle.greedy import Greedy, greedy
+from archspec.bundle.manifest import GreedyEntry, LossEntry
 from archspec.bundle.parity import module_runner, run_module
-from archspec.bundle.rows import LABELS, rows_of
+from archspec.bundle.rows import LABELS, labels_of, rows_of
 from archspec.bundle.stepping import step_runner
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.counted import counted, over
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 LIMITS = ("kl", "disagreement", "perplexity", "accuracy")
+_SHARES = ("disagreement", "accuracy")
 _WORST = 4
 _MOST_STEPS = 2048
 
@@ -86,6 +89,15 @@ class Evaluation:
         count = max(1, _MOST_STEPS // self.arrays[self.spec.decode.input].shape[1])
         few = replace(self, arrays={name: array[:count] for name, array in self.arrays.items()})
         return few.loss(partial(step_runner, self.spec, interface, target, dtype, files, rounded=True), dtype)
+
+    def greedy(self) -> Greedy | None:
+        """Decode greedily with both modules, after the first ids of the first row."""
+        decode, inputs = self.spec.decode, self._rows[0]
+        if decode is None:
+            return None
+        positions = self._counted(0, inputs[decode.input].shape[:2])[0]
+        runners = module_runner(self.floats), module_runner(self.program)
+        return greedy(decode, self.program.interface, inputs, positions, *runners)
 
     def by_parameter(self) -> dict[str, float]:
         """The divergence that each parameter causes alone, by path, the largest first."""
@@ -169,45 +181,49 @@ class Evaluation:
     def _against(self, wanted: Sequence[Array], runner: Runner, dtype: DTypeName = "float32") -> Loss:
         tally = Tally()
         for row, (floats, integers) in enumerate(zip(wanted, self._scores(runner, dtype), strict=True)):
-            inputs = self._rows[row]
-            places = counted(claims_of(self.spec), inputs, sizes_of(self.program.interface, inputs))[self._output]
-            positions = over(places, floats.shape[:-1]).reshape(-1)
+            positions = self._counted(row, floats.shape[:-1])
             _check_finite(floats, positions, f"with floats, scores of row {row} are not finite")
             _check_finite(integers, positions, f"quantised, scores of row {row} are not finite")
-            right, classes = self._right(row, inputs, floats.shape), floats.shape[-1]
-            tally.add(floats.reshape(-1, classes), integers.reshape(-1, classes), positions, right)
+            right, classes = self._right(row, positions, floats.shape), floats.shape[-1]
+            tally.add(floats.reshape(-1, classes), integers.reshape(-1, classes), positions.reshape(-1), right)
         if not tally.positions:
             fail("E633", "no position of the inputs to evaluate on counts", None)
         return tally.loss
 
+    def _counted(self, row: int, shape: tuple[int, ...]) -> Array:
+        """The positions of a row that count, of which there are as many as `shape` says."""
+        inputs, own = self._rows[row], self.scores
+        places = counted(claims_of(self.spec), inputs, sizes_of(self.program.interface, inputs))[own.output]
+        # A position counts if all of its scores do.
+        return over(np.all(places, axis=own.axis) if places.ndim > own.axis else places, shape)
+
     def _scores(self, runner: Runner, dtype: DTypeName = "float32") -> list[Array]:
-        interface = self.program.interface
+        """The scores of each row, with the classes along the last axis."""
+        interface, own = self.program.interface, self.scores
         rows = self._rows if dtype == "float32" else [prepare(interface, one, dtype) for one in self._rows]
-        return [runner.run(inputs)[self._output] for inputs in rows]
+        return [np.moveaxis(runner.run(inputs)[own.output], own.axis, -1) for inputs in rows]
 
     @cached_property
     def _rows(self) -> list[dict[str, Array]]:
         """The inputs of one run each, since there may be more rows than the model takes at once."""
         return list(rows_of(self.program.interface, self.arrays, "the inputs to evaluate on"))
 
-    @property
-    def _output(self) -> str:
-        """The output that has scores of classes. Raises SpecError E633."""
-        outputs = self.program.interface.outputs
-        decode = self.spec.decode
-        if decode is not None:
-            return decode.output
-        if "logits" in outputs or len(outputs) == 1:
-            return "logits" if "logits" in outputs else next(iter(outputs))
-        help = "name the output with the scores of classes `logits`"
-        return fail("E633", f"which of {', '.join(outputs)} has scores of classes is not known", None, help=help)
+    @cached_property
+    def labels(self) -> Array | None:
+        """The right classes that are given."""
+        return labels_of(self.program.interface, self.arrays)
 
-    def _right(self, row: int, inputs: Arrays, shape: tuple[int, ...]) -> Array | None:
+    @cached_property
+    def scores(self) -> ClassScores:
+        """What has scores of classes. Raises SpecError E633."""
+        return class_scores(self.spec, None if self.labels is None else self.labels.shape)
+
+    def _right(self, row: int, positions: Array, shape: tuple[int, ...]) -> Array | None:
         """The right class of each position, below zero where it is not known: what is given, or the next id.
 
-        `shape` is that of the scores of the row.
+        `positions` are those of the row that count, and `shape` is that of its scores.
         """
-        labels, decode = self.arrays.get(LABELS), self.spec.decode
+        labels, decode = self.labels, self.spec.decode
         if labels is not None:
             mine, places = labels[row : row + 1], shape[:-1]
             if labels.shape != (len(self._rows), *places[1:]) or mine.dtype.kind not in "iu":
@@ -216,17 +232,20 @@ class Evaluation:
             if (mine >= shape[-1]).any():
                 place = [row, *(int(one) for one in np.argwhere(mine >= shape[-1])[0][1:])]
                 message = f"`{LABELS}{place}` is {labels[tuple(place)]}, but there are {shape[-1]} classes"
-                fail("E633", message, None)
+                fail("E633", message, None, help="give -1 where the right class is not known")
             return mine.reshape(-1)
-        ids = inputs[decode.input] if decode is not None else None
+        ids = self._rows[row][decode.input] if decode is not None else None
         if ids is None or ids.shape != shape[:-1] or ids.dtype.kind not in "iu":
             return None
-        return np.concatenate([ids[:, 1:], np.full_like(ids[:, :1], -1)], axis=1).reshape(-1)
+        # Behind the last position, and where padding follows, no id is the next one.
+        follows = np.zeros_like(positions)
+        follows[:, :-1] = positions[:, 1:]
+        return np.where(follows, np.roll(ids, -1, axis=1), -1).reshape(-1)
 
 
 def _check_finite(scores: Array, counted: Array, message: str) -> None:
-    """Raise SpecError E633 for scores of positions that count which are not finite."""
-    if not np.isfinite(scores.reshape(-1, scores.shape[-1])[counted]).all():
+    """Raise SpecError E633 for scores [positions, classes] of positions that count which are not finite."""
+    if not np.isfinite(scores[counted]).all():
         fail("E633", message, None, notes=["no loss can be measured on them"], help="leave the row out")
 
 
@@ -286,16 +305,28 @@ def evaluate(job: Mapping[str, Any]) -> LossEntry:
     return LossEntry(
         data=job["called"],
         sha256=hashlib.sha256(data.read_bytes()).hexdigest(),
+        output=evaluation.scores.output,
+        classes=evaluation.scores.classes,
         positions=loss.positions,
         kl=loss.kl,
         agreement=loss.agreement,
         largest=loss.largest,
         scale=loss.scale,
         flip=None if loss.flip is None else list(loss.flip),
+        greedy=_greedy(evaluation) if artifact is None else None,
         known=loss.known,
         perplexity=None if loss.likelihood is None else _perplexity(loss.likelihood),
         accuracy=None if loss.accuracy is None else list(loss.accuracy),
     )
+
+
+def _greedy(evaluation: Evaluation) -> GreedyEntry | None:
+    """Where greedy decoding gives another token, if it can be told."""
+    found = evaluation.greedy()
+    if found is None:
+        return None
+    first = None if found.first is None else list(found.first)
+    return GreedyEntry(prompt=found.prompt, tokens=found.tokens, first=first)
 
 
 def _perplexity(likelihood: Sequence[float]) -> list[float] | None:
@@ -309,7 +340,7 @@ def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evalu
     found = measures(loss)
     for name in limits:
         if name not in found:
-            given = LABELS in evaluation.arrays
+            given = evaluation.labels is not None
             help = f"those below 0 in `{LABELS}` do not count" if given else f"give an array `{LABELS}` with the inputs"
             fail("E633", f"`{name}` cannot be measured: no right class is known", None, help=help)
     over_limit = {name: found[name] for name, most in limits.items() if not found[name] <= most}
@@ -320,18 +351,22 @@ def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evalu
         **{f"what {path} reads": (kl, path) for path, kl in evaluation.by_activation().items()},
         **{f"what {path} holds": (kl, "") for path, kl in evaluation.by_kept().items()},
     }
-    worst = sorted(alone.items(), key=lambda one: -one[1][0])[:_WORST]
+    # What costs nothing is not to blame.
+    worst = [one for one in sorted(alone.items(), key=lambda one: -one[1][0])[:_WORST] if one[1][0] > 0]
     told = ", ".join(f"{name} is {value:.3g}, allowed {limits[name]:g}" for name, value in over_limit.items())
     notes = [f"`{path}` alone: kl {kl:.3g}" for path, (kl, _) in worst]
-    kl, node = worst[0][1]
-    help = f"keep the worst as floats, `--keep {node}`, or give it more bits"
+    fail("E634", f"{what} too much: {told}", None, notes=notes, help=_remedy(worst[0][1][1]) if worst else None)
+
+
+def _remedy(node: str) -> str:
+    """What to do about what costs most, a node or else a cache."""
     if not node:
-        help = "calibrate on more rows, or leave `--kv-cache` out"
-    fail("E634", f"{what} too much: {told}", None, notes=notes, help=help if kl > 0 else None)
+        return "calibrate on more rows, or leave `--kv-cache` out"
+    return f"keep the worst as floats, `--keep {node}`, or give it more bits"
 
 
 def read_limits(texts: Sequence[str]) -> dict[str, float]:
-    """Read limits `kl=0.02`. Raises SpecError E635."""
+    """Read limits `kl=0.02`. Raises SpecError E635, also for those that no loss or every loss is within."""
     found = {}
     for text in texts:
         name, _, number = text.partition("=")
@@ -339,12 +374,17 @@ def read_limits(texts: Sequence[str]) -> dict[str, float]:
             value = float(number)
         except ValueError:
             value = math.nan
-        # Neither of the two is ever below zero.
-        is_least = name in ("kl", "disagreement") and value < 0
         if name in found:
             fail("E635", f"two limits of `{name}` are given", None, help="give one of them")
-        if name not in LIMITS or not math.isfinite(value) or is_least:
+        if name not in LIMITS or not math.isfinite(value):
             close = did_you_mean(name, LIMITS, kind="measures") if name not in LIMITS else None
             fail("E635", f"`{text}` is no limit", None, help=close or f"write `kl=0.02`; measures: {', '.join(LIMITS)}")
+        if value < 0:
+            notes = ["it is the most that may be lost, and less than nothing would have to be gained"]
+            fail("E635", f"the limit `{text}` is below 0", None, notes=notes, help=f"write `{name}=0`, or more")
+        if value >= 1 and name in _SHARES:
+            notes = [f"`{name}` is a share of all positions, so that every loss is within it"]
+            help = f"write `{name}=0.01` for one position in a hundred"
+            fail("E635", f"the limit `{text}` refuses nothing", None, notes=notes, help=help)
         found[name] = value
     return found

@@ -84,22 +84,47 @@ class WeightsEntry(_Model):
         return self.origin == "given" and self.original is None
 
 
+class GreedyEntry(_Model):
+    """How long greedy decoding with quantised weights gives the same `tokens` as with floats.
+
+    Both go on from the first `prompt` ids of the first row. `first` is the first token that differs, counted from zero,
+    and the two choices; None if none does.
+    """
+
+    prompt: int
+    tokens: int
+    first: list[int] | None = None
+
+    def __str__(self) -> str:
+        """What it says of greedy decoding."""
+        after = f"tokens after {self.prompt} ids"
+        if self.first is None:
+            return f"greedy decoding gives the same {self.tokens} {after}"
+        place, old, new = self.first
+        return f"greedy decoding gives {place} of {self.tokens} {after}, then {new} for {old}"
+
+
 class LossEntry(_Model):
     """What quantised weights cost on given inputs, compared with the same weights as floats.
 
-    `kl` is the mean divergence of the scores in nats, `agreement` the share of positions with the same first choice,
-    `largest` the largest difference of a score, and `scale` the largest score. `flip` is the first row and position
-    with another choice, and the two choices. `perplexity` and `accuracy` are those with floats and with integers.
+    `output` has the scores, of so many `classes`; older manifests name neither. `kl` is the mean divergence of the
+    scores in nats, `agreement` the share of positions with the same first choice, `largest` the largest difference of a
+    score, and `scale` the largest score. `flip` is the first row and position with another choice, and the two choices;
+    pixels are counted row by row. `perplexity` and `accuracy` are those with floats and with integers.
+    `greedy` is that of a decoder's first row, where it was decoded.
     """
 
     data: str
     sha256: str
+    output: str | None = None
+    classes: int | None = None
     positions: int
     kl: float
     agreement: float
     largest: float
     scale: float
     flip: list[int] | None = None
+    greedy: GreedyEntry | None = None
     known: int = 0
     perplexity: list[float] | None = None
     accuracy: list[float] | None = None
@@ -109,10 +134,13 @@ class LossEntry(_Model):
         known = {"perplexity": self.perplexity, "accuracy": self.accuracy}
         more = "".join(f", {name} {one[0]:.4g} -> {one[1]:.4g}" for name, one in known.items() if one is not None)
         flip = ""
-        if self.flip is not None:
+        if self.greedy is not None:
+            flip = f", {self.greedy}"
+        elif self.flip is not None:
             row, place, old, new = self.flip
             flip = f", first other choice in row {row} at {place}: {new} for {old}"
-        share = f"{self.agreement:.2%} of first choices"
+        among = "" if self.output is None else f" among {self.classes} classes of `{self.output}`"
+        share = f"{self.agreement:.2%} of first choices{among}"
         judged = f", {self.known} with a right class" if 0 < self.known < self.positions else ""
         return f"kl {self.kl:.3g}, {share}{more}{flip} ({self.positions} positions of {self.data}{judged})"
 

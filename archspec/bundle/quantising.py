@@ -24,7 +24,7 @@ from archspec.quantising.activations import Grids
 from archspec.quantising.checking import check_stored
 from archspec.quantising.given import GivenIntegers, read_integers
 from archspec.quantising.plan import Plan, written
-from archspec.quantising.sizing import plan_bytes
+from archspec.quantising.sizing import stored_bytes
 from archspec.quantising.spec import quantised
 from archspec.record import record
 from archspec.spec import Spec
@@ -224,7 +224,7 @@ class Quantising:
             kv_cache="int8" if self.rounds_kept else None,
             calibration=None if self.inputs is None else CalibrationEntry.of(self.inputs),
             bytes=(folder / WEIGHTS).stat().st_size,
-            packed_bytes=plan_bytes(self.floats.spec.graph, self.plan),
+            packed_bytes=stored_bytes(self.rounded(self.plan).graph),
             float_bytes=self.floats.cost.weight_bytes,
             unrounded={path: list(self.given[path].formats) for path in self.unrounded},
             at_most=dict(self.at_most),

@@ -19,7 +19,7 @@ def rows_of(interface: Interface, arrays: Arrays, called: str) -> Iterator[dict[
 
     Raises SpecError E633 for inputs that have no rows in common, and those of `prepare`.
     """
-    given = {name: array for name, array in arrays.items() if name != LABELS}
+    given = {name: array for name, array in arrays.items() if name != LABELS or name in interface.inputs}
     rows = {array.shape[0] if array.ndim else 0 for array in given.values()}
     if len(rows) != 1 or rows == {0}:
         fail("E633", f"{called} have no rows in common", None, help="give arrays [rows, ...]")
@@ -31,3 +31,8 @@ def rows_of(interface: Interface, arrays: Arrays, called: str) -> Iterator[dict[
             note = f"this is row {row} of {called}, each of which is checked by itself"
             raise SpecError([replace(one, notes=(*one.notes, note)) for one in error.diagnostics]) from None
         yield made
+
+
+def labels_of(interface: Interface, arrays: Arrays) -> Array | None:
+    """The right classes among arrays, if they are given: where the model has an input of their name, they are not."""
+    return None if LABELS in interface.inputs else arrays.get(LABELS)

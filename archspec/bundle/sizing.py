@@ -11,7 +11,7 @@ from archspec.bundle.weights import Weights
 from archspec.diagnostics import fail
 from archspec.engines.process import Progress, run_step
 from archspec.engines.profiles import Profile
-from archspec.quantising.sizing import chosen, options, plan_bytes, written_option
+from archspec.quantising.sizing import chosen, options, stored_bytes, written_option
 
 
 def sized(
@@ -35,7 +35,7 @@ def sized(
         return quantising
     graph, size = quantising.floats.spec.graph, quantising.size
     ways = options(graph, quantising.plan, quantising.free)
-    fixed = plan_bytes(graph, quantising.plan) - sum(each[0].bytes for each in ways.values())
+    fixed = stored_bytes(quantising.rounded(quantising.plan).graph) - sum(each[0].bytes for each in ways.values())
     if chosen(ways, size - fixed) is None:
         least = fixed + sum(min(one.bytes for one in each) for each in ways.values())
         help = "ask for fewer bits, or for a larger size"

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from archspec.bundle.bundle import Bundle
 from archspec.bundle.choice import obstacle, unopened
+from archspec.bundle.integers import integers_finding
 from archspec.bundle.report import TOLERANCE, step_of
 from archspec.bundle.step_artifacts import OpenedSteps, opened_steps
 from archspec.bundle.step_parity import ContractSteps, dims_within
@@ -45,9 +46,11 @@ def verify_steps(
         if closed is None:
             tolerance = TOLERANCE[entry.dtype]
             finding = _finding(bundle, checked, claims, entry.target, tolerance, (full, off), seed)
+            parts = [part for one in bundle.manifest.programs for part in one.artifacts if part.target == entry.target]
+            findings = (*integers_finding(bundle, parts, checked.spec.graph), finding)
         else:
-            finding = Finding(claim="opens on this host", status="not measured", detail=unopened(entry, closed))
-        yield ContractReport(subject=name, claims=claims.name, findings=(finding,))
+            findings = (Finding(claim="opens on this host", status="not measured", detail=unopened(entry, closed)),)
+        yield ContractReport(subject=name, claims=claims.name, findings=findings)
 
 
 def _finding(

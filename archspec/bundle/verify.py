@@ -10,6 +10,7 @@ from archspec.bundle.bundled_spec import bundled_claims
 from archspec.bundle.choice import obstacle, unopened
 from archspec.bundle.expected import read_recording
 from archspec.bundle.genai_verify import verify_genai
+from archspec.bundle.integers import integers_finding
 from archspec.bundle.manifest import ArtifactEntry
 from archspec.bundle.parity import MOST_PARAMETERS, float_arrays
 from archspec.bundle.rank_verify import verify_ranks
@@ -138,7 +139,9 @@ def _artifact(
     precision = Precision(name=entry.dtype, parity=allowed, faint=allowed) if half else Precision()
     runner = FunctionRunner(function=run)
     subject = Subject(name=name, runner=runner, precision=precision, twin=_interpreter(claims, weights))
-    return verify(subject, claims, parameters=weights, seed=seed)
+    made = verify(subject, claims, parameters=weights, seed=seed)
+    assert claims.spec is not None
+    return replace(made, findings=(*integers_finding(bundle, [entry], claims.spec.graph), *made.findings))
 
 
 def _interpreter(claims: Claims, weights: Mapping[str, Array] | None) -> FunctionRunner | None:

@@ -20,11 +20,11 @@ from archspec.ir.graph import Graph
 from archspec.model.archives import read_arrays
 from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName, interface_of
-from archspec.passes.incremental.incremental import kept_values
 from archspec.quantising.activations import Grids, grids_of, planned_grids, read_grids
 from archspec.quantising.formats import FLOATING, STORED
 from archspec.quantising.given import GivenIntegers, given_integers
 from archspec.quantising.plan import Plan, free_paths, plan_of, planned, read_wishes, written
+from archspec.quantising.spec import check_kept
 from archspec.spec.files import is_file
 
 
@@ -126,6 +126,13 @@ def _limits(wish: Quantisation) -> dict[str, float]:
     if wish.round_inputs and wish.evaluate is None:
         message = "inputs are to be rounded without any to measure on what that costs"
         fail("E632", message, None, help="give `--evaluate`")
+    if wish.size is not None and wish.size <= 0:
+        fail(
+            "E636", f"no weights take {wish.size:,} bytes", None, help="give a size above zero, such as `--size 100MB`"
+        )
+    if wish.size is not None and not wish.formats:
+        message = "a size is given without weights to quantise"
+        fail("E632", message, None, help="give `--quantise int4:32` too, or leave the size out")
     if wish.size is not None and wish.evaluate is None:
         message = "a size is given without inputs to measure on which weights cost most"
         fail("E632", message, None, help="give `--evaluate`")
@@ -163,9 +170,12 @@ def _plan(graph: Graph, wish: Quantisation, given: Mapping[str, GivenIntegers]) 
 
 
 def _grids(graph: Graph, wish: Quantisation, plan: Plan) -> Grids:
-    """What products read rounded. Raises SpecError E630 or E631, and E632 where there is nothing to calibrate on."""
+    """What products read rounded.
+
+    Raises SpecError E630 or E631, and E632 for another grid than that of a weight, or with nothing to calibrate on.
+    """
     if wish.file is not None and not wish.activations:
-        return planned_grids(graph, read_plan(wish.file).activations)
+        return planned_grids(graph, read_plan(wish.file).activations, plan)
     if bool(wish.activations or wish.kv_cache) != (wish.calibrate is not None):
         if wish.calibrate is not None:
             message, help = "`--calibrate` is given without a format", "give `--activations int8` or `--kv-cache int8`"
@@ -181,10 +191,5 @@ def _rounds_kept(checked: Checked, wish: Quantisation) -> bool:
     kept = read_plan(wish.file).kv_cache if wish.file is not None and wish.kv_cache is None else wish.kv_cache
     if kept is None:
         return False
-    decode = checked.spec.decode
-    if decode is None:
-        fail("E632", "`--kv-cache` is given, but the spec does not decode", None)
-    if not kept_values(checked.spec.graph, decode.input, [decode.output]):
-        notes = ["latents that heads absorb are computed by the step alone"]
-        fail("E632", "`--kv-cache` is given, but the step keeps nothing that the full forward has", None, notes=notes)
+    check_kept(checked.spec)
     return True

@@ -9,11 +9,12 @@ from typing import Any
 from archspec.bundle import evaluating, genai_trials, step_timing
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.holding import held_artifact, held_module
+from archspec.bundle.integers import check_integers
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.quantising import quantise_weights
 from archspec.bundle.rank_network import check_ranks
-from archspec.bundle.report import ParityTrial
+from archspec.bundle.report import ParityTrial, network_of, step_of
 from archspec.bundle.step_network import StepNetworks, check_step_network
 from archspec.bundle.step_parity import step_contest
 from archspec.bundle.timing import time_artifacts
@@ -30,11 +31,13 @@ from archspec.spec import load
 def compare(job: dict[str, Any]) -> dict[str, Any]:
     """Compare an artifact with the module and the interpreter.
 
-    Raises SpecError E609 for every output that differs too much.
+    Raises SpecError E609 for every output that differs too much, and for integers other than those of the weights.
     """
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program = Program.from_json(job["program"])
-    held = contest(target, job["dtype"], Path(job["file"]), program, Path(job["spec"]))
+    file = Path(job["file"])
+    held = contest(target, job["dtype"], file, program, Path(job["spec"]))
+    check_integers(str(target), [file], held.graph, program.weights, job["dtype"])
     made = list(held.trials())
     if job["reference"] is not None:
         path, name = Path(job["reference"]["path"]), job["reference"]["name"]
@@ -69,10 +72,12 @@ def hold(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def compare_step(job: dict[str, Any]) -> dict[str, Any]:
-    """Compare the built step of a decoder with the full forward. Raises SpecError E609 where it differs too much."""
+    """Compare the built step of a decoder with the full forward. Raises SpecError E609 as `compare` does."""
     target = Target(engine=job["engine"], capabilities=tuple(job["capabilities"]))
     program, files = Program.from_json(job["program"]), {part: Path(file) for part, file in job["files"].items()}
-    return _judged(list(step_contest(target, job["dtype"], files, program, Path(job["spec"])).trials()))
+    held = step_contest(target, job["dtype"], files, program, Path(job["spec"]))
+    check_integers(held.artifact, [*files.values()], held.checked.spec.graph, program.weights, job["dtype"])
+    return _judged(list(held.trials()))
 
 
 def export_genai(job: dict[str, Any]) -> dict[str, Any]:
@@ -87,8 +92,13 @@ def compare_genai(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def verify_network(job: dict[str, Any]) -> dict[str, Any]:
-    """Compare the network that an engine makes of a file with the spec. Raises SpecError as `check_network` does."""
+    """Compare the network that an engine makes of a file with the spec.
+
+    Raises SpecError as `check_network` and `check_integers` do.
+    """
     engine, program, source = network_engine(job["engine"]), Program.from_json(job["program"]), Path(job["source"])
+    graph = bundled_spec(Path(job["spec"])).graph
+    check_integers(network_of(engine.word), [source], graph, program.weights, job["dtype"])
     try:
         entry, made = check_network(engine, source, program, job["dtype"], Path(job["spec"]))
     except SpecError as error:
@@ -99,9 +109,9 @@ def verify_network(job: dict[str, Any]) -> dict[str, Any]:
 def verify_step_network(job: dict[str, Any]) -> dict[str, Any]:
     """Compare the network that an engine makes of a decoder's step with the spec.
 
-    Raises SpecError as `check_step_network` does.
+    Raises SpecError as `check_step_network` and `check_integers` do.
     """
-    source, once = Path(job["source"]), job["once"]
+    source, once, engine = Path(job["source"]), job["once"], network_engine(job["engine"])
     step = StepNetworks(
         program=Program.from_json(job["program"]),
         whole=Program.from_json(job["whole"]),
@@ -109,8 +119,10 @@ def verify_step_network(job: dict[str, Any]) -> dict[str, Any]:
         dtype=job["dtype"],
         spec=Path(job["spec"]),
     )
+    graph, name = bundled_spec(step.spec).graph, network_of(step_of(engine.word))
+    check_integers(name, [source], graph, step.program.weights, step.dtype, whole=False)
     try:
-        entry, made = check_step_network(network_engine(job["engine"]), source, step)
+        entry, made = check_step_network(engine, source, step)
     except SpecError as error:
         raise placed(error, source) from None
     return {"network": entry.model_dump(mode="json"), **_sorted(made)}

@@ -25,19 +25,22 @@ def name_rounding(module: nn.Module) -> bool:
 
 def _pair(grid: Grid, plain: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
     """Stand in for the function of an emitted file, which stays where scales are of several axes."""
+    import onnx
     import torch
     from torch.onnx.ops import symbolic
 
     held = {"int8": torch.int8, "fp8": torch.float8_e4m3fn}[grid]
+    # ONNX Runtime takes a zero point of float8 for one of bytes, and drops a ReLU before it; products of integers are
+    # joined where they have one.
+    attributes = {"output_dtype": onnx.TensorProto.FLOAT8E4M3FN} if grid == "fp8" else {}
+    zeros = () if grid == "fp8" else (torch.zeros((), dtype=held),)
 
     def pair(x: Tensor, scale: Tensor) -> Tensor:
         if scale.ndim:
             return plain(x, scale)
         options: dict[str, Any] = {"shape": x.shape, "version": VERSION}
-        # Without a zero point, the integers would be without sign.
-        zero = torch.zeros((), dtype=held)
-        given = symbolic("QuantizeLinear", (x, scale, zero), dtype=held, **options)
-        found: Tensor = symbolic("DequantizeLinear", (given, scale, zero), dtype=x.dtype, **options)
+        given = symbolic("QuantizeLinear", (x, scale, *zeros), attrs=attributes, dtype=held, **options)
+        found: Tensor = symbolic("DequantizeLinear", (given, scale, *zeros), dtype=x.dtype, **options)
         return found
 
     return pair

@@ -85,23 +85,27 @@ def _in_blocks(node: Node, plan: Plan) -> bool:
 
 
 def _fitting(path: str, node: Node, grid: Grid, plan: Plan, tables: Collection[str]) -> Grid:
-    """The grid for a product, or that of its table. Raises SpecError E632 for another than that of its weight."""
+    """The grid for a product, or that of its table. Raises SpecError E632 for another than that of its weights."""
     stored = {one.path: plan[one.path] for one in node.parameters.values() if one.path in plan}
+    kinds: dict[str, Grid] = {name: "fp8" if one.floating else "int8" for name, one in stored.items()}
     for name, storage in stored.items():
-        kind: Grid = "fp8" if storage.floating else "int8"
-        if storage.block is not None or (kind != grid and name not in tables):
+        if storage.block is not None or (kinds[name] != grid and name not in tables):
             message = f"what `{path}` reads cannot be rounded to {grid}: its weight is {storage}"
             notes = ["engines multiply numbers of one kind"]
             fail("E632", message, None, notes=notes, help=f"give `--quantise {grid}`, or leave its operand as floats")
-        return kind
-    return grid
+    return next((kind for name, kind in kinds.items() if name in tables), grid)
 
 
-def planned_grids(graph: Graph, words: Mapping[str, str]) -> Grids:
-    """The grids that a file has for a graph. Raises SpecError E630, and E631 for what the graph does not have."""
+def planned_grids(graph: Graph, words: Mapping[str, str], plan: Plan = MappingProxyType({})) -> Grids:
+    """The grids that a file has for a graph whose weights are stored by a plan.
+
+    Raises SpecError E630, E631 for what the graph does not have, and E632 for another grid than that of the weight.
+    """
     known = products(graph)
     for path, word in words.items():
         if path not in known:
+            notes = ["no product with weights has this name"]
             help = "the plan is that of another spec"
-            fail("E631", f"what `{path}` reads cannot be rounded to `{word}`", None, help=help)
-    return {path: _grid(word) for path, word in words.items()}
+            fail("E631", f"what `{path}` reads cannot be rounded to `{word}`", None, notes=notes, help=help)
+    # A table's grid is written as it is, so that none is put in the place of another.
+    return {path: _fitting(path, known[path], _grid(word), plan, ()) for path, word in words.items()}

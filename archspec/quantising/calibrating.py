@@ -78,7 +78,8 @@ class Calibration:
         """The scale of every layer by its name, float32: the one of all values with the least error, or of the shape
         of the layer's own, for the largest value of each entry.
 
-        Raises SpecError E633 for a layer that no run reached, or that was given values that are not finite.
+        Raises SpecError E633 for a layer that no run reached, or that was given zeros alone, or values that are not
+        finite.
         """
         import torch
 
@@ -90,6 +91,9 @@ class Calibration:
             if not bool(values.isfinite().all()):
                 notes = ["a scale cannot be measured on values that are not finite"]
                 fail("E633", f"inputs to calibrate on give `{name}` values that are not finite", None, notes=notes)
+            if not bool(values.any()):
+                help = "calibrate on inputs that the model is for, or keep what is read there as floats"
+                fail("E633", f"inputs to calibrate on give `{name}` nothing but zeros", None, help=help)
             found[name] = _full(values, grid) if name in self._largest else least_squares(values, grid)
         return found
 

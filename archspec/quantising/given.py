@@ -113,7 +113,9 @@ def _given(layers: Sequence[_Found], one: Storable | None) -> GivenIntegers:
         reason = "the layout cuts its blocks, or computes values"
     if reason or one is None:
         return GivenIntegers(formats=formats, storage=None, reason=reason)
-    bits, block = max(each.bits for each in known), min(each.block for each in known)
+    # Runtimes look up rows of bytes, which hold integers of four bits too.
+    bits = 8 if one.rows else max(each.bits for each in known)
+    block = min(each.block for each in known)
     return GivenIntegers(formats=formats, storage=Storage(bits=bits, channels=one.channels, block=block))
 
 

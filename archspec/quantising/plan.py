@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NoReturn
 
 from archspec.diagnostics import did_you_mean, fail
 from archspec.ir.graph import Graph
@@ -113,12 +114,20 @@ def prefixes(path: str) -> Iterable[str]:
 
 def suited_storage(one: Storable, format: Format) -> Storage:
     """The storage of a parameter, which is `int8` where the format does not suit it."""
+    return (BYTE if _unsuited(one, format) else format).stored(one.channels)
+
+
+def _unsuited(one: Storable, format: Format) -> str:
+    """Why a parameter cannot be stored in a format; empty if it can."""
     shape = shape_of(one.parameter.type)
-    blocks = format.block is not None
-    whole = not blocks or (len(shape) == one.channels + 1 and shape[-1] % (format.block or 1) == 0)
+    if format.block is not None and len(shape) != one.channels + 1:
+        return "a kernel has a scale for each channel, and no blocks"
+    if format.block is not None and shape[-1] % format.block:
+        return f"a row of {shape[-1]} has no whole blocks of {format.block}"
     # Runtimes look up rows of bytes.
-    suits = whole and not (one.rows and (format.floating or (blocks and format.bits == 4)))
-    return (format if suits else BYTE).stored(one.channels)
+    if one.rows and (format.floating or format.bits == 4):
+        return "rows of a table are looked up of integers of eight bits"
+    return ""
 
 
 def written(plan: Plan) -> dict[str, str]:
@@ -127,11 +136,24 @@ def written(plan: Plan) -> dict[str, str]:
 
 
 def planned(graph: Graph, formats: Mapping[str, str]) -> Plan:
-    """The plan that `written` gave for a graph. Raises SpecError E630, and E631 for what the graph does not have."""
+    """The plan that `written` gave for a graph.
+
+    Raises SpecError E630, and E631 for what the graph does not have, and for what it cannot store so.
+    """
     known, plan = storable(graph), dict[str, Storage]()
     for path, text in formats.items():
         format = read_format(text)
-        if path not in known or format is None:
-            fail("E631", f"`{path}` cannot be stored as `{text}`", None, help="the plan is that of another spec")
+        if path not in known:
+            _refuse(path, text, "no weights of this name can be stored as integers")
+        if format is None:
+            _refuse(path, text, "a plan leaves out what stays float")
+        if reason := _unsuited(known[path], format):
+            _refuse(path, text, reason)
         plan[path] = format.stored(known[path].channels)
     return plan
+
+
+def _refuse(path: str, text: str, reason: str) -> NoReturn:
+    """Raise E631."""
+    help = "the plan was edited, or is that of another spec or version: give formats, such as `--quantise int8`"
+    fail("E631", f"`{path}` cannot be stored as `{text}`", None, notes=[reason], help=help)

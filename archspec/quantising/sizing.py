@@ -57,9 +57,14 @@ def options(graph: Graph, plan: Plan, free: Sequence[str]) -> dict[str, list[Opt
     return found
 
 
-def plan_bytes(graph: Graph, plan: Plan) -> int:
-    """The bytes of all weights of a graph as engines store them: integers of four bits take half a byte."""
-    return sum(_bytes(plan.get(path), shapes) for path, shapes in _sizes(graph).items())
+def stored_bytes(graph: Graph) -> int:
+    """The bytes of all that a graph stores, as engines do: integers of four bits take half a byte.
+
+    That is weights with their scales, and the scales of rounded values.
+    """
+    found = expand(graph).values()
+    scales = {id(one.scale) for one in found if one.scale is not None}
+    return sum(_tensor_bytes(one.stored, shape_of(one.type)) for one in found if id(one) not in scales)
 
 
 def chosen(options: Mapping[str, Sequence[Option]], size: int) -> dict[str, Option] | None:
@@ -71,6 +76,8 @@ def chosen(options: Mapping[str, Sequence[Option]], size: int) -> dict[str, Opti
     states: list[tuple[int, float, tuple[Option, ...]]] = [(0, 0.0, ())]
     # What the rest takes at least is set aside, so that no state has to be given up later.
     rest = sum(min(one.bytes for one in ways) for ways in options.values())
+    if rest > size:
+        return None
     for ways in options.values():
         rest -= min(one.bytes for one in ways)
         grown = (
@@ -80,8 +87,6 @@ def chosen(options: Mapping[str, Sequence[Option]], size: int) -> dict[str, Opti
             if taken + one.bytes + rest <= size
         )
         states = _unbeaten(sorted(grown, key=lambda state: state[:2]))
-    if not states:
-        return None
     return dict(zip(options, min(states, key=lambda state: (state[1], state[0]))[2], strict=True))
 
 

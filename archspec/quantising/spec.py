@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from archspec.diagnostics import fail
 from archspec.ops.elementwise.rounded import Grid
+from archspec.passes.incremental.incremental import kept_values
 from archspec.passes.quantise import quantise
 from archspec.passes.round_kept import round_kept
 from archspec.passes.round_operands import round_operands
@@ -32,3 +34,12 @@ def quantised(
     assert found.decode is not None
     graph, rewriter = round_kept(found.graph, found.decode.input, found.decode.output)
     return rewritten(found, graph, rewriter.moved)
+
+
+def check_kept(spec: Spec) -> None:
+    """Check that a cached step keeps what could be rounded. Raises SpecError E748 without a step, E632 for nothing."""
+    if spec.decode is None:
+        fail("E632", "`--kv-cache` is given, but the spec does not decode", None)
+    if not kept_values(spec.graph, spec.decode.input, [spec.decode.output]):
+        notes = ["latents that heads absorb are computed by the step alone"]
+        fail("E632", "`--kv-cache` is given, but the step keeps nothing that the full forward has", None, notes=notes)

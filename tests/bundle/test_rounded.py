@@ -212,6 +212,42 @@ def test_inputs_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     assert [one.code for one in raised.value.diagnostics] == ["E633"]
 
 
+CLIPPED = """
+archspec: 1
+name: clipped
+dims: {batch: [1, 2, 4]}
+inputs: {x: "float[batch, 16]"}
+graph:
+  y: [{block: linear, input: x, dim: 16}, {block: activation, kind: relu}, {block: linear, dim: 5}]
+  z: [{block: linear, input: x, dim: 16}, {block: activation, kind: relu6}, {block: linear, dim: 5}]
+outputs: {y: "float[batch, 5]", z: "float[batch, 5]"}
+"""
+
+
+def test_what_cuts_off_before_it_is_rounded_stays(tmp_path: Path) -> None:
+    """A runtime may join both; for numbers of float8 it would do so wrongly."""
+    (tmp_path / "clipped.yaml").write_text(CLIPPED)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "c.npz", x=3 * rng.normal(size=(4, 16)))
+    spec = archspec.load(tmp_path / "clipped.yaml")
+    drawn = {n: rng.normal(size=s).astype("f") for n, s in parameter_shapes(spec.graph).items()}
+    save_file(drawn, tmp_path / "w.safetensors")
+    eights = Quantisation(formats=("fp8",), activations=("fp8",), calibrate=tmp_path / "c.npz")
+    with steps_here():
+        made = archspec.build(spec, tmp_path / "out", weights=tmp_path / "w.safetensors", cache=False, quantise=eights)
+    assert max(d.largest / max(1.0, d.scale) - d.rounding for one in made.report.trials for d in one.differences) < 1e-5
+
+
+def test_zeros_alone_are_no_calibration(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "clipped.yaml").write_text(CLIPPED)
+    np.savez(tmp_path / "zeros.npz", x=np.zeros((4, 16), "f"))
+    asked = wish(folder, calibrate=tmp_path / "zeros.npz")
+    with steps_here(), pytest.raises(SpecError) as raised:
+        archspec.build(tmp_path / "clipped.yaml", tmp_path / "out", cache=False, quantise=asked)
+    (found,) = raised.value.diagnostics
+    assert (found.code, "nothing but zeros" in found.message) == ("E633", True)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("format", ["int8", "fp8"])
 @pytest.mark.parametrize("name", ["vit-b16", "gpt2", *left_to_long("bert-base")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from archspec.bundle.quantising import Quantisation
 from archspec.diagnostics import SpecError
 from archspec.layouts.parameters import parameter_shapes
 from archspec.oracle.interpreter import interpret
+from archspec.passes.quantise import quantise
 from archspec.quantising.plan import Plan, plan_of, read_wishes
-from archspec.quantising.sizing import Option, chosen, options, plan_bytes
+from archspec.quantising.sizing import Option, chosen, options, stored_bytes
 from archspec.quantising.spec import quantised
 from archspec.quantising.tensors import stored_tensors
 from tests.bundle.test_steps import TINY
@@ -83,8 +85,11 @@ def test_a_plan_within_a_size_is_among_the_best_of_all(folder: Path) -> None:
     wishes = read_wishes(["int4:16"])
     least = plan_of(graph, wishes)
     ways = options(graph, least, tuple(least))
-    fixed = plan_bytes(graph, least) - sum(each[0].bytes for each in ways.values())
-    size = (plan_bytes(graph, least) + plan_bytes(graph, plan_of(graph, read_wishes(["int8"])))) // 2
+    fixed = stored_bytes(quantise(graph, least)[0]) - sum(each[0].bytes for each in ways.values())
+    size = (
+        stored_bytes(quantise(graph, least)[0])
+        + stored_bytes(quantise(graph, plan_of(graph, read_wishes(["int8"])))[0])
+    ) // 2
     with steps_here():
         wish = Quantisation(formats=("int4:16",), evaluate=folder / "ids.npz", size=size)
         made = archspec.build(
@@ -93,7 +98,7 @@ def test_a_plan_within_a_size_is_among_the_best_of_all(folder: Path) -> None:
     entry = made.manifest.quantised
     assert entry is not None
     assert entry.loss is not None
-    assert plan_bytes(graph, least) < entry.packed_bytes <= size
+    assert stored_bytes(quantise(graph, least)[0]) < entry.packed_bytes <= size
     # Brute force over all plans of the first two ways that fill the size: each is rounded and run as a whole.
     paths = list(ways)
     others = [
@@ -110,7 +115,7 @@ def test_a_plan_within_a_size_is_among_the_best_of_all(folder: Path) -> None:
 def test_what_a_wish_for_a_node_says_stays(folder: Path) -> None:
     formats = ("int4:16", "states.layers.*.feed_forward.up=int4:32")
     graph = archspec.load(folder / "tiny.yaml").graph
-    size = plan_bytes(graph, plan_of(graph, read_wishes(["int8"])))
+    size = stored_bytes(quantise(graph, plan_of(graph, read_wishes(["int8"])))[0])
     with steps_here():
         made = archspec.build(
             folder / "tiny.yaml",
@@ -125,8 +130,47 @@ def test_what_a_wish_for_a_node_says_stays(folder: Path) -> None:
     assert "int8" in {format for path, format in found.items() if path.startswith("states.layers")}
 
 
+def test_a_size_holds_where_no_format_is_free(folder: Path) -> None:
+    assert chosen({}, -1) is None
+    formats = ("source=int8", "states=int8")
+    with pytest.raises(SpecError, match="bytes at least, more than 100") as raised, steps_here():
+        wish = Quantisation(formats=formats, evaluate=folder / "ids.npz", size=100)
+        archspec.build(folder / "tiny.yaml", folder / "no", weights=folder / "w.safetensors", targets=(), quantise=wish)
+    assert [one.code for one in raised.value.diagnostics] == ["E636"]
+
+
+def test_a_size_counts_all_that_is_stored_for_the_rounding(folder: Path) -> None:
+    rounding: dict[str, Any] = {"calibrate": folder / "ids.npz", "kv_cache": "int8", "activations": ("int8",)}
+    taken = 0
+    for number, (formats, more) in enumerate(
+        [((), {**rounding, "activations": ()}), (("int4:16",), {}), (("int8",), rounding)]
+    ):
+        with steps_here():
+            made = archspec.build(
+                folder / "tiny.yaml",
+                folder / f"counted{number}",
+                weights=folder / "w.safetensors",
+                targets=(),
+                quantise=Quantisation(formats=formats, **more),
+            )
+        stored, entry = load_file(made.path / "model.safetensors"), made.manifest.quantised
+        assert entry is not None
+        fours = {path.rpartition("*.")[2] for path, one in entry.formats.items() if one.startswith("int4")}
+        packed = [name.endswith(tuple(fours)) if fours else False for name in stored]
+        sizes = [one.nbytes // (1 + half) for one, half in zip(stored.values(), packed, strict=True)]
+        taken = entry.packed_bytes
+        assert taken == sum(sizes)
+    # One byte less than the least plan takes, scales of cache and activations included.
+    with pytest.raises(SpecError, match="bytes at least, more than") as raised, steps_here():
+        wish = Quantisation(formats=("int8",), evaluate=folder / "ids.npz", size=taken - 1, **rounding)
+        archspec.build(folder / "tiny.yaml", folder / "no", weights=folder / "w.safetensors", targets=(), quantise=wish)
+    assert [one.code for one in raised.value.diagnostics] == ["E636"]
+
+
 def test_a_size_that_nothing_has_is_refused(folder: Path) -> None:
     for size, evaluate, code in (
+        (0, folder / "ids.npz", "E636"),
+        (-5, folder / "ids.npz", "E636"),
         (100, folder / "ids.npz", "E636"),
         (10**9, None, "E632"),
         (10**9, folder / "ids.npz", "E636"),

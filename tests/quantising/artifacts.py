@@ -19,6 +19,7 @@ from archspec.engines.export import export_onnx
 from archspec.engines.opening import open_artifact
 from archspec.engines.program import Program
 from archspec.engines.registry import engine_of, target_of
+from archspec.ir.graph import Graph
 from archspec.lower import emit
 from archspec.lower.naming import class_name
 from archspec.model.ports import interface_of
@@ -40,6 +41,7 @@ class Case:
     """A spec whose weights are integers, its ONNX file, inputs, and what the interpreter makes of these in float64."""
 
     plan: Plan
+    graph: Graph
     program: Program
     onnx: Path
     inputs: Arrays
@@ -81,4 +83,4 @@ def stored(name: str, formats: Sequence[str], folder: Path, deviation: float = D
     sizes = odd(interface.symbols)
     inputs = sample(interface, sizes, 7)
     wanted = interpret(made.graph, inputs, float_arrays(folder / WEIGHTS), sizes)
-    return Case(plan=plan, program=program, onnx=onnx, inputs=inputs, wanted=wanted)
+    return Case(plan=plan, graph=made.graph, program=program, onnx=onnx, inputs=inputs, wanted=wanted)

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 
+from archspec.bundle.integers import integers_apart
 from archspec.bundle.report import TOLERANCE
 from archspec.engines.registry import engines
 from archspec.passes.quantise import storable
@@ -47,6 +48,8 @@ def test_engines_compute_with_the_same_integers(name: str, format: str, tmp_path
     if format == "int4:16":
         assert ("int4:16" in map(str, case.plan.values())) is (name not in WITHOUT_BLOCKS)
     assert {engine: off for engine in ENGINES if (off := case.off(engine)) >= 1e-5} == {}
+    files = (case.onnx, *case.onnx.parent.glob("openvino.*/*.xml"))
+    assert [integers_apart([file], case.graph, case.program.weights, "float32") for file in files] == [[], []]
 
 
 ROUTERS = {"deepseek-v3": {"states.layers.*.feed_forward.router.weight"}}
