@@ -1,7 +1,7 @@
 """Circular padding in ONNX, as every runtime takes it.
 
-The exporter writes `Pad` with the mode `wrap`, which is of opset 19: OpenVINO refuses it. What it adds are slices of the
-other end of the axis.
+The exporter writes `Pad` with the mode `wrap`, which is of opset 19, and which OpenVINO refuses. What it adds are
+slices of the other end of the axis.
 """
 
 from __future__ import annotations

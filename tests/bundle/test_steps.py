@@ -380,7 +380,8 @@ def test_the_step_in_openvino(tmp_path: Path) -> None:
     overrun(built.opened(), 6, 6)
 
 
-EXPERTS = "feed_forward: {hidden: 32, activation: gelu, experts: {count: 4, top_k: 2, scores: softmax, normalise: true}}"
+CHOICE = "experts: {count: 4, top_k: 2, scores: softmax, normalise: true}"
+EXPERTS = f"feed_forward: {{hidden: 32, activation: gelu, {CHOICE}}}"
 
 
 def test_experts_of_more_rows_than_new_positions_in_openvino(tmp_path: Path) -> None:
