@@ -44,21 +44,21 @@ def _rounded(old: QuantisedEntry | None, new: QuantisedEntry | None) -> Iterator
     left, right = ({} if one is None else one.activations for one in (old, new))
     grids = {path: (left.get(path, FLOAT), right.get(path, FLOAT)) for path in {**left, **right}}
     yield from _grouped("activations", grids)
-    caches = [FLOAT if one is None else one.kv_cache or FLOAT for one in (old, new)]
-    if caches[0] != caches[1]:
-        yield _change("cache", *caches, ())
-    targets = [[] if one is None else list(one.rounding) for one in (old, new)]
-    if targets[0] != targets[1]:
-        yield _change("inputs rounded", *(", ".join(one) or "nowhere" for one in targets), ())
+    was, now = (FLOAT if one is None else one.kv_cache or FLOAT for one in (old, new))
+    if was != now:
+        yield _change("cache", was, now)
+    was, now = ("nowhere" if one is None else ", ".join(one.rounding) or "nowhere" for one in (old, new))
+    if was != now:
+        yield _change("inputs rounded", was, now)
 
 
 def _grouped(what: str, pairs: Mapping[str, tuple[str, str]]) -> Iterator[Change]:
     """A change for each pair that differs, with all places where it does."""
     for pair in dict.fromkeys(one for one in pairs.values() if one[0] != one[1]):
-        yield _change(what, *pair, tuple(path for path, one in pairs.items() if one == pair))
+        yield _change(what, pair[0], pair[1], tuple(path for path, one in pairs.items() if one == pair))
 
 
-def _change(what: str, before: str, after: str, places: tuple[str, ...]) -> Change:
+def _change(what: str, before: str, after: str, places: tuple[str, ...] = ()) -> Change:
     where = f" in {listed(places)}" if places else ""
     return Change(kind="stored", places=places, text=f"{what}: {before} -> {after}{where}", before=before, after=after)
 
