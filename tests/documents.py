@@ -28,7 +28,7 @@ HOME = "/models"
 TAKES_TORCH = re.compile(r"archspec (?:build|run|generate|verify) [^|<>;&]*")
 _LOADED = ("torch", "archspec.bundle.worker", "tests.here")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_MEASURED = re.compile(r"\d\.\de-\d\d|\d+\.\d MB|(?<= )\[\d+(?:, \d+)*\]")
+_MEASURED = re.compile(r"\d\.\de-\d\d|(?<=float32, )[\d.]+ [kM]B|(?<= )\[\d+(?:, \d+)*\]")
 _ENDINGS = {"yaml": "yaml", "python": "py"}
 _CLAIM = re.compile(r"^print\(.*\)  # (.*)$", re.MULTILINE)
 

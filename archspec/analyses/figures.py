@@ -14,8 +14,9 @@ def grouped(number: int) -> str:
 def scaled(number: float, unit: str) -> str:
     """A number to three digits with a decimal prefix of its unit: 12.3 GFLOP."""
     for prefix in ("", "k", "M", "G", "T"):
-        if abs(number) < 1000:
-            return f"{number:.3g} {prefix}{unit}"
+        # From half below, three digits are those of a thousand.
+        if abs(number) < 999.5:
+            return f"{number:.3g} {prefix}{unit}".rstrip()
         number /= 1000
     return f"{number:.3g} P{unit}"
 

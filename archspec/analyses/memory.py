@@ -65,7 +65,8 @@ def in_words(size: int) -> str:
     """A number of bytes with a decimal unit and three digits: `4.1 TB`."""
     value = float(size)
     for unit in ("bytes", "kB", "MB", "GB", "TB", "PB"):
-        if value < 1000:
+        # From half below, three digits are those of a thousand.
+        if value < 999.5:
             return f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:,.0f} EB"

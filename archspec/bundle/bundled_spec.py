@@ -16,9 +16,7 @@ from archspec.quantising.spec import check_kept, quantised
 from archspec.spec import Spec, load
 from archspec.spec.claims import Claims, claims_of
 from archspec.spec.files import is_file
-
-PLAN = "quantised.json"
-"""The file beside the spec that says which weights are integers; a bundle of floats has none."""
+from archspec.weights.bundled import PLAN
 
 
 class PlanFile(BaseModel):

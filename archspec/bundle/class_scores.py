@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from archspec.analyses.made_axes import computed_by, made_axes
-from archspec.bundle.rows import LABELS
 from archspec.diagnostics import fail
 from archspec.ir.graph import Value
 from archspec.ir.types import DType, TensorType
+from archspec.model.inputs import LABELS
 from archspec.ops.linear.linear import Linear
 from archspec.record import record
 from archspec.spec import Spec

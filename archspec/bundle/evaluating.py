@@ -19,7 +19,7 @@ from archspec.bundle.class_scores import ClassScores, class_scores
 from archspec.bundle.greedy import Greedy, greedy
 from archspec.bundle.manifest import GreedyEntry, LossEntry
 from archspec.bundle.parity import module_runner, run_module
-from archspec.bundle.rows import LABELS, labels_of, rows_of
+from archspec.bundle.rows import labels_of, rows_of
 from archspec.bundle.stepping import step_runner
 from archspec.bundle.stored import StoredArrays
 from archspec.contract.counted import counted, over
@@ -31,7 +31,7 @@ from archspec.engines.registry import target_of
 from archspec.ir.graph import Parameter
 from archspec.ir.storage import Storage
 from archspec.model.archives import read_arrays
-from archspec.model.inputs import prepare
+from archspec.model.inputs import LABELS, prepare
 from archspec.model.ports import DTypeName, sizes_of
 from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
 from archspec.passes.round_operands import readers

@@ -160,7 +160,8 @@ class CalibrationEntry(_Model):
 class QuantisedEntry(_Model):
     """The weights that are integers: their formats by path, and the bytes of all weights as stored and as floats.
 
-    In `packed_bytes`, integers of four bits take half a byte each, as in artifacts; the file of weights has bytes.
+    `floats` are those that could be integers and are not; None in a bundle that does not say. In `packed_bytes`,
+    integers of four bits take half a byte each, as in artifacts; the file of weights has bytes.
     `activations` are the grids of what products read, by the paths of these, with scales that were measured on the
     inputs of the `calibration`; it is None where they came with the weights. `kv_cache` is the grid of what the cached
     step keeps, with such scales too. `unrounded` has those whose integers and scales are the ones of the given file,
@@ -170,6 +171,7 @@ class QuantisedEntry(_Model):
     """
 
     formats: dict[str, str]
+    floats: list[str] | None = None
     bytes: int
     float_bytes: int
     packed_bytes: int

@@ -7,7 +7,7 @@ from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from archspec.bundle.bundled_spec import PLAN, bundled_spec, write_plan
+from archspec.bundle.bundled_spec import bundled_spec, write_plan
 from archspec.bundle.calibrating import measured_scales
 from archspec.bundle.manifest import CalibrationEntry, LossEntry, QuantisedEntry, WeightsEntry
 from archspec.bundle.sources import MODULE, SPEC, WEIGHTS
@@ -20,6 +20,7 @@ from archspec.ir.storage import SCALE
 from archspec.layouts.parameters import parameter_shapes
 from archspec.lower.emission import emit
 from archspec.model.checked import Checked
+from archspec.passes.quantise import storable
 from archspec.quantising.activations import Grids
 from archspec.quantising.checking import check_stored
 from archspec.quantising.given import GivenIntegers, read_integers
@@ -28,6 +29,7 @@ from archspec.quantising.sizing import stored_bytes
 from archspec.quantising.spec import quantised
 from archspec.record import record
 from archspec.spec import Spec
+from archspec.weights.bundled import PLAN
 from archspec.weights.files import read_weights
 
 FLOATS = Path(".floats")
@@ -221,6 +223,7 @@ class Quantising:
         """
         entry = QuantisedEntry(
             formats=written(self.plan),
+            floats=[path for path in storable(self.floats.spec.graph) if path not in self.plan],
             activations=dict(self.grids),
             kv_cache="int8" if self.rounds_kept else None,
             calibration=None if self.inputs is None else CalibrationEntry.of(self.inputs),

@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from archspec.diagnostics import SpecError, fail
-from archspec.model.inputs import prepare
+from archspec.model.inputs import LABELS, prepare
 from archspec.model.ports import Interface
 from archspec.model.runner import Array, Arrays
-
-LABELS = "labels"
-"""The array of right classes among the inputs, if they are known."""
 
 
 def rows_of(interface: Interface, arrays: Arrays, called: str) -> Iterator[dict[str, Array]]:

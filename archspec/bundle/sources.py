@@ -11,10 +11,10 @@ from archspec.lower.naming import class_name
 from archspec.model.checked import Checked
 from archspec.model.ports import interface_of
 from archspec.spec import Spec
-from archspec.spec.files import text_of
+from archspec.spec.files import OF_BUNDLE, text_of
 from archspec.spec.printing import printed
 
-SPEC = "spec.yaml"
+SPEC = OF_BUNDLE
 ORIGINAL = "spec.original.yaml"
 MODULE = "model.py"
 WEIGHTS = "model.safetensors"

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from archspec.analyses.memory import in_words
 from archspec.bundle.manifest import ArtifactEntry, Manifest, WeightsEntry, WholeEntry
+from archspec.bundle.quantised_counts import rounded_words, stored_words
 from archspec.bundle.report import BundleReport, ParityTrial, Timing, network_of, ranks_of, step_of
 from archspec.contract.held import CLAIM, UNTIED
 from archspec.contract.report import shown
@@ -43,14 +45,14 @@ def _lines(bundle: Described) -> Iterator[str]:
     weights = manifest.weights
     origin = "given" if weights.origin == "given" else f"initialised under seed {weights.seed}"
     yield f"{manifest.name} in {bundle.path}"
-    yield f"  weights {origin}, {_megabytes(manifest.files[weights.path].bytes)}"
+    yield f"  weights {origin}, {in_words(manifest.files[weights.path].bytes)}"
     yield from _quantised(manifest)
     yield from _original(weights)
     yield from (f"  unproved: {message}" for message in manifest.unproved)
     for entry in [*manifest.artifacts, *([manifest.genai] if manifest.genai else [])]:
         size = sum(manifest.files[name].bytes for name in entry.files)
         words = f"{entry.verified}{_time(bundle, entry)}{_parity(bundle, _judged(entry))}{_origin(bundle, entry)}"
-        yield f"  {entry.target} {entry.dtype}, {_megabytes(size)}, {words}"
+        yield f"  {entry.target} {entry.dtype}, {in_words(size)}, {words}"
     yield from _ranks(bundle)
     yield from (_step(bundle, entry) for one in manifest.programs if one.part == "step" for entry in one.artifacts)
     for rejected in manifest.rejected:
@@ -62,16 +64,12 @@ def _quantised(manifest: Manifest) -> Iterator[str]:
     """Say how many weights are integers, and what they would take as floats."""
     found = manifest.quantised
     if found is not None:
-        counts = Counter(found.formats.values())
-        kinds = ", ".join(f"{count} as {format}" for format, count in sorted(counts.items()))
-        if kinds:
-            sizes = f"{_megabytes(found.packed_bytes)} in artifacts; as floats {_megabytes(found.float_bytes)}"
-            yield f"  weights quantised: {kinds}; {sizes}"
+        if found.formats:
+            sizes = f"{in_words(found.packed_bytes)} in artifacts; as floats {in_words(found.float_bytes)}"
+            yield f"  weights quantised: {stored_words(found)}; {sizes}"
         on = "" if found.calibration is None else f", calibrated on {found.calibration.data}"
         if found.activations:
-            counts = Counter(found.activations.values())
-            kinds = ", ".join(f"{count} to {grid}" for grid, count in sorted(counts.items()))
-            yield f"  activations rounded: {kinds}{on}"
+            yield f"  activations rounded: {rounded_words(found)}{on}"
         if found.kv_cache is not None:
             yield f"  cache rounded to {found.kv_cache}{on}"
         if found.unrounded:
@@ -89,7 +87,7 @@ def _ranks(bundle: Described) -> Iterator[str]:
         return
     for targets in zip(*(program.artifacts for program in found.programs), strict=True):
         entry, engine = targets[0], targets[0].target.partition(":")[0]
-        sizes = ", ".join(_megabytes(sum(files[name].bytes for name in one.files)) for one in targets)
+        sizes = ", ".join(in_words(sum(files[name].bytes for name in one.files)) for one in targets)
         parity = _parity(bundle, network_of(ranks_of(engine, found.ranks)))
         yield f"  {ranks_of(entry.target, found.ranks)} {entry.dtype}: {sizes}; {entry.verified}{parity}"
     counts = Counter[str]()
@@ -122,7 +120,7 @@ def _step(bundle: Described, step: ArtifactEntry) -> str:
     name = step_of(step.target)
     timings = [timing for timing in bundle.report.timings if timing.artifact == name]
     speed = "".join(f", {_tokens(one)} tokens/s ({_at(one)})" for one in timings)
-    return f"  {name} {step.dtype}, {_megabytes(size)}, {step.verified}{speed}{_parity(bundle, _judged_step(step))}"
+    return f"  {name} {step.dtype}, {in_words(size)}, {step.verified}{speed}{_parity(bundle, _judged_step(step))}"
 
 
 def _tokens(timing: Timing) -> str:
@@ -167,7 +165,3 @@ def _origin(bundle: Described, entry: ArtifactEntry) -> str:
 
 def _largest(trials: list[ParityTrial], reference: str) -> float:
     return max(one.largest for trial in trials if trial.reference == reference for one in trial.differences)
-
-
-def _megabytes(count: int) -> str:
-    return f"{count / 1e6:.1f} MB"

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archspec.bundle.bundled_spec import PLAN
 from archspec.bundle.command import rebuilding
 from archspec.bundle.expected import KeptReference
 from archspec.bundle.files import entries_under
@@ -53,6 +52,7 @@ from archspec.model.checked import Checked
 from archspec.model.ports import DTypeName
 from archspec.model.written import written
 from archspec.spec import Spec
+from archspec.weights.bundled import PLAN
 
 CARRIED = "files"
 

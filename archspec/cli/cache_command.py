@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from archspec.analyses.memory import in_words
 from archspec.cli.options import JSON
 from archspec.cli.output import print_json
 
@@ -32,7 +33,7 @@ def command(clearing: bool, older: float, as_json: bool) -> None:
         if as_json:
             print_json({"folder": home(), "removed": count, "bytes": size})
         else:
-            click.echo(f"removed {_counted(count)}, {size / 1e6:.1f} MB, from {home()}")
+            click.echo(f"removed {_counted(count)}, {in_words(size)}, from {home()}")
         return
     kept = list(entries())
     if as_json:
@@ -40,9 +41,9 @@ def command(clearing: bool, older: float, as_json: bool) -> None:
         sizes = [{"bytes": one.bytes, "seconds_since_use": round(one.age)} for one in kept]
         print_json({"folder": home(), "artifacts": [row | size for row, size in zip(rows, sizes, strict=True)]})
         return
-    click.echo(f"{_counted(len(kept))}, {sum(one.bytes for one in kept) / 1e6:.1f} MB, in {home()}")
+    click.echo(f"{_counted(len(kept))}, {in_words(sum(one.bytes for one in kept))}, in {home()}")
     for one in kept:
-        click.echo(f"  {one.name} {one.target} {one.dtype}, {one.bytes / 1e6:.1f} MB, used {ago(one.age)}")
+        click.echo(f"  {one.name} {one.target} {one.dtype}, {in_words(one.bytes)}, used {ago(one.age)}")
 
 
 def ago(seconds: float) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
@@ -20,7 +20,10 @@ from archspec.diff.forms import NOTHING, data_of, markdown_of, plain, text_of
 from archspec.diff.revision import Revised, at_revision, revised
 from archspec.record import record
 from archspec.spec import Spec, load
-from archspec.spec.files import is_there
+from archspec.spec.files import OF_BUNDLE, is_folder, is_there
+
+if TYPE_CHECKING:
+    from archspec.bundle.manifest import Manifest
 
 
 @click.command("diff")
@@ -46,7 +49,8 @@ def command(
 ) -> None:
     """Say what changed in meaning from one spec to another: `archspec diff A B`.
 
-    A and B are files, names of shipped specs, or `REV:FILE`, a file at a git revision with the files that it extends.
+    A and B are files, names of shipped specs, or `REV:FILE`, a file at a git revision with the files that it extends;
+    or bundles, whose specs are compared, and of two of them also how weights are stored and what that costs.
     Names, order, comments, and constants in place of their values change nothing. This does not load torch.
     """
     if markdown and as_json:
@@ -165,8 +169,16 @@ class _Options:
     reduced: bool
 
     def between(self, before: str, after: str) -> Changes:
-        """What changed between two specs; each is told as it was given."""
-        return self._compared(self._load(before), self._load(after), before, after)
+        """What changed between two specs; each is told as it was given, a bundle as its spec."""
+        (old, one), (new, other) = _opened(before), _opened(after)
+        if (one is not None or other is not None) and (self.overrides or self.reduced):
+            raise click.UsageError("a bundle has its own spec: --set and --reduced do not apply")
+        found = self._compared(self._load(old), self._load(new), old, new)
+        if one is None or other is None:
+            return found
+        from archspec.bundle.storage_changes import storage_changes
+
+        return replace(found, changes=(*found.changes, *storage_changes(one, other)))
 
     def since(self, revision: str, files: Sequence[str], *, skip_others: bool) -> Iterator[_Said]:
         """What changed in each file since a revision; one with errors does not keep the others from being told."""
@@ -199,6 +211,20 @@ class _Options:
 
     def _at(self, old: Revised) -> Spec:
         return old.load(set=self.overrides, reduced=self.reduced)
+
+
+def _opened(name: str) -> tuple[str, Manifest | None]:
+    """What is loaded for a name, with the manifest if it is that of a bundle. Raises SpecError as `archspec.open` does.
+
+    Of a bundle that is the spec in its folder.
+    """
+    if not is_folder(Path(name)):
+        return name, None
+    # Most specs are in no bundle.
+    from archspec.bundle.read import is_bundle
+    from archspec.bundle.read import open as open_bundle
+
+    return (str(Path(name, OF_BUNDLE)), open_bundle(name).manifest) if is_bundle(name) else (name, None)
 
 
 def _loaded(read: Callable[[], Spec]) -> Spec | None:

@@ -132,17 +132,20 @@ def command(
         found = writer.generate(rows, log_probabilities=log_probabilities, **limits)
         took, count = perf_counter() - begun, _print(found, faults, as_json, texts)
     _note(made, seed if weights is None and module is not None else None)
-    _note_source(source, faults)
+    _note_source(source, faults, made)
     _note_speed(count, took)
 
 
-def _note_source(source: Checked | Bundle, faults: Sequence[str]) -> None:
+def _note_source(source: Checked | Bundle, faults: Sequence[str], made: Decoder) -> None:
     """Note on standard error what does not hold, and what quantised weights cost."""
     from archspec.bundle.bundle import Bundle
+    from archspec.bundle.report import step_of
+    from archspec.decoding.artifact_steps import ArtifactSteps
 
     note_unproved(faults)
     if isinstance(source, Bundle):
-        note_quantised(source.manifest.quantised)
+        ran = step_of(made.runs.target) if isinstance(made.runs, ArtifactSteps) else ""
+        note_quantised(source.manifest.quantised, ran)
 
 
 def _note(made: Decoder, drawn: int | None) -> None:

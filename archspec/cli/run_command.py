@@ -39,7 +39,7 @@ def command(bundle: Path, inputs: Path, output: Path | None, artifact: str | Non
     shapes = {name: list(array.shape) for name, array in outputs.items()}
     odd = {name: count for name, array in outputs.items() if (count := not_finite(array))}
     note_unproved(opened.manifest.unproved)
-    note_quantised(opened.manifest.quantised)
+    note_quantised(opened.manifest.quantised, choice.target)
     if as_json:
         chosen = {"artifact": choice.target, "reason": choice.reason, "rejected": dict(choice.rejected)}
         found = {"unproved": opened.manifest.unproved, "not_finite": odd}

@@ -33,10 +33,15 @@ def note_unproved(messages: Sequence[str]) -> None:
         click.echo(f"note: unproved: {message}", err=True)
 
 
-def note_quantised(entry: QuantisedEntry | None) -> None:
-    """Print a note on standard error of what the quantised weights of a bundle cost, if it has any."""
-    if entry is not None:
-        lost = "their loss was not measured" if entry.loss is None else str(entry.loss)
-        click.echo(f"note: quantised weights: {lost}", err=True)
-        for target, loss in entry.rounding.items():
-            click.echo(f"note: {target} also rounds what it multiplies: {loss}", err=True)
+def note_quantised(entry: QuantisedEntry | None, ran: str) -> None:
+    """Print a note on standard error of what is lost by what a bundle rounds, if anything.
+
+    That is the loss of the artifact that `ran`, where it rounds what it multiplies, else that of the weights.
+    """
+    if entry is None:
+        return
+    what = "quantised weights" if entry.formats else f"cache in {entry.kv_cache}"
+    loss = entry.loss
+    if ran in entry.rounding:
+        what, loss = f"{what}, and {ran} rounds what it multiplies", entry.rounding[ran]
+    click.echo(f"note: {what}: {'the loss was not measured' if loss is None else loss}", err=True)

@@ -41,13 +41,17 @@ def command(
     if file is None:
         found = survey_layouts(loaded, layout)
     else:
+        from archspec.layouts.parameters import parameter_shapes
+        from archspec.weights.bundled import check_floats_alone
         from archspec.weights.files import read_weights
         from archspec.weights.quantised import Dequantised, fp8_names
 
         with read_weights(file) as opened:
             warn(opened.warnings)
             # Without the scales of fp8, which loading hides as well.
-            found = (survey_checkpoint(loaded, Dequantised(opened, opened.shapes, fp8_names(opened)).shapes, layout),)
+            shapes = Dequantised(opened, opened.shapes, fp8_names(opened)).shapes
+            check_floats_alone(parameter_shapes(loaded.graph), shapes, file)
+            found = (survey_checkpoint(loaded, shapes, layout),)
     holds = all(_holds(one) for one in found)
     if as_json:
         print_json({"holds": holds, "layouts": [data_of(one) for one in found]})

@@ -17,10 +17,11 @@ from archspec.record import record
 
 @record(eq=False)
 class ArtifactSteps:
-    """Runs opened programs on tensors of the CPU; `interface` is that of the whole model."""
+    """Runs opened programs of a target on tensors of the CPU; `interface` is that of the whole model."""
 
     steps: BuiltSteps
     interface: Interface
+    target: str
 
     @property
     def types(self) -> Mapping[str, TensorType]:

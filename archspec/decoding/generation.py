@@ -205,7 +205,7 @@ def _of_bundle(bundle: Bundle, artifact: str | None, *, unproved: bool) -> Decod
     checked = bundle.checked(unproved=unproved)
     found = None if artifact == MODULE else opened_steps(bundle, checked, artifact)
     if isinstance(found, OpenedSteps):
-        runner = ArtifactSteps(steps=found.steps, interface=bundle.interface)
+        runner = ArtifactSteps(steps=found.steps, interface=bundle.interface, target=found.choice.target)
         return Decoder(checked, runner, chosen=str(found.choice))
     reason = "requested" if found is None else "; ".join((found.message, *found.notes))
     return Decoder(checked, _weights(bundle), chosen=f"the emitted module: {reason}")

@@ -123,9 +123,7 @@ def prepared(plan: GenerationPlan, sequences: Sequences, inputs: Mapping[str, Ar
             generation fills in itself.
     """
     own = plan.growing.names | {plan.decode.input}
-    for name in own & set(inputs):
-        help = "give `prompts`" if name == plan.decode.input else None
-        fail("E745", f"`{name}` is filled in by generation", None, help=help)
+    _check_other(plan, [name for name in inputs if name in own])
     width = plan.admitted(max((len(row) for row in sequences), default=1))
     first = block(sequences, width, plan.side)
     grown: dict[str, Array] = {plan.decode.input: first.ids.astype(_integer(plan, plan.decode.input))}
@@ -139,6 +137,17 @@ def prepared(plan: GenerationPlan, sequences: Sequences, inputs: Mapping[str, Ar
     check_prefixes(plan.prefixes, sequences, made, found)
     found.raise_if_errors()
     return {name: array for name, array in made.items() if name not in own}
+
+
+def _check_other(plan: GenerationPlan, names: Sequence[str]) -> None:
+    """Raise SpecError with an E745 for each of these inputs, which generation fills in itself."""
+    found = Collector()
+    for name in names:
+        help = f"leave `{name}` out of the inputs"
+        if name == plan.decode.input:
+            help += "; what a row begins with is its prompt: `--prompt-ids`, in Python `prompts`"
+        found.error("E745", f"`{name}` is filled in by generation", None, help=help)
+    found.raise_if_errors()
 
 
 def _integer(plan: GenerationPlan, name: str) -> str:

@@ -136,7 +136,7 @@ _TITLES = {
     "E605": "build step failed",
     "E606": "engine was not built",
     "E607": "weights do not fit the module",
-    "E608": "input axis cannot be exported",
+    "E608": "axis cannot be exported",
     "E609": "artifact differs from the module",
     "E610": "artifact cannot run on this host",
     "E611": "host cannot build the target",

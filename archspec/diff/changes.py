@@ -19,8 +19,10 @@ Kind = Literal[
     "rule",
     "decode",
     "weights",
+    "stored",
+    "loss",
 ]
-"""What a change is about."""
+"""What a change is about; the last two are of bundles."""
 Effect = Literal[
     "", "wider", "narrower", "incomparable", "gained", "lost", "stronger", "weaker", "replaced", "verdict", "exchanged"
 ]

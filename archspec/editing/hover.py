@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from inspect import cleandoc
 
 from archspec.algebra.dim import Dim
+from archspec.analyses.figures import scaled
 from archspec.diagnostics import Span
 from archspec.editing.forms import Form
 from archspec.editing.measured import NodeFacts, number_text
@@ -144,12 +145,8 @@ def type_text(found: TensorType) -> str:
 
 def flops_text(flops: Dim) -> str:
     """FLOPs at the typical sizes: `1.23 GFLOP at typical sizes`."""
-    number = float(flops.typical())
-    for prefix in ("", "k", "M", "G", "T"):
-        if abs(number) < 1000:
-            return f"{number:.3g} {prefix}FLOP" + (" at typical sizes" if flops.constant is None else "")
-        number /= 1000
-    return f"{number:.3g} PFLOP at typical sizes"
+    told = scaled(flops.typical(), "FLOP")
+    return told if flops.constant is not None else f"{told} at typical sizes"
 
 
 # -- keys and words

@@ -18,6 +18,8 @@ from archspec.engines.program import Program
 from archspec.engines.quick_export import quickly
 from archspec.engines.rounded_values import name_rounding
 from archspec.engines.scopes import SCOPES
+from archspec.engines.tracing import traced
+from archspec.engines.wrapping import unwrap
 from archspec.model.ports import DTypeName, Interface, Port
 from archspec.model.sizes import example
 
@@ -91,6 +93,7 @@ def write_onnx(
     # With `dynamo` the exporter returns a program; its annotation also covers the older exporter.
     assert written is not None
     keep_dtype(written.model.graph, dtype)
+    unwrap(written.model.graph)
     if change is not None:
         change(written.model.graph)
     if stored:
@@ -108,20 +111,9 @@ def exported_program(
     `ports` are the inputs in the order of the emitted `forward`; `partial` says that it is a part of a model.
     Raises SpecError E608.
     """
-    import torch
-
     # By name, since the emitted `forward` has keyword-only arguments for inputs with defaults.
     inputs = named_arguments(module, example_inputs(ports, example(interface.symbols), dtype))
-    shapes = dict(zip(inputs, dynamic_shapes(ports), strict=True))
-    with torch.no_grad():
-        return torch.export.export(
-            module,
-            (),
-            inputs,
-            dynamic_shapes=shapes,
-            # In a step, inequalities between strides are beyond the tracer.
-            prefer_deferred_runtime_asserts_over_guards=partial,
-        )
+    return traced(module, inputs, dict(zip(inputs, dynamic_shapes(ports), strict=True)), partial=partial)
 
 
 def weight_bytes(module: nn.Module) -> int:

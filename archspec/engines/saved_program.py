@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archspec.engines.dynamic import dynamic_shapes
 from archspec.engines.module import example_inputs, load_module, named_arguments, named_outputs
 from archspec.engines.program import Program
+from archspec.engines.tracing import traced
 from archspec.model.ports import DTypeName
 from archspec.model.sizes import example
 
@@ -26,9 +27,7 @@ def save_program(program: Program, dtype: DTypeName, path: Path) -> None:
     ports = interface.input_ports
     module = _flat(load_module(program, dtype), tuple(interface.outputs))
     inputs = example_inputs(ports, example(interface.symbols), dtype)
-    with torch.no_grad():
-        exported = torch.export.export(module, inputs, dynamic_shapes=(dynamic_shapes(ports),))
-    torch.export.save(exported, path)
+    torch.export.save(traced(module, inputs, (dynamic_shapes(ports),)), path)
 
 
 def _flat(module: nn.Module, names: tuple[str, ...]) -> nn.Module:

@@ -14,6 +14,8 @@ from archspec.model.promises import check_cast, check_values
 from archspec.model.runner import Array, Arrays
 from archspec.model.solving import check_axes, solved_sizes
 
+LABELS = "labels"
+"""The array of right classes beside the inputs that a loss is measured on; no run takes it."""
 Ranges = Mapping[str, Sequence[int]]
 """Least, typical and largest size of dims."""
 
@@ -101,6 +103,8 @@ def _check_names(interface: Interface, given: Arrays, found: Collector) -> None:
     for name in given:
         if name not in interface.inputs:
             help = did_you_mean(name, interface.inputs, kind="inputs")
+            if name == LABELS:
+                help = f"leave it out: `--evaluate` alone reads `{LABELS}`, and runs the rows of its file one by one"
             found.error("E711", f"unknown input `{name}`", None, help=help)
     for port in interface.input_ports:
         if port.name not in given and port.default is None:

@@ -16,6 +16,8 @@ from archspec.text.reader import MAX_BYTES, read_bytes
 
 STDIN = "-"
 """The name of standard input."""
+OF_BUNDLE = "spec.yaml"
+"""The spec in the folder of a bundle."""
 
 
 def locate(name: str | Path) -> Path:
@@ -119,7 +121,9 @@ def _standard_input() -> bytes:
 
 
 def _beside(path: Path, span: Span | None) -> str | None:
-    """The help for a file that cannot be read: the YAML file in the same folder with the most similar name."""
+    """The help for what cannot be read: the spec in a bundle, or the YAML file beside it with the most similar name."""
+    if span is None and is_file(path / OF_BUNDLE):
+        return _inside(path)
     own = None if span is None else Path(span.source.name)
     try:
         there = {file.stem: file for file in path.parent.glob("*.y*ml") if file not in (path, own)}
@@ -129,6 +133,11 @@ def _beside(path: Path, span: Span | None) -> str | None:
     if near is not None:
         return f"did you mean `{there[near]}`?"
     return None if span is None else "paths are relative to the file that names them"
+
+
+def _inside(folder: Path) -> str:
+    """The help for the folder of a bundle where a spec is expected."""
+    return f"it is the folder of a bundle: did you mean `{folder / OF_BUNDLE}`?"
 
 
 def _is_path(name: str) -> bool:
@@ -147,6 +156,8 @@ def _shipped(name: str, span: Span | None) -> Path:
     names = [path.stem for path in folder.glob("*.yaml")]
     if name not in names:
         help = did_you_mean(name, names, kind="shipped specs") or "write a path that ends in .yaml"
+        if span is None and is_file(Path(name, OF_BUNDLE)):
+            help = _inside(Path(name))
         fail("E208", f"no spec is named `{name}`", span, help=help)
     return folder / f"{name}.yaml"
 

@@ -20,6 +20,7 @@ from archspec.record import record
 from archspec.spec import Spec
 from archspec.spec import load as load_spec
 from archspec.weights.apply import check_shapes, shapes_of, take
+from archspec.weights.bundled import check_floats_alone
 from archspec.weights.choose import choose, named
 from archspec.weights.files import WeightsFile, read_weights
 from archspec.weights.match import Match, match
@@ -124,12 +125,14 @@ def matched_weights(
     if not isinstance(weights, (str, Path, Mapping)):
         raise TypeError(f"expected a path or a map of tensors by name, got a {type(weights).__name__}")
     with ExitStack() as stack:
+        path = weights if isinstance(weights, (str, Path)) else None
         if isinstance(weights, (str, Path)):
             weights = stack.enter_context(read_weights(weights))
         file = weights if isinstance(weights, WeightsFile) else None
         given = file if file is not None else _as_tensors(weights)
         tensors = Dequantised(given, shapes_of(given), fp8_names(given))
         ours = parameter_shapes(spec.graph)
+        check_floats_alone(ours, tensors.shapes, path)
         match = find_match(spec, ours, tensors.shapes, layout)
         # Names and shapes first, then scales, then values: a wrong layout is found before any tensor is read.
         check_shapes(match, ours, tensors.shapes)

@@ -97,7 +97,15 @@ def test_odd_sizes_of_huge_ranges_are_found_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "said"), [(999, "999 bytes"), (4_100_000_000_000, "4.1 TB"), (10**18, "1 EB"), (5 * 10**22, "50,000 EB")]
+    ("size", "said"),
+    [
+        (999, "999 bytes"),
+        (999_499, "999 kB"),
+        (999_500, "1 MB"),
+        (4_100_000_000_000, "4.1 TB"),
+        (10**18, "1 EB"),
+        (5 * 10**22, "50,000 EB"),
+    ],
 )
 def test_sizes_in_words(size: int, said: str) -> None:
     assert memory.in_words(size) == said

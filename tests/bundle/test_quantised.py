@@ -248,6 +248,48 @@ def test_run_and_generate_repeat_the_loss(built: archspec.Bundle, tmp_path: Path
         assert f"note: quantised weights: {built.manifest.quantised.loss}" in done.stderr
 
 
+def test_the_summary_says_how_many_stay_floats(built: archspec.Bundle, folder: Path, weights: Path) -> None:
+    entry = built.manifest.quantised
+    assert entry is not None and entry.floats == []
+    size = f"{entry.packed_bytes / 1e3:.3g} kB in artifacts; as floats {entry.float_bytes / 1e3:.3g} kB"
+    assert f"  weights quantised: 5 as int4:16, 2 as int8; {size}\n" in built.summary()
+    kept = build(folder, "kept", weights=weights, quantise=Quantisation(formats=("int8",), keep=("states",)))
+    assert kept.manifest.quantised is not None
+    assert kept.manifest.quantised.floats == sorted(set(entry.formats) - {"source.table"}, key=[*entry.formats].index)
+    assert "  weights quantised: 1 as int8, 6 as floats; " in kept.summary()
+    # `diff` says of two bundles what `build` has made of the same spec.
+    done = CliRunner().invoke(cli, ["diff", str(built.path), str(kept.path)])
+    assert done.exit_code == 0, done.output
+    first, *lines, last = done.output.splitlines()
+    assert first == f"{built.path / 'spec.yaml'} -> {kept.path / 'spec.yaml'}"
+    formats = [one.partition(" in ")[0] for one in lines[:2]]
+    assert formats == ["  weights: int4:16 -> float", "  weights: int8 -> float"]
+    assert lines[2].endswith("; now not measured") and last.endswith("loads as it is")
+    done = CliRunner().invoke(cli, ["diff", str(built.path), str(built.path), "--exit-code"])
+    assert done.exit_code == 0 and "nothing changed in meaning" in done.output
+    assert CliRunner().invoke(cli, ["diff", str(built.path), "gpt2", "--reduced"]).exit_code == 2
+
+
+def test_a_bundle_in_place_of_a_spec_says_which_file_that_is(built: archspec.Bundle) -> None:
+    for given in (str(built.path), built.path):
+        with pytest.raises(SpecError) as raised:
+            archspec.load(given)
+        (found,) = raised.value.diagnostics
+        assert (found.code, found.help) == (
+            "E208",
+            f"it is the folder of a bundle: did you mean `{built.path / 'spec.yaml'}`?",
+        )
+
+
+def test_labels_are_read_by_evaluate_alone(built: archspec.Bundle) -> None:
+    given = {"ids": np.ones((1, 4), np.int64), "labels": np.ones((1, 4), np.int64)}
+    with pytest.raises(SpecError) as raised:
+        built.run(given)
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.message) == ("E711", "unknown input `labels`")
+    assert found.help == "leave it out: `--evaluate` alone reads `labels`, and runs the rows of its file one by one"
+
+
 def test_integers_have_no_loss_and_no_original(built: archspec.Bundle, folder: Path) -> None:
     plan, original = (str(built.path / PLAN),), {"ids": np.ones((1, 4), dtype=np.int64), "logits": np.ones((1, 4, 50))}
     measured = Quantisation(formats=plan, evaluate=folder / "ids.npz")

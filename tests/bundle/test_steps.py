@@ -380,6 +380,21 @@ def test_the_step_in_openvino(tmp_path: Path) -> None:
     overrun(built.opened(), 6, 6)
 
 
+CHOICE = "experts: {count: 4, top_k: 2, scores: softmax, normalise: true}"
+EXPERTS = f"feed_forward: {{hidden: 32, activation: gelu, {CHOICE}}}"
+
+
+def test_experts_of_more_rows_than_new_positions_in_openvino(tmp_path: Path) -> None:
+    """Its integers were wrong where a row had a larger number than there were new positions."""
+    pytest.importorskip("openvino")
+    text = TINY.replace("layers: 2", "layers: 1")
+    text = re.sub(r"feed_forward: \{.*?\}", EXPERTS, text)
+    assert EXPERTS in text
+    (tmp_path / "tiny.yaml").write_text(text)
+    built = Built(tmp_path, tmp_path / "tiny.yaml", Target(engine="openvino"))
+    assert largest(built.contest()) < 2e-5
+
+
 def refuse(code: str) -> Callable[..., Any]:
     def refused(*given: Any, **more: Any) -> Any:
         fail(code, "OpenVINO rejected the network", None, notes=["no such operator"])
@@ -487,7 +502,7 @@ def test_the_step_is_timed(bundle: Path) -> None:
     assert timing.runs == ROUNDS * RUNS and 0 < timing.milliseconds < 1e3
     (line,) = [line for line in opened.summary().splitlines() if line.startswith("  step of onnx")]
     found = re.fullmatch(
-        r"  step of onnx float32, 0.1 MB, benchmarked, ([\d,.]+) tokens/s \(([\d.]+) ms at batch=1, length=12\)"
+        r"  step of onnx float32, [\d.]+ kB, benchmarked, ([\d,.]+) tokens/s \(([\d.]+) ms at batch=1, length=12\)"
         r"; at most \S+ from the interpreter",
         line,
     )

@@ -17,7 +17,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_empty_one(archspec: Command, tmp_path: Path) -> None:
     ran = archspec("cache")
-    assert ran.out == f"0 artifacts, 0.0 MB, in {tmp_path / 'cache' / 'artifacts'}\n"
+    assert ran.out == f"0 artifacts, 0 bytes, in {tmp_path / 'cache' / 'artifacts'}\n"
     assert archspec("cache", "--older", "2").status == 2
 
 

@@ -85,6 +85,16 @@ def test_what_is_given(prompts: Any, more: dict[str, Any], expected: list[str], 
     assert refused(specs.decoder(tmp_path), prompts, **more) == expected
 
 
+def test_what_generation_fills_in_is_left_out(tmp_path: Path) -> None:
+    spec = specs.decoder(tmp_path)
+    with pytest.raises(SpecError) as raised:
+        archspec.generate(spec, [[1]], max_new=2, inputs={"ids": torch.ones(1, 1).long()}, module=compiled(spec))
+    (found,) = raised.value.diagnostics
+    assert found.help == (
+        "leave `ids` out of the inputs; what a row begins with is its prompt: `--prompt-ids`, in Python `prompts`"
+    )
+
+
 def test_stop_of_a_stream_and_of_text(tmp_path: Path) -> None:
     spec = specs.decoder(tmp_path)
     ids = decoder(spec, compiled(spec))

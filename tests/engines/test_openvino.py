@@ -101,3 +101,21 @@ def test_a_file_that_is_none_is_refused(openvino_case: Case, tmp_path: Path) -> 
     with pytest.raises(SpecError) as raised:
         OpenVINO().open(tmp_path / "model.xml", openvino_case.program.interface)
     assert raised.value.diagnostics[0].code == "E610"
+
+
+def test_what_it_says_of_an_operator_that_it_does_not_have(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    floats = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 4])
+    made = helper.make_tensor_value_info("around", TensorProto.FLOAT, None)
+    pads = numpy_helper.from_array(np.array([0, 1, 0, 1]), "pads")
+    graph = helper.make_graph(
+        [helper.make_node("Pad", ["x", "pads"], ["around"], mode="wrap")], "network", [floats], [made], [pads]
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), path)
+    with pytest.raises(SpecError) as raised:
+        OpenVINO().build(None, path, None, "float32", tmp_path)  # type: ignore[arg-type]
+    (found,) = raised.value.diagnostics
+    assert found.code == "E606"
+    assert "Node(Pad): around" in found.notes[1]
+    assert found.notes[2] == "Unsupported padding mode: [wrap]"

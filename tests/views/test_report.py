@@ -12,17 +12,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from archspec.analyses.figures import scaled
 from archspec.analyses.memory import in_words
 from archspec.bundle.manifest import Manifest
 from archspec.bundle.report import BundleReport
 from archspec.checking import check
 from archspec.views.comparison.compare import compare
 from archspec.views.html.document import Reported, document
-from archspec.views.html.numbers import scaled
 from tests.chains import chain_file
 from tests.views.hostile import MARKUP, hostile
 from tests.views.page_elements import Elements, luminance, style_rules
-from tests.views.written_bundle import MANIFEST, REPORT
+from tests.views.written_bundle import MANIFEST, QUANTISED, REPORT
 
 LOADING = {
     "src",
@@ -39,8 +39,8 @@ LOADING = {
 }
 
 
-def bundle() -> SimpleNamespace:
-    manifest, report = Manifest.model_validate(MANIFEST), BundleReport.model_validate(REPORT)
+def bundle(**more: object) -> SimpleNamespace:
+    manifest, report = Manifest.model_validate({**MANIFEST, **more}), BundleReport.model_validate(REPORT)
     return SimpleNamespace(path=Path("somewhere"), manifest=manifest, report=report)
 
 
@@ -49,6 +49,10 @@ def page(name: str) -> str:
     match name:
         case "bundle":
             return document([Reported(label="a", report=check("minilm-l6", reduced=True), bundle=bundle())])
+        case "quantised":
+            bundles = {"floats": bundle(), "integers": bundle(quantised=QUANTISED)}
+            checked = check("minilm-l6", reduced=True)
+            return document([Reported(label=label, report=checked, bundle=one) for label, one in bundles.items()])
         case "two":
             reports = [check(one, reduced=True) for one in ("gpt2", "mixtral-8x7b")]
             compared = compare([one.accept() for one in reports], measured=False)
@@ -60,7 +64,7 @@ def page(name: str) -> str:
             return document([Reported(label=name, report=check(name))])
 
 
-EVERY = ["transformer-base", "mixtral-8x7b", "bundle", "two", "leak"]
+EVERY = ["transformer-base", "mixtral-8x7b", "bundle", "quantised", "two", "leak"]
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -190,9 +194,53 @@ def test_a_bundle_says_what_was_proved_tested_and_run() -> None:
     assert "The weights were initialised under seed 3." in words
 
 
+def test_a_bundle_says_what_is_rounded_and_what_that_costs() -> None:
+    words = re.sub(r"\s+", " ", Elements(page("quantised")).words)
+    table, own = words.split("Bytes of all weights")[0].rsplit("Formats of weights", 1)
+    assert "int4:32 2 states.layers.*.q.weight states.layers.*.k.weight" in own
+    assert "int8 1 ids.table float 1 logits.weight" in own
+    assert "20.2 kB 0.0%" in words and "30.4 MB 33.4%" in words and "90.9 MB 100.0%" in words
+    assert "what 1 product read int8 states.layers.*.q" in words
+    assert "what the cached step keeps of past positions int8" in words
+    assert f"The scales were measured on calibrating.npz (SHA-256 {'5' * 64})." in words
+    assert "ids.table Q8_0, Q6_K int8" in words and "Q4_K has <offsets>, so it was rounded" in words
+    cells = "2,560 {} 87.50% 2,550 11.04 → 12.06 50.00% → 43.75%"
+    for what, kl in (("the module", "0.0123"), ("onnx, inputs rounded", "0.0456")):
+        assert f"{what} {cells.format(kl)} 0.25 of 6.5" in words
+        # The same beside the other bundle, which is before both.
+        assert f"integers {what} the <evil>.npz {cells.format(kl)}" in table
+    assert "floats floats 90.9 MB floats floats" in table
+    assert "integers 2 as int4:32, 1 as int8, 1 as floats 20.2 kB 90.9 MB 1 to int8 int8" in table
+    assert f"Measured on the <evil>.npz (SHA-256 {'4' * 64})." in words
+    assert "the module: of 1,000 classes of logits, every first choice is that of the floats" in words
+    first = "onnx, inputs rounded: of 1,000 classes of logits, the first other choice is in row 3 at 7: 42 for 41"
+    assert f"{first}; greedy decoding gives 5 of 32" in words
+    assert "kl at most 0.02 the perplexity grows by at most 10%" in words
+    assert "These also round the inputs of products to eight bits when they run: onnx." in words
+    assert "different inputs" not in words
+
+
+def test_a_bundle_says_what_was_not_measured() -> None:
+    few = {"formats": {}, "bytes": 90_900_000, "packed_bytes": 90_900_000, "float_bytes": 90_900_000}
+    kept = bundle(quantised={**few, "kv_cache": "int8"})
+    checked = check("minilm-l6", reduced=True)
+    words = Elements(document([Reported(label="kept", report=checked, bundle=kept)])).words
+    assert "All weights are floats, which take 90.9 MB." in words
+    assert "The scales came with the weights: they were not measured in this build." in words
+    assert "What rounding costs was not measured: archspec build --evaluate does." in words
+    # Losses on other inputs say nothing of each other, and a bundle without any says nothing at all.
+    other = {**few, "loss": {**QUANTISED["loss"], "sha256": "6" * 64}}
+    both = {"one": bundle(quantised=QUANTISED), "two": bundle(quantised=other), "three": bundle()}
+    words = Elements(document([Reported(label=k, report=checked, bundle=one) for k, one in both.items()])).words
+    assert "They were measured on different inputs: such losses cannot be compared." in words
+    alone = Elements(document([Reported(label=k, report=checked, bundle=bundle()) for k in ("one", "two")])).words
+    assert "Quantis" not in alone and "rounding costs" not in alone
+
+
 def test_what_the_bundle_says_is_text() -> None:
-    assert "<evil>" in Elements(page("bundle")).words
-    assert "<evil>" not in page("bundle")
+    for name in ("bundle", "quantised"):
+        assert "<evil>" in Elements(page(name)).words
+        assert "<evil>" not in page(name)
 
 
 def test_no_report_needs_torch(tmp_path: Path) -> None:

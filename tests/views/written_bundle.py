@@ -74,6 +74,47 @@ MANIFEST: dict[str, Any] = {
         for name in ("model.onnx", "model.engine", "step.onnx", "model.safetensors")
     },
 }
+
+
+def loss(kl: float, flip: list[int] | None) -> dict[str, Any]:
+    return {
+        "data": "the <evil>.npz",
+        "sha256": "4" * 64,
+        "output": "logits",
+        "classes": 1_000,
+        "positions": 2_560,
+        "kl": kl,
+        "agreement": 0.875,
+        "largest": 0.25,
+        "scale": 6.5,
+        "flip": flip,
+        "greedy": {"prompt": 64, "tokens": 32, "first": [5, 8, 9]} if flip else None,
+        "known": 2_550,
+        "perplexity": [11.04, 12.06],
+        "accuracy": [0.5, 0.4375],
+    }
+
+
+QUANTISED: dict[str, Any] = {
+    "formats": {
+        "states.layers.*.q.weight": "int4:32",
+        "ids.table": "int8",
+        "states.layers.*.k.weight": "int4:32",
+    },
+    "floats": ["logits.weight"],
+    "bytes": 30_400_000,
+    "packed_bytes": 20_200,
+    "float_bytes": 90_900_000,
+    "activations": {"states.layers.*.q": "int8"},
+    "kv_cache": "int8",
+    "calibration": {"data": "calibrating.npz", "sha256": "5" * 64},
+    "unrounded": {"ids.table": ["Q8_0", "Q6_K"]},
+    "rounded": ["states.layers.*.k.weight: Q4_K has <offsets>, so it was rounded to int4:32"],
+    "loss": loss(0.0123, None),
+    "at_most": {"kl": 0.02, "perplexity": 0.1},
+    "rounding": {"onnx": loss(0.0456, [3, 7, 41, 42])},
+}
+"""What a bundle says whose weights, activations and cache are rounded."""
 REPORT: dict[str, Any] = {
     "trials": [
         trial("onnx", "module", 3e-6),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from archspec.diagnostics import fail
 from archspec.engines.engine import Artifact, RoundingEngine, Target, opset_reason
 from archspec.engines.openvino_kernels import keep_kernels
+from archspec.engines.openvino_reductions import keep_reductions
 from archspec.engines.openvino_slices import keep_slices
 from archspec.model.ports import DTypeName, Interface
 from archspec.model.runner import Runner
@@ -25,6 +26,8 @@ PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY", 
 """By default, OpenVINO computes in bfloat16 where the processor supports it, whatever the network declares, and rounds
 the inputs of products with quantised weights to eight bits.
 """
+_EMPTY = ("Exception from", "Check 'false' failed", "FrontEnd API failed", "Model wasn't fully converted", "Summary:")
+"""How lines of errors begin that name places in OpenVINO's own source alone."""
 _ROUNDED = {**PROPERTIES, _GROUP: "32"}
 
 
@@ -68,6 +71,7 @@ class OpenVINO(RoundingEngine):
             model = openvino.Core().read_model(source)
             keep_slices(model)
             keep_kernels(model)
+            keep_reductions(model)
             # The default would store weights in float16.
             openvino.save_model(model, folder / "model.xml", compress_to_fp16=False)
         except RuntimeError as error:
@@ -131,8 +135,9 @@ class _Compiled:
 
 
 def _lines(error: Exception) -> list[str]:
-    """Return the first lines of an error."""
-    return [line.strip() for line in str(error).splitlines() if line.strip()][:4]
+    """Return the first lines of an error that say something, or the first of all if none does."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return [line for line in lines if not line.startswith(_EMPTY)][:4] or lines[:4]
 
 
 def _release(version: str) -> tuple[int, ...]:

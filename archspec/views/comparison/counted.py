@@ -7,6 +7,7 @@ from functools import partial
 
 from archspec.algebra.dim import Dim
 from archspec.analyses.depth import depth
+from archspec.analyses.figures import scaled
 from archspec.analyses.memory import in_words
 from archspec.analyses.mixing import KINDS, Mixing, MixingKind
 from archspec.ir.graph import Node
@@ -91,7 +92,8 @@ def _flops(one: Analysed) -> Answer:
     total = one.at(one.subject.checked.cost.flops)
     sizes = one.subject.sizes
     at = ", ".join(f"{name} {size}" for name, size in sizes.items())
-    text = f"{billions(total)} at {at}" if at else billions(total)
+    told = scaled(total, "FLOP")
+    text = f"{told} at {at}" if at else told
     return Answer(text=text, known="counted", value={"flops": total, "sizes": dict(sizes)})
 
 
@@ -131,7 +133,7 @@ def _all(one: Analysed, kind: MixingKind) -> Answer:
     value = {"present": bool(parts), "flops": flops, "share": flops / total if total else 0.0}
     if not parts:
         return Answer(text="none", known="proved", value=value)
-    text = f"{percent(flops, total)} of FLOPs: {billions(flops)}" if flops else "yes, without multiply-adds"
+    text = f"{percent(flops, total)} of FLOPs: {scaled(flops, 'FLOP')}" if flops else "yes, without multiply-adds"
     return Answer(text=text, known="proved", value=value)
 
 
@@ -152,13 +154,3 @@ def percent(part: float, whole: float) -> str:
     if 0 < share < 0.1:
         return "<0.1%"
     return f"{share:.1f}%" if share < 10 else f"{share:.0f}%"
-
-
-def billions(flops: int) -> str:
-    """FLOPs in the unit that keeps three digits: `8.18 GFLOP`."""
-    value = float(flops)
-    for unit in ("FLOP", "kFLOP", "MFLOP", "GFLOP", "TFLOP"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:,.0f} PFLOP"

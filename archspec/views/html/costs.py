@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from archspec.algebra.symbol import Symbol
+from archspec.analyses.figures import scaled
 from archspec.analyses.memory import in_words
 from archspec.checking import Report
 from archspec.checking.decoding_cache import DecodingCache, decoding_cache
 from archspec.views.html.markup import Content, Html, code, joined, table, tag
-from archspec.views.html.numbers import at_sizes, scaled
+from archspec.views.html.numbers import at_sizes
 
 Sizes = Mapping[str, int]
 

@@ -23,6 +23,8 @@ from archspec.views.html.page import PagePart, page
 from archspec.views.html.parity import parity
 from archspec.views.html.picture import picture
 from archspec.views.html.provenance import provenance
+from archspec.views.html.quantised import quantised
+from archspec.views.html.quantised_bundles import side_by_side
 from archspec.views.html.relations import relations
 from archspec.views.html.tree import tree
 from archspec.views.html.verdicts import badge, verdicts
@@ -51,11 +53,20 @@ def document(subjects: Sequence[Reported], compared: Comparison | SpecError | No
         (one,) = subjects
         return page(one.label, list(_parts(one, "")), _lead(one))
     parts = [] if compared is None else [PagePart(key="comparison", title="Comparison", body=_compared(compared))]
+    parts += _side_by_side(subjects)
     parts += [
         PagePart(key=f"spec-{number}", title=one.label, body=_lead(one), inside=tuple(_parts(one, f"-{number}")))
         for number, one in enumerate(subjects, 1)
     ]
     return page(" and ".join(one.label for one in subjects), parts)
+
+
+def _side_by_side(subjects: Sequence[Reported]) -> list[PagePart]:
+    """How several bundles are stored, if anything in one is rounded."""
+    bundles = {one.label: one.bundle.manifest for one in subjects if one.bundle is not None}
+    if len(bundles) < 2 or all(one.quantised is None for one in bundles.values()):
+        return []
+    return [PagePart(key="quantised", title="Quantised bundles", body=side_by_side(bundles))]
 
 
 def _compared(found: Comparison | SpecError) -> Html:
@@ -96,8 +107,10 @@ def _parts(one: Reported, suffix: str) -> Iterator[PagePart]:
 
 
 def _of_bundle(bundle: Described) -> list[tuple[str, str, Content]]:
+    entry = bundle.manifest.quantised
     return [
         ("artifacts", "Artifacts", artifacts(bundle)),
+        *([] if entry is None else [("quantised", "Quantising", quantised(bundle.manifest, entry))]),
         ("contract", "Contract", contract(bundle)),
         ("parity", "Parity", parity(bundle)),
         ("provenance", "Provenance", provenance(bundle)),

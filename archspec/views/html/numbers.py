@@ -13,12 +13,3 @@ def counted(count: int, thing: str) -> str:
 def at_sizes(sizes: Mapping[str, int]) -> str:
     """Sizes of dims: `batch 2, length 64`."""
     return ", ".join(f"{name} {size:,}" for name, size in sizes.items())
-
-
-def scaled(number: float, unit: str) -> str:
-    """A number to three digits with a decimal prefix of its unit: 12.3 GFLOP."""
-    for prefix in ("", "k", "M", "G", "T"):
-        if abs(number) < 1000:
-            return f"{number:.3g} {prefix}{unit}".rstrip()
-        number /= 1000
-    return f"{number:.3g} P{unit}"

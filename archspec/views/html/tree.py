@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from archspec.analyses.figures import scaled
 from archspec.checking import Report
 from archspec.views.html.markup import Content, Html, code, folded, name, table, tag
-from archspec.views.html.numbers import at_sizes, scaled
+from archspec.views.html.numbers import at_sizes
 from archspec.views.tree import TreeRow
 from archspec.views.tree import tree as rows_of
 
