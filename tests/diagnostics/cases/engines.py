@@ -162,7 +162,7 @@ CASES: dict[str, Case] = {
     "E633": lambda folder: list(
         rows_of(_NO_PORTS, {"x": np.ones((2, 3)), "y": np.ones((3, 3))}, "the inputs to evaluate on")
     ),
-    "E634": lambda folder: evaluating._judge("quantised weights lose", _LOSS, {"kl": 0.02}, _ALONE),
+    "E634": lambda folder: evaluating._judge("quantised weights lose", _LOSS, {"kl": 0.02}, _ALONE, ""),
     "E635": lambda folder: evaluating.read_limits(["0.02"]),
     "E636": _too_small,
     "E637": lambda folder: read_wishes(["logits=int8"], ["logits"]),
