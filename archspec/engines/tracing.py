@@ -2,46 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from archspec.diagnostics import fail
+from archspec.engines.conditions import broken
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
     from torch.export import ExportedProgram
 
 Inputs = Sequence["Tensor"] | Mapping[str, "Tensor"]
-_MOST = 200_000
-"""For how many sizes of a dim a condition is computed; of a longer range, for its ends."""
 
 
 def traced(module: nn.Module, inputs: Inputs, shapes: Any, *, partial: bool = False) -> ExportedProgram:
     """Trace the module with inputs in order or by name.
 
-    `shapes` are their dynamic axes, as torch.export takes them; `partial` says that the module is part of a model.
+    `shapes` are their dynamic axes, as torch.export takes them, in the order of the inputs; `partial` says that the
+    module is part of a model.
 
-    torch.export solves the conditions that it meets on the way, and refuses those that it cannot solve, such as
-    `min(n, n*n) == n` where an axis is merged with one before it. These are then computed for all sizes.
+    torch.export solves the conditions on one dim that it meets on the way, and refuses those that it cannot solve,
+    such as `min(n, n*n) == n` where an axis is merged with one before it. It does not solve those on two dims, or on
+    an axis that is derived from a dim. All that it takes as true are computed here; `broken` says for which sizes.
 
-    Raises SpecError E608 if a condition does not hold for all sizes, or if the module cannot be traced.
+    Raises SpecError E608 if a condition is false for some sizes, or if torch.export refuses how the module uses
+    sizes. Other errors, such as one that the module raises itself, are not caught.
     """
     from torch._dynamo.exc import UserError
 
+    refused: list[str] = []
     try:
         # In a step, inequalities between strides are beyond the tracer.
-        return _export(module, inputs, shapes, deferred=partial)
+        exported = _export(module, inputs, shapes, deferred=partial)
     except UserError as error:
-        refused = error
+        refused = _reasons(error)
+        if partial:
+            _refuse(refused)
+        exported = _deferred(module, inputs, shapes)
+    false = broken(exported, shapes)
+    if false:
+        _refuse([*refused, *false[:4]])
+    return exported
+
+
+def _deferred(module: nn.Module, inputs: Inputs, shapes: Any) -> ExportedProgram:
+    """Trace what torch.export has refused, with its conditions as assertions. Raises SpecError E608."""
+    from torch._dynamo.exc import UserError
+
     try:
-        exported = _export(module, inputs, shapes, deferred=True)
+        return _export(module, inputs, shapes, deferred=True)
     except UserError as error:
         _refuse(_reasons(error))
-    broken = list(_broken(exported))
-    if broken:
-        _refuse([*_reasons(refused), *broken])
-    return exported
 
 
 def _export(module: nn.Module, inputs: Inputs, shapes: Any, *, deferred: bool) -> ExportedProgram:
@@ -67,33 +78,3 @@ def _reasons(error: Exception) -> list[str]:
     named = [line.removeprefix("- ") for line in lines if line.startswith("- ")] or lines[:1]
     # What follows the first sentence advises a caller of torch.export.
     return [line.partition(". ")[0] for line in named][:4]
-
-
-def _broken(exported: ExportedProgram) -> Iterator[str]:
-    """The conditions of a program that do not hold for some sizes, with these."""
-    import torch
-    from torch.utils._sympy.interp import sympy_interp
-    from torch.utils._sympy.reference import PythonReferenceAnalysis
-
-    for node in exported.graph.nodes:
-        if node.target is not torch.ops.aten._assert_scalar.default:
-            continue
-        value = getattr(node.args[0], "meta", {}).get("val")
-        if not isinstance(value, torch.SymBool):
-            continue
-        expression = value.node.expr
-        symbols = sorted(expression.free_symbols, key=str)
-        for sizes in product(*(_sizes(exported, symbol, alone=len(symbols) == 1) for symbol in symbols)):
-            known = dict(zip(symbols, sizes, strict=True))
-            if not sympy_interp(PythonReferenceAnalysis, known, expression):
-                yield f"{expression} is false for {', '.join(f'{symbol} = {size}' for symbol, size in known.items())}"
-                break
-
-
-def _sizes(exported: ExportedProgram, symbol: Any, *, alone: bool) -> list[int]:
-    """All sizes of a dim, if not too many; the least and the largest ones if it is not `alone` in a condition."""
-    known = exported.range_constraints[symbol]
-    low, high = int(known.lower), int(known.upper)
-    if alone and high - low < _MOST:
-        return list(range(low, high + 1))
-    return sorted({low, min(low + 1, high), high})

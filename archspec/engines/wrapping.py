@@ -36,6 +36,7 @@ def unwrap(graph: Any) -> None:
 def _pads(node: Any) -> Iterator[tuple[int, int, int]]:
     """Each axis that is padded, with how many entries are added before it and after it."""
     pads = node.inputs[1].const_value.numpy().tolist()
+    assert min(pads) >= 0, f"padding that wraps around adds entries; it takes none away: {pads}"
     given = node.inputs[3] if len(node.inputs) > 3 else None
     count = len(pads) // 2
     axes = range(count) if given is None else given.const_value.numpy().tolist()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -38,6 +39,17 @@ class Hidden(nn.Module):
         return x * 2 if torch.sym_min(size + 1, (size - 6) * (size - 6)) != 1 else x
 
 
+class Conditional(nn.Module):
+    """Doubled if a condition on the sizes of two axes holds."""
+
+    def __init__(self, holds: Callable[[Any, Any], Any]) -> None:
+        super().__init__()
+        self.holds = holds
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * 2 if self.holds(x.shape[0], x.shape[2]) else x
+
+
 def trace(module: nn.Module, *, partial: bool = False, most: int = 12) -> Any:
     batch, length = Dim("batch", min=1, max=4), Dim("length", min=1, max=most)
     shapes = {"x": {0: batch, 2: length, 3: length}}
@@ -60,7 +72,8 @@ def test_inputs_in_their_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("module", "partial"), [(Branched(), False), (Fixed(), False), (Fixed(), True), (Hidden(), False)]
+    ("module", "partial"),
+    [(Branched(), False), (Fixed(), False), (Fixed(), True), (Hidden(), False), (Hidden(), True)],
 )
 def test_a_condition_that_fails_for_some(module: nn.Module, partial: bool) -> None:
     with pytest.raises(SpecError) as raised:
@@ -69,4 +82,63 @@ def test_a_condition_that_fails_for_some(module: nn.Module, partial: bool) -> No
     assert (found.code, found.message) == ("E608", "the network cannot be exported for all sizes of its dims")
     assert any("length" in note for note in found.notes)
     if isinstance(module, Hidden):
-        assert found.notes[-1].endswith("= 5")
+        condition = "min(1 + length, ((-6) + length)*((-6) + length)) != 1"
+        assert [note for note in found.notes if "false" in note] == [f"`{condition}` is false for length = 5"]
+
+
+def refused(module: nn.Module, size: Any, example: int) -> str:
+    """The last note of what is said of a module with axes of a size."""
+    shapes = {"x": {0: Dim("batch", min=1, max=8), 2: size, 3: size}}
+    with pytest.raises(SpecError) as raised:
+        traced(module, {"x": torch.zeros(2, 3, example, example)}, shapes)
+    return raised.value.diagnostics[0].notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("holds", "sizes"),
+    [
+        (lambda batch, length: batch != length, "batch = 1, length = 1"),
+        (lambda batch, length: batch * length != 35, "batch = 5, length = 7"),
+        # The tracer refuses the first and then asserts both.
+        (
+            lambda batch, n: torch.sym_min(n, n * n) == n and (n - 6) * (n - 6) + (batch - 3) * (batch - 3) != 0,
+            "batch = 3, length = 6",
+        ),
+    ],
+)
+def test_a_condition_on_two_dims(holds: Callable[[Any, Any], Any], sizes: str) -> None:
+    assert refused(Conditional(holds), Dim("length", min=1, max=12), 9).endswith(f" is false for {sizes}")
+
+
+@pytest.mark.parametrize(("offset", "wrong"), [(0, 1), (2, 1), (0, 4), (2, 7)])
+def test_a_condition_on_a_derived_axis(offset: int, wrong: int) -> None:
+    """The tracer starts at 2, the dim at 1."""
+    length = Dim("length", min=1, max=12)
+    size = 2 * length + offset if offset else 2 * length
+    module = Conditional(lambda _, axis: axis != 2 * wrong + offset)
+    assert refused(module, size, 6 + offset).endswith(f" is false for length = {wrong}")
+
+
+@pytest.mark.parametrize("wrong", [7, 1 << 19, 1_000_000])
+def test_a_long_dim(wrong: int) -> None:
+    """Its smallest sizes, powers of two and ends are computed."""
+    # Not the square alone, which the tracer solves.
+    module = Conditional(lambda _, n: torch.sym_min(n + 1, (n - wrong) * (n - wrong)) != 0)
+    assert refused(module, Dim("length", min=1, max=1_000_000), 9).endswith(f" is false for length = {wrong}")
+
+
+def test_inputs_by_name_in_another_order() -> None:
+    class Two(nn.Module):
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            return x.sum() + y * 2 if y.shape[0] * x.shape[0] != 15 else y
+
+    inputs = {"y": torch.zeros(2, 2), "x": torch.zeros(4)}
+    shapes = {"y": {0: Dim("rows", min=1, max=3)}, "x": {0: Dim("columns", min=1, max=5)}}
+    with pytest.raises(SpecError) as raised:
+        traced(Two(), inputs, shapes)
+    assert raised.value.diagnostics[0].notes[-1].endswith(" is false for columns = 5, rows = 3")
+
+
+def test_an_error_of_the_module_is_its_own() -> None:
+    with pytest.raises(RuntimeError, match="broadcast"):
+        trace(Conditional(lambda *_: torch.ones(2) + torch.ones(3)))
