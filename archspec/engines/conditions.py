@@ -71,7 +71,7 @@ def _conditions(exported: ExportedProgram) -> list[Any]:
     environments: dict[int, Any] = {}
     for node in exported.graph.nodes:
         value = node.meta.get("val")
-        sizes = value.shape if isinstance(value, torch.Tensor) else ()
+        sizes: Sequence[Any] = value.shape if isinstance(value, torch.Tensor) else ()
         used = [size.node.shape_env for size in sizes if isinstance(size, torch.SymInt)]
         environments.update({id(one): one for one in used})
         if node.target is torch.ops.aten._assert_scalar.default:
