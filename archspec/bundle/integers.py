@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from archspec.analyses.parameters import expand
 from archspec.bundle.bundle import Bundle
@@ -220,7 +221,7 @@ def _tensors(model: Any) -> Iterator[tuple[str, Any]]:
                     yield node.outputs[0].name, onnx_ir.tensor(one.value)
 
 
-def _numbers(tensor: Any, dtype: type[np.generic] | None) -> Array:
+def _numbers(tensor: Any, dtype: DTypeLike | None) -> Array:
     """The numbers of a tensor of an ONNX model, as a dtype or, without one, as they are."""
     numbers: Array = tensor.numpy()
     return numbers if dtype is None else numbers.astype(dtype)
