@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from archspec.ir.call import Call
 from archspec.ir.graph import Graph, Node, Value
 from archspec.ir.op import Primitive
 from archspec.ir.placement import Placement, Shard
@@ -20,15 +19,6 @@ def made_axes(graph: Graph, value: Value) -> frozenset[int]:
     """
     search = _Search(graph)
     return frozenset(axis for axis in range(value.type.rank) if search.is_made(value, axis))
-
-
-def computed_by(value: Value) -> Node | None:
-    """The primitive that computes a value, in whatever module; None for an input, and for what layers carry."""
-    node = value.producer
-    while node is not None and isinstance(node.op, Call):
-        value = node.regions[0].outputs[value.index]
-        node = value.producer
-    return node if node is not None and isinstance(node.op, Primitive) else None
 
 
 class _Search:

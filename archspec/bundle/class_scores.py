@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NoReturn
 
-from archspec.analyses.made_axes import computed_by, made_axes
+from archspec.analyses.made_axes import made_axes
 from archspec.diagnostics import fail
-from archspec.ir.graph import Value
 from archspec.ir.types import DType, TensorType
 from archspec.model.inputs import LABELS
-from archspec.ops.linear.linear import Linear
 from archspec.record import record
 from archspec.spec import Spec
 
@@ -30,8 +28,8 @@ def class_scores(spec: Spec, labels: Sequence[int] | None) -> ClassScores:
     """The scores of a spec.
 
     They are the output of a decoder, whose classes are along the last axis; the output `logits`; or the only output,
-    if right classes are given or it is one linear map of each row. Their axis is the one that the last product with
-    weights makes; where no op tells, the one that fits.
+    if right classes are given: an embedding looks like a head. Their axis is the one that the last product with weights
+    makes; where no op tells, the one that fits.
 
     Args:
         spec: of the model.
@@ -66,17 +64,11 @@ def _output(spec: Spec, *, given: bool) -> str:
     type_ = outputs[name].type
     if type_.dtype is not DType.FLOAT:
         fail("E633", f"`{name}: {type_}` has no scores of classes", None, help=_LEAVE_OUT)
-    if name != "logits" and not given and not _is_linear(outputs[name]):
+    if name != "logits" and not given:
         message = f"whether `{name}: {type_}` has scores of classes is not known"
         help = f"if it has, name it `logits`, or give the right ones as `{LABELS}` with the inputs; else {_LEAVE_OUT}"
         fail("E633", message, None, help=help)
     return name
-
-
-def _is_linear(value: Value) -> bool:
-    """Whether a value is one linear map of each row: a head."""
-    node = computed_by(value)
-    return value.type.rank == 2 and node is not None and isinstance(node.op, Linear)
 
 
 def _axis(spec: Spec, name: str, fixed: dict[int, int], labels: Sequence[int] | None) -> int:

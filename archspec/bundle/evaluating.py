@@ -359,7 +359,7 @@ def _judge(what: str, loss: Loss, limits: Mapping[str, float], evaluation: Evalu
     worst = [one for one in sorted(alone.items(), key=lambda one: -one[1][0])[:_WORST] if one[1][0] > 0]
     told = ", ".join(f"{name} is {value:.3g}, allowed {limits[name]:g}" for name, value in over_limit.items())
     notes = [f"`{path}` alone: kl {kl:.3g}" for path, (kl, _) in worst]
-    advice = (remedy or _remedy(worst[0][1][1])) if worst else None
+    advice = remedy or (_remedy(worst[0][1][1]) if worst else None)
     fail("E634", f"{what} too much: {told}", None, notes=notes, help=advice)
 
 

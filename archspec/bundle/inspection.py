@@ -67,6 +67,10 @@ class Inspection:
             if one.artifact.network is not None and one.artifact.network not in verified:
                 fail("E623", f"{one.target} was compiled from a network other than the verified one", None)
 
+    def missing(self) -> Mapping[str, Sequence[str]]:
+        """The tensors of integers and scales that the file of a part lacks, by the engine that reads it."""
+        return {one.result["network"]["engine"]: one.result["missing"] for one in self._found}
+
     def added(self, report: BundleReport) -> BundleReport:
         """Return the report with the networks, trials and skipped checks of all inspections."""
         for outcome in self._found:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from archspec.bundle.inspection import Inspection
-from archspec.bundle.report import BundleReport, ParityTrial, StageEntry, Timing, step_of
+from archspec.bundle.integers import refuse
+from archspec.bundle.report import BundleReport, ParityTrial, StageEntry, Timing, network_of, step_of
 from archspec.bundle.sources import SPEC
 from archspec.engines.build import BuiltArtifact, Workshop
 from archspec.engines.cache import Recipe
@@ -48,7 +49,7 @@ class StepWork:
     def build(self, targets: Sequence[Target]) -> tuple[tuple[BuiltProgram, ...], tuple[Stage, ...]]:
         """Write the programs, and build each for the targets whose engines take a step.
 
-        Returns what was built and the measured steps. Raises SpecError E605 to E608.
+        Returns what was built and the measured steps. Raises SpecError E605 to E609.
         """
         able = [target for target in targets if engine_of(target).steps]
         found: list[BuiltProgram] = []
@@ -77,6 +78,7 @@ class StepWork:
                 )
             )
             stages += more
+        check_together([inspection for one in found for inspection in one.inspections])
         return tuple(found), tuple(stages)
 
     def compared(self, report: BundleReport, programs: Sequence[BuiltProgram]) -> BundleReport:
@@ -177,6 +179,14 @@ def step_profiles(programs: StepPrograms, whole: Sequence[Profile]) -> tuple[Pro
             # Profiles that differ in the length alone share the one for a single position.
             found += [] if made in found else [made]
     return tuple(found)
+
+
+def check_together(inspections: Sequence[Inspection]) -> None:
+    """Raise SpecError E609 for integers and scales of the weights that no part of a step holds."""
+    parts = [one.missing() for one in inspections]
+    for engine in dict.fromkeys(name for part in parts for name in part):
+        lost = set.intersection(*(set(part[engine]) for part in parts))
+        refuse(network_of(step_of(engine)), sorted(lost))
 
 
 def files_of(programs: Sequence[BuiltProgram]) -> dict[Target, dict[str, str]]:

@@ -17,7 +17,13 @@ def storage_changes(before: Manifest, after: Manifest) -> tuple[Change, ...]:
     """
     old, new = before.quantised, after.quantised
     found = [*_stored(old, new), *_rounded(old, new)]
-    return (*found, *_loss(old, new, any_other=bool(found)))
+    first, second = _losses(old), _losses(new)
+    losses = [
+        one
+        for what in dict.fromkeys(("loss", *first, *second))
+        for one in _loss(what, first.get(what), second.get(what), any_other=bool(found) and what == "loss")
+    ]
+    return (*found, *losses)
 
 
 def _stored(old: QuantisedEntry | None, new: QuantisedEntry | None) -> Iterator[Change]:
@@ -63,17 +69,25 @@ def _change(what: str, before: str, after: str, places: tuple[str, ...] = ()) ->
     return Change(kind="stored", places=places, text=f"{what}: {before} -> {after}{where}", before=before, after=after)
 
 
-def _loss(old: QuantisedEntry | None, new: QuantisedEntry | None, *, any_other: bool) -> Iterator[Change]:
-    one, other = (None if entry is None else entry.loss for entry in (old, new))
+def _losses(entry: QuantisedEntry | None) -> Mapping[str, LossEntry]:
+    """What is lost: by the weights, and by each target that rounds its inputs."""
+    if entry is None:
+        return {}
+    own = {} if entry.loss is None else {"loss": entry.loss}
+    return {**own, **{f"loss of {target}, inputs rounded": one for target, one in entry.rounding.items()}}
+
+
+def _loss(what: str, one: LossEntry | None, other: LossEntry | None, *, any_other: bool) -> Iterator[Change]:
+    """How a loss differs; where only one of the two was measured, or on other inputs, if `any_other` thing changed."""
     if one is not None and other is not None and one.sha256 == other.sha256:
         before, after = _measures(one), _measures(other)
         told = [f"{name} {before[name]} -> {after[name]}" for name in before if name in after]
         if before != after:
-            text = f"loss on {other.data}: {', '.join(told)}"
+            text = f"{what} on {other.data}: {', '.join(told)}"
             yield Change(kind="loss", places=(), text=text, before=str(one), after=str(other))
     elif any_other and one != other:
         was, now = ("not measured" if loss is None else str(loss) for loss in (one, other))
-        yield Change(kind="loss", places=(), text=f"loss: {was}; now {now}", before=was, after=now)
+        yield Change(kind="loss", places=(), text=f"{what}: {was}; now {now}", before=was, after=now)
 
 
 def _measures(loss: LossEntry) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 from archspec.bundle import evaluating, genai_trials, step_timing
 from archspec.bundle.bundled_spec import bundled_spec
 from archspec.bundle.holding import held_artifact, held_module
-from archspec.bundle.integers import check_integers
+from archspec.bundle.integers import check_integers, check_part
 from archspec.bundle.network import check_network
 from archspec.bundle.parity import contest
 from archspec.bundle.quantising import quantise_weights
@@ -109,7 +109,8 @@ def verify_network(job: dict[str, Any]) -> dict[str, Any]:
 def verify_step_network(job: dict[str, Any]) -> dict[str, Any]:
     """Compare the network that an engine makes of a decoder's step with the spec.
 
-    Raises SpecError as `check_step_network` and `check_integers` do.
+    Also returns the tensors of integers and scales that are `missing` in the file: that of another part must hold them.
+    Raises SpecError as `check_step_network` and `check_part` do.
     """
     source, once, engine = Path(job["source"]), job["once"], network_engine(job["engine"])
     step = StepNetworks(
@@ -120,12 +121,12 @@ def verify_step_network(job: dict[str, Any]) -> dict[str, Any]:
         spec=Path(job["spec"]),
     )
     graph, name = bundled_spec(step.spec).graph, network_of(step_of(engine.word))
-    check_integers(name, [source], graph, step.program.weights, step.dtype, whole=False)
+    missing = check_part(name, source, graph, step.program.weights, step.dtype)
     try:
         entry, made = check_step_network(engine, source, step)
     except SpecError as error:
         raise placed(error, source) from None
-    return {"network": entry.model_dump(mode="json"), **_sorted(made)}
+    return {"network": entry.model_dump(mode="json"), "missing": missing, **_sorted(made)}
 
 
 def verify_rank_networks(job: dict[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,8 @@ def note_quantised(entry: QuantisedEntry | None, ran: str) -> None:
     """
     if entry is None:
         return
-    what = "quantised weights" if entry.formats else f"cache in {entry.kv_cache}"
+    other = "rounded activations" if entry.kv_cache is None else f"cache in {entry.kv_cache}"
+    what = "quantised weights" if entry.formats else other
     loss = entry.loss
     if ran in entry.rounding:
         what, loss = f"{what}, and {ran} rounds what it multiplies", entry.rounding[ran]

@@ -90,10 +90,13 @@ def test_end_ids_bans_and_room(interface: Interface) -> None:
     found = greedy(replace(DECODE, end=(4,)), interface, row, all_count, following(), following(9))
     assert found is not None
     assert (found.tokens, found.first) == (3, None)
-    # Where 2 may not be chosen, no score is above the others', and the first class is chosen.
-    found = greedy(replace(DECODE, ban=(2,)), interface, row, all_count, following(), following())
+    # The first choices are 2 and 3; where neither may be chosen, both take the first class, and then the next ones.
+    found = greedy(DECODE, interface, row, all_count, following(), following(2))
     assert found is not None
-    assert found.first is None
+    assert found.first == (0, 2, 3)
+    found = greedy(replace(DECODE, ban=(2, 3)), interface, row, all_count, following(), following(2))
+    assert found is not None
+    assert found.first == (1, 1, 0)
     few = interface.narrowed({"length": [2, 4, 5]})
     found = greedy(DECODE, few, row, all_count, following(), following(4))
     assert found is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,17 @@ from safetensors.numpy import load_file, save_file
 
 import archspec
 from archspec.bundle.bundled_spec import bundled_spec
-from archspec.bundle.integers import CLAIM, integers_apart
+from archspec.bundle.inspection import Inspection
+from archspec.bundle.integers import CLAIM, check_part, integers_apart
 from archspec.bundle.parity import SEED
 from archspec.bundle.quantising import Quantisation
 from archspec.bundle.sources import whole_program
+from archspec.bundle.step_work import check_together
 from archspec.bundle.verify import verify_bundle
 from archspec.bundle.worker import compare
 from archspec.contract.report import Finding
 from archspec.diagnostics import SpecError
+from archspec.engines.process import Stage, StageOutcome
 from archspec.layouts.parameters import parameter_shapes
 from archspec.model.ports import interface_of
 from archspec.model.samples import sample
@@ -51,10 +54,11 @@ WISHES: dict[str, dict[str, Any]] = {
     # Of four and of eight bits, so that some products of a step are joined and others are not.
     "four": {"formats": ("int4:16", "states.layers.*.feed_forward.up=int8")},
     "activations": {"formats": ("int8",), "activations": ("int8",)},
+    "eight": {"formats": ("int8",)},
 }
 
 
-@pytest.fixture(scope="module", params=WISHES)
+@pytest.fixture(scope="module", params=["four", "activations"])
 def built(folder: Path, request: pytest.FixtureRequest) -> archspec.Bundle:
     return build(folder, request.param, request.param)
 
@@ -202,6 +206,106 @@ UP, Q = "states.layers.1.feed_forward.up.weight", "states.layers.0.attention.q.w
 def pairs(integers: np.ndarray) -> bytes:
     low, high = integers.reshape(-1, 2).astype(np.uint8).T & 15
     return (low | high << 4).astype(np.uint8).tobytes()
+
+
+def edit(path: Path, to: Path, change: Callable[[onnx.GraphProto, onnx.TensorProto], None], name: str) -> None:
+    """Write a file after a change of its graph and of the initializer of a name."""
+    model = onnx.load(path)
+    change(model.graph, next(one for one in model.graph.initializer if one.name == name))
+    to.write_bytes(model.SerializeToString())
+
+
+def test_equal_tensors_that_are_written_once_are_there(folder: Path, tmp_path: Path) -> None:
+    weights = load_file(folder / "w.safetensors")
+    for layer in (0, 1):
+        inner = f"states.layers.{layer}"
+        weights[f"{inner}.attention.out.weight"][:] = 0
+        weights[f"{inner}.feed_forward.down.weight"][:] = 0
+        # Equal numbers, which a step joins, one after the other.
+        weights[f"{inner}.attention.v.weight"] = weights[f"{inner}.attention.k.weight"]
+    equal = folder / "equal"
+    equal.mkdir()
+    shutil.copy(folder / "tiny.yaml", equal)
+    save_file(weights, equal / "w.safetensors")
+    made = build(equal, "out", "eight")
+    out, k = "states.layers.0.attention.out.weight", "states.layers.0.attention.k.weight"
+    for part in (WHOLE, STEP):
+        assert apart(made, made.path / part) == []
+    names = {one.name for one in onnx.load(made.path / WHOLE).graph.initializer}
+    lost = {name for name in parameter_shapes(archspec.load(folder / "tiny.yaml").graph) if name not in names}
+    assert {name for name in lost if name.endswith(("v.weight", "out.weight", "down.weight"))}, names
+
+    def off(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
+        array = onnx.numpy_helper.to_array(tensor).copy()
+        array.reshape(-1)[5] -= 1
+        tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))
+
+    # One that is off stands for none of those that were equal to it.
+    for name in (out, k):
+        edit(made.path / WHOLE, tmp_path / "off.onnx", off, name)
+        found = apart(made, tmp_path / "off.onnx") or []
+        assert found[0] == name
+        assert len(found) > 1, found
+
+
+@pytest.mark.parametrize("by", [0, 1])
+def test_constants_that_are_nodes_are_compared(built: archspec.Bundle, tmp_path: Path, by: int) -> None:
+    def moved(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
+        array = onnx.numpy_helper.to_array(tensor).copy()
+        array.reshape(-1)[7] ^= by
+        value = onnx.numpy_helper.from_array(array)
+        graph.initializer.remove(tensor)
+        graph.node.insert(0, onnx.helper.make_node("Constant", [], [UP], value=value))
+
+    edit(built.path / WHOLE, tmp_path / "moved.onnx", moved, UP)
+    assert apart(built, tmp_path / "moved.onnx") == [UP] * by
+
+
+@pytest.mark.parametrize("by", [np.float32(0.25), np.int32(256)])
+def test_numbers_that_a_cast_would_make_right_are_found(
+    built: archspec.Bundle, tmp_path: Path, by: np.float32 | np.int32
+) -> None:
+    def cast(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
+        array = onnx.numpy_helper.to_array(tensor)
+        tensor.CopyFrom(onnx.numpy_helper.from_array(np.maximum(array, 0).astype(by.dtype) + by, UP))
+
+    stored = load_file(built.path / "model.safetensors")
+    stored[UP] = np.maximum(stored[UP], 0)
+    save_file(stored, tmp_path / "model.safetensors")
+    edit(built.path / WHOLE, tmp_path / "cast.onnx", cast, UP)
+    graph = bundled_spec(built.path / "spec.yaml").graph
+    assert integers_apart([tmp_path / "cast.onnx"], graph, tmp_path / "model.safetensors", "float32") == [UP]
+
+
+def test_a_scale_without_axes_that_is_of_no_weight_is_found(built: archspec.Bundle, tmp_path: Path) -> None:
+    def stray(graph: onnx.GraphProto, tensor: onnx.TensorProto) -> None:
+        graph.initializer.append(onnx.numpy_helper.from_array(np.float32(0.3125).reshape(()), "stray"))
+        graph.node.append(onnx.helper.make_node("DequantizeLinear", [UP, "stray"], ["unused"]))
+
+    edit(built.path / WHOLE, tmp_path / "stray.onnx", stray, UP)
+    assert apart(built, tmp_path / "stray.onnx") == ["stray"]
+
+
+def test_what_no_part_of_a_step_holds_is_found(built: archspec.Bundle, tmp_path: Path) -> None:
+    graph, weights = bundled_spec(built.path / "spec.yaml").graph, built.path / "model.safetensors"
+    held: list[list[str]] = [[], [UP], [UP, f"{UP}_scale", "source.table"]]
+    parts = list[Inspection]()
+    for names in held:
+        model = onnx.load(built.path / WHOLE)
+        for one in [one for one in model.graph.initializer if one.name in names]:
+            model.graph.initializer.remove(one)
+        onnx.save(model, tmp_path / "part.onnx")
+        missing = check_part("step", tmp_path / "part.onnx", graph, weights, "float32")
+        assert missing == sorted(names)
+        result = {"network": {"engine": "tensorrt-rtx"}, "missing": missing}
+        outcome = StageOutcome(result=result, stage=Stage(name="verify", seconds=0.0, peak_bytes=0))
+        program = whole_program(bundled_spec(built.path / "spec.yaml"), ())
+        parts.append(Inspection(folder=tmp_path, program=program, dtype="float32", _found=[outcome]))
+    check_together(parts)
+    with pytest.raises(SpecError) as raised:
+        check_together(parts[1:])
+    (found,) = raised.value.diagnostics
+    assert (found.code, found.notes) == ("E609", (f"in `{UP}`",))
 
 
 def test_floats_have_no_integers_to_compare(built: archspec.Bundle, folder: Path) -> None:

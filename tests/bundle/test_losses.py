@@ -165,9 +165,12 @@ def test_positions_behind_the_classes_that_are_padding_do_not_count(tmp_path: Pa
     assert loss.kl == pytest.approx(apart.mean(), rel=1e-3)
 
 
+NAMED = 'logits: {from: y, type: "float[batch, 5]"}'
+
+
 def test_an_input_that_is_called_labels_is_an_input(tmp_path: Path) -> None:
     x = np.random.default_rng(4).normal(size=(4, 16)).astype("f")
-    text = head(5, 'y: "float[batch, 5]"').replace("{x:", "{labels:").replace("input: x", "input: labels")
+    text = head(5, NAMED).replace("{x:", "{labels:").replace("input: x", "input: labels")
     one, _, _ = evaluation(tmp_path, text, {"labels": x})
     assert one.loss().positions == 4
 
@@ -198,6 +201,7 @@ def test_a_next_id_counts_where_it_is_no_padding(tmp_path: Path, padding: str) -
         (head(1, 'y: "float[batch, 1]"'), (2,), "axis 1 has 1$"),
         (PAIRS, (2,), "the inputs decide how many"),
         (NOISE, None, "whether `noise: .*` has scores"),
+        (head(8, 'y: "float[batch, 8]"'), None, "whether `y: .*` has scores"),
         (
             head(8, 'e: {from: n, type: "float[batch, 8]"}', "  n: {block: l2_normalize, input: y}\n"),
             None,
@@ -206,7 +210,7 @@ def test_a_next_id_counts_where_it_is_no_padding(tmp_path: Path, padding: str) -
         (head(8, 'y: "float[batch, 8]", x: "float[batch, 16]"'), (2,), "which of y, x"),
         (BOXES, None, "along which axis"),
     ],
-    ids=["one score", "sizes of inputs", "noise", "an embedding", "several outputs", "no axis"],
+    ids=["one score", "sizes of inputs", "noise", "a head", "an embedding", "several outputs", "no axis"],
 )
 def test_what_has_no_classes_that_are_known_is_refused(
     tmp_path: Path, text: str, labels: tuple[int, ...] | None, message: str
@@ -219,8 +223,8 @@ def test_what_has_no_classes_that_are_known_is_refused(
     assert re.search(message, found.message)
 
 
-def test_an_output_of_another_name_has_scores_if_it_is_a_head_or_labels_say_so(tmp_path: Path) -> None:
-    assert class_scores(read(tmp_path, head(8, 'y: "float[batch, 8]"')), None).axis == 1
+def test_an_output_of_another_name_has_scores_if_labels_say_so(tmp_path: Path) -> None:
+    assert class_scores(read(tmp_path, head(8, 'y: "float[batch, 8]"')), (4,)).axis == 1
     image = read(tmp_path, SEGMENTS.replace("logits:", "found:"))
     assert class_scores(image, (4, 16, 5)).axis == 1
 
@@ -243,7 +247,7 @@ def test_a_limit_that_all_losses_or_none_are_within_is_refused(text: str) -> Non
 
 def test_what_costs_nothing_is_not_blamed(tmp_path: Path) -> None:
     # A map of zeros loses nothing by its weights.
-    one, _, _ = evaluation(tmp_path, head(5, 'y: "float[batch, 5]"'), {"x": np.zeros((4, 16), "f")})
+    one, _, _ = evaluation(tmp_path, head(5, NAMED), {"x": np.zeros((4, 16), "f")})
     lost = replace(one.loss(), kl=0.5)
     with pytest.raises(SpecError, match=r"kl is 0\.5, allowed 0\.02") as raised:
         _judge("quantised weights lose", lost, {"kl": 0.02}, one, "")

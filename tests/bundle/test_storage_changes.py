@@ -55,6 +55,10 @@ def test_losses_are_told_where_they_say_something() -> None:
     worse = {**QUANTISED["loss"], "kl": 0.5, "agreement": 0.25, "perplexity": [11.04, 20.0]}
     more = "same first choice 87.50% -> 25.00%, perplexity 12.06 -> 20, accuracy 43.75% -> 43.75%"
     assert told(manifest(), manifest(loss=worse)) == [f"loss on the <evil>.npz: kl 0.0123 -> 0.5, {more}"]
+    rounding = {"onnx": {**QUANTISED["rounding"]["onnx"], "kl": 9.0}}
+    (text,) = told(manifest(), manifest(rounding=rounding))
+    assert text.startswith("loss of onnx, inputs rounded on ")
+    assert "-> 9," in text
     # On other inputs, the loss of the same weights is another, and says nothing of them.
     assert told(manifest(), manifest(loss={**worse, "sha256": "9" * 64})) == []
     floats = Manifest.model_validate(MANIFEST)
