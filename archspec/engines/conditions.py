@@ -29,8 +29,9 @@ def broken(exported: ExportedProgram, shapes: Any) -> list[str]:
     met and took as true, as guards or as assertions: each for all sizes of its dims, or for 100,000 combinations where
     there are more, which are the ends, the powers of two, and then the smallest sizes of each dim.
 
-    Not computed are conditions on sizes that depend on values, and what the tracer decides without a condition: it
-    takes every size to be neither 0 nor 1.
+    Not computed are conditions on sizes that depend on values, and those for a size of 1 of a dim that has others: the
+    tracer takes every size to be neither 0 nor 1, mostly without a condition, and what it then specialises (whether an
+    axis is broadcast) holds for 1 as well. Trials at the least sizes compare these.
     """
     dims = _dims(exported, shapes)
     found = ((one, _counterexample(one, dims)) for one in _conditions(exported) if one.free_symbols <= dims.keys())
@@ -38,7 +39,7 @@ def broken(exported: ExportedProgram, shapes: Any) -> list[str]:
 
 
 def _dims(exported: ExportedProgram, shapes: Any) -> dict[Any, _Sizes]:
-    """The dims by the tracer's symbols, with our own bounds: the tracer raises those of 1 to 2."""
+    """The dims by the tracer's symbols, with our own bounds, from 2 on where a dim has more sizes than 1."""
     import torch
 
     nodes = {node.name: node for node in exported.graph.nodes}
@@ -50,7 +51,7 @@ def _dims(exported: ExportedProgram, shapes: Any) -> dict[Any, _Sizes]:
             root = getattr(dim, "root", dim)
             for symbol in symbols:
                 if size.node.expr == (dim.fn(symbol) if root is not dim else symbol):
-                    found[symbol] = _Sizes(root.__name__, root.min, root.max)
+                    found[symbol] = _Sizes(root.__name__, min(max(root.min, 2), root.max), root.max)
     return found
 
 
