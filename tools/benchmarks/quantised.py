@@ -15,7 +15,7 @@ from typing import Any
 
 from forward import timed
 from row import Row, spread
-from steps import SPEC
+from steps import SPEC, export_step
 
 PROCESSES, RUNS, TOKENS = 4, 10, 8
 PAST, CAPACITY = 100, 1024
@@ -153,12 +153,8 @@ def _checked(name: str) -> Any:
 
 def _export(folder: Path, gguf: Path, name: str) -> Path:
     """Write the step of a plan."""
-    from safetensors.torch import save_file
-
     from archspec import weights
     from archspec.checking import accepted
-    from archspec.engines.ort.export import export_ort
-    from archspec.engines.program import Program
     from archspec.lower.step_programs import step_programs
     from archspec.quantising.tensors import stored_tensors
 
@@ -166,18 +162,8 @@ def _export(folder: Path, gguf: Path, name: str) -> Path:
     checked = _checked(name)
     programs = step_programs(checked)
     assert programs is not None
-    (folder / "step.py").write_text(programs.step.text, encoding="utf-8")
-    stored = dict(stored_tensors(checked.spec.graph, weights.load(accepted(SPEC).spec, gguf)))
-    save_file({name: one.contiguous() for name, one in stored.items()}, folder / "w.safetensors")
-    program = Program(
-        source=folder / "step.py",
-        module=programs.step.module,
-        weights=folder / "w.safetensors",
-        interface=programs.step.interface,
-        partial=True,
-    )
-    export_ort(program, "float32", folder / "step.onnx")
-    return folder / "step.onnx"
+    stored = stored_tensors(checked.spec.graph, weights.load(accepted(SPEC).spec, gguf))
+    return export_step(folder, programs, dict(stored))
 
 
 class _Ours:

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -84,13 +84,10 @@ def _ours(folder: Path, model: Any) -> Any:
     """The opened step of the emitted module with the peer's weights; the peer's export stands in `genai`."""
     import onnxruntime
     import torch
-    from safetensors.torch import save_file
 
     from archspec import weights
     from archspec.checking import accepted
     from archspec.engines.onnx_step import BoundStep
-    from archspec.engines.ort.export import export_ort
-    from archspec.engines.program import Program
     from archspec.engines.steps import BuiltSteps
     from archspec.lower.step_programs import step_programs
 
@@ -98,9 +95,22 @@ def _ours(folder: Path, model: Any) -> Any:
     checked = accepted(SPEC)
     programs = step_programs(checked)
     assert programs is not None
+    export_step(folder, programs, weights.load(checked.spec, model.state_dict(), "huggingface"))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(folder / "step.onnx", options, providers=["CPUExecutionProvider"])
+    return BuiltSteps(programs=programs, dtype="float32", step=BoundStep(session, programs.updates), once=None)
+
+
+def export_step(folder: Path, programs: Any, tensors: Mapping[str, Any]) -> Path:
+    """Write a step with its tensors by name for ONNX Runtime; returns the file."""
+    from safetensors.torch import save_file
+
+    from archspec.engines.ort.export import export_ort
+    from archspec.engines.program import Program
+
     (folder / "step.py").write_text(programs.step.text, encoding="utf-8")
-    loaded = weights.load(checked.spec, model.state_dict(), "huggingface")
-    save_file({name: one.contiguous().clone() for name, one in loaded.items()}, folder / "w.safetensors")
+    save_file({name: one.contiguous().clone() for name, one in tensors.items()}, folder / "w.safetensors")
     program = Program(
         source=folder / "step.py",
         module=programs.step.module,
@@ -109,10 +119,7 @@ def _ours(folder: Path, model: Any) -> Any:
         partial=True,
     )
     export_ort(program, "float32", folder / "step.onnx")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    session = onnxruntime.InferenceSession(folder / "step.onnx", options, providers=["CPUExecutionProvider"])
-    return BuiltSteps(programs=programs, dtype="float32", step=BoundStep(session, programs.updates), once=None)
+    return folder / "step.onnx"
 
 
 def _step(steps: Any, capacity: int, past: int) -> Callable[[], Any]:
