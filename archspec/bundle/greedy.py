@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from archspec.algebra.dim import Dim, Symbol
+from archspec.diagnostics import fail
 from archspec.model.ports import Interface
 from archspec.model.runner import Array, Arrays, Runner
 from archspec.record import record
@@ -48,6 +49,9 @@ def greedy(
 
     Returns:
         what was found; None where the row has no ids, or where ids alone cannot be made longer.
+
+    Raises:
+        SpecError: E633 for scores that are not finite at a position where a token is chosen.
     """
     known = inputs[decode.input][0]
     length = _length(decode, interface)
@@ -62,6 +66,8 @@ def greedy(
     def choices(runner: Runner, ids: Array) -> Array:
         """The choices [positions] after each id."""
         scores = runner.run({**inputs, decode.input: ids[None]})[decode.output][0].copy()
+        if not np.isfinite(scores[prompt - 1 :]).all():
+            fail("E633", "greedy decoding gives scores that are not finite", None, help="leave the first row out")
         scores[:, list(decode.ban)] = -np.inf
         found: Array = scores.argmax(-1)
         return found

@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 import archspec
 from archspec.bundle.greedy import MOST_TOKENS, greedy
 from archspec.bundle.quantising import Quantisation
+from archspec.diagnostics import SpecError
 from archspec.layouts.parameters import parameter_shapes
 from archspec.model.ports import Interface, interface_of
 from archspec.model.runner import Array, Arrays, FunctionRunner, Runner
@@ -101,6 +102,20 @@ def test_end_ids_bans_and_room(interface: Interface) -> None:
     found = greedy(DECODE, few, row, all_count, following(), following(4))
     assert found is not None
     assert (found.prompt, found.tokens, found.first) == (3, 2, None)
+
+
+def test_scores_that_are_not_finite_are_refused(interface: Interface) -> None:
+    row, all_count = {"ids": np.array([[7, 0, 1, 2, 3, 4]])}, np.ones(6, bool)
+
+    def broken(arrays: Arrays) -> dict[str, Array]:
+        found = following().run(arrays)["logits"]
+        found[:, 9:] = np.nan
+        return {"logits": found}
+
+    runner = FunctionRunner(function=broken)
+    for both in ((runner, following()), (following(), runner)):
+        with pytest.raises(SpecError, match="not finite"):
+            greedy(DECODE, interface, row, all_count, *both)
 
 
 def test_padding_is_no_part_of_a_prompt(interface: Interface) -> None:
